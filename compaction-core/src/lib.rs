@@ -1,0 +1,3 @@
+//! Compaction strategies for LSM-trees, as pure decisions.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A thin LSM storage engine around `compaction-core`.
+#![deny(unsafe_code)]

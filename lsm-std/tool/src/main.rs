@@ -1,0 +1,2 @@
+//! The command-line tool `lsm`.
+fn main() {}
