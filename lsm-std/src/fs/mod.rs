@@ -1,0 +1,144 @@
+//! The one door to the disk.
+//!
+//! Everything the engine does to files goes through [`Fs`]: the operating system's ([`RealFs`]), one in memory ([`MemFs`]), one that
+//! counts ([`CountingFs`]), or a test's own that cuts the power. Nothing is durable by itself: a file's bytes are after
+//! [`WriteFile::sync`], its name is after [`Fs::sync_dir`] of its directory.
+//!
+//! Every error is [`Error::Io`](crate::Error::Io) with the operation and the path, except where said otherwise.
+
+mod counting;
+mod mem;
+mod names;
+mod real;
+mod replace;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use counting::{CountingFs, IoCounts, IoStats};
+pub use mem::MemFs;
+pub use names::FileName;
+pub use real::RealFs;
+pub use replace::{read_small, replace_small};
+
+use crate::error::Result;
+
+/// What a file is opened for. Bytes are counted by it, so that amplification can be computed from what the disk saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The write-ahead log.
+    Log,
+    /// Tables written from a memtable.
+    Flush,
+    /// Tables read and written by merges.
+    Merge,
+    /// The manifest and the file that names it.
+    Manifest,
+    /// Tables read for the user.
+    Read,
+    /// All else: checkpoints, checks, learned state.
+    Other,
+}
+
+impl Purpose {
+    /// Every purpose, in order of its index.
+    pub const ALL: [Self; 6] = [
+        Self::Log,
+        Self::Flush,
+        Self::Merge,
+        Self::Manifest,
+        Self::Read,
+        Self::Other,
+    ];
+}
+
+/// Files and directories.
+///
+/// Paths are used as they are given. A directory holds names in UTF-8; others are not listed.
+pub trait Fs: Send + Sync + fmt::Debug {
+    /// A new, empty file. Fails with `AlreadyExists` if the name is taken.
+    fn create(&self, path: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>>;
+
+    /// Cuts an existing file to `len` bytes, syncs the cut, and goes on writing there.
+    ///
+    /// Fails with `InvalidInput` if the file is shorter than `len`: a cut never grows a file.
+    fn append(&self, path: &Path, len: u64, purpose: Purpose) -> Result<Box<dyn WriteFile>>;
+
+    /// An existing file, for reading. It stays readable through this handle after it has been removed.
+    fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>>;
+
+    /// Gives a file another name, in one step, replacing what had that name. Durable after `sync_dir` of the directory.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Removes a file's name.
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Names of all files and directories in `dir`, in no order.
+    fn list(&self, dir: &Path) -> Result<Vec<String>>;
+
+    /// Makes `dir` and the directories above it that are missing. Durable after `sync_dir` of the directory above.
+    fn create_dir_all(&self, dir: &Path) -> Result<()>;
+
+    /// Makes creations, renames and removals in `dir` durable.
+    fn sync_dir(&self, dir: &Path) -> Result<()>;
+
+    /// Takes the lock file `path`, making it if need be; free again when the guard is dropped or the process ends.
+    ///
+    /// [`Error::Locked`](crate::Error::Locked) if another process or another guard has it.
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>>;
+
+    /// Bytes that may still be written to the device of `dir`.
+    fn free_bytes(&self, dir: &Path) -> Result<u64>;
+
+    /// A second name `to` for the file `from`, or a synced copy where the device has no hard links. Fails with `AlreadyExists` if
+    /// `to` is taken.
+    fn link(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// True if there is a file or directory of this name.
+    fn exists(&self, path: &Path) -> Result<bool>;
+
+    /// Length of a file in bytes.
+    fn file_len(&self, path: &Path) -> Result<u64>;
+}
+
+/// A file that grows at its end.
+pub trait WriteFile: Send + fmt::Debug {
+    /// Hands all of `bytes` to the operating system, in one call where the system allows.
+    ///
+    /// After an error an unknown part of them has been written.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Makes every byte appended so far survive a power cut.
+    ///
+    /// After an error nothing is known of any byte since the last good sync, and trying again proves nothing.
+    fn sync(&mut self) -> Result<()>;
+
+    /// Bytes in the file so far, those it was opened with included.
+    fn len(&self) -> u64;
+
+    /// True if nothing has been written.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A file to read at any place, from any thread.
+pub trait ReadFile: Send + Sync + fmt::Debug {
+    /// Fills `buf` from `offset`. Fails with `UnexpectedEof` if the file ends before.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()>;
+
+    /// Length of the file when it was opened.
+    fn len(&self) -> u64;
+
+    /// True if the file was empty when it was opened.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Holds a lock file until it is dropped.
+pub trait FileLock: Send + Sync + fmt::Debug {}
+
+#[cfg(test)]
+mod tests;

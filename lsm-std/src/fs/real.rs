@@ -1,0 +1,196 @@
+//! The operating system's files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::io::Errno;
+
+use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
+use crate::error::Error;
+
+/// The operating system's files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealFs;
+
+impl Fs for RealFs {
+    fn create(&self, path: &Path, _: Purpose) -> Result<Box<dyn WriteFile>> {
+        let file = OpenOptions::new().append(true).create_new(true).open(path);
+        let file = file.map_err(|e| Error::io("create", path, e))?;
+        Ok(Box::new(RealWriteFile {
+            file,
+            path: path.into(),
+            len: 0,
+        }))
+    }
+
+    fn append(&self, path: &Path, len: u64, _: Purpose) -> Result<Box<dyn WriteFile>> {
+        let fail = |e| Error::io("cut", path, e);
+        let file = OpenOptions::new().append(true).open(path).map_err(fail)?;
+        let found = file.metadata().map_err(fail)?.len();
+        if found < len {
+            let why = format!("cannot cut to {len} bytes, it has {found}");
+            return Err(fail(io::Error::new(ErrorKind::InvalidInput, why)));
+        }
+        if found > len {
+            file.set_len(len).map_err(fail)?;
+        }
+        file.sync_all().map_err(fail)?;
+        Ok(Box::new(RealWriteFile {
+            file,
+            path: path.into(),
+            len,
+        }))
+    }
+
+    fn open(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
+        let fail = |e| Error::io("open", path, e);
+        let file = File::open(path).map_err(fail)?;
+        let len = file.metadata().map_err(fail)?.len();
+        Ok(Arc::new(RealReadFile {
+            file,
+            path: path.into(),
+            len,
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(|e| Error::io("rename", from, e))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        fs::remove_file(path).map_err(|e| Error::io("remove", path, e))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let fail = |e| Error::io("list", dir, e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir).map_err(fail)? {
+            if let Ok(name) = entry.map_err(fail)?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        File::open(dir)
+            .and_then(|d| d.sync_all())
+            .map_err(|e| Error::io("sync", dir, e))
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        let file = file.map_err(|e| Error::io("lock", path, e))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Box::new(RealLock { _file: file })),
+            Err(Errno::WOULDBLOCK) => Err(Error::Locked { path: path.into() }),
+            Err(errno) => Err(Error::io("lock", path, errno.into())),
+        }
+    }
+
+    fn free_bytes(&self, dir: &Path) -> Result<u64> {
+        let room = statvfs(dir).map_err(|e| Error::io("statvfs", dir, e.into()))?;
+        Ok(room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        match fs::hard_link(from, to) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Error::io("link", to, e)),
+            Err(_) => copy(from, to),
+        }
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool> {
+        path.try_exists().map_err(|e| Error::io("stat", path, e))
+    }
+
+    fn file_len(&self, path: &Path) -> Result<u64> {
+        Ok(fs::metadata(path)
+            .map_err(|e| Error::io("stat", path, e))?
+            .len())
+    }
+}
+
+/// A synced copy, for devices without hard links. A half copy is removed.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut source = File::open(from).map_err(|e| Error::io("copy", from, e))?;
+    let target = OpenOptions::new().write(true).create_new(true).open(to);
+    let mut target = target.map_err(|e| Error::io("copy", to, e))?;
+    let done = io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
+    done.map_err(|e| {
+        let _ = fs::remove_file(to);
+        Error::io("copy", to, e)
+    })
+}
+
+#[derive(Debug)]
+struct RealWriteFile {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl WriteFile for RealWriteFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all(bytes)
+            .map_err(|e| Error::io("append", &self.path, e))?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.file
+            .sync_data()
+            .map_err(|e| Error::io("sync", &self.path, e))
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+#[derive(Debug)]
+struct RealReadFile {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl ReadFile for RealReadFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+        self.file
+            .read_exact_at(buf, offset)
+            .map_err(|e| Error::io("read", &self.path, e))
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+/// An `flock`, which belongs to the open file: it goes when the file is closed.
+#[derive(Debug)]
+struct RealLock {
+    _file: File,
+}
+
+impl FileLock for RealLock {}

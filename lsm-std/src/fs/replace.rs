@@ -1,0 +1,128 @@
+//! Small files that are replaced as a whole: `CURRENT`, `STRATEGY`.
+
+use std::path::{Path, PathBuf};
+
+use byteorder::{ByteOrder, LE};
+
+use super::{FileName, Fs, Purpose, Result};
+use crate::error::Error;
+
+/// Largest small file that is read back, in bytes.
+const SMALL_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes of the checksum at the end.
+const SEAL: usize = 4;
+
+/// Replaces `name` in `dir` by these bytes under a checksum: after a crash at any point the file holds the old bytes or the new ones.
+///
+/// Costs a file sync and a directory sync; on return both are done.
+pub fn replace_small(
+    fs: &dyn Fs,
+    dir: &Path,
+    name: FileName,
+    bytes: &[u8],
+    purpose: Purpose,
+) -> Result<()> {
+    let path = dir.join(name.to_string());
+    let temp = dir.join(format!("{name}.tmp"));
+    if fs.exists(&temp)? {
+        fs.remove(&temp)?;
+    }
+    let mut sealed = Vec::with_capacity(bytes.len() + SEAL);
+    sealed.extend_from_slice(bytes);
+    sealed.extend_from_slice(&seal(name, bytes));
+    let mut file = fs.create(&temp, purpose)?;
+    file.append(&sealed)?;
+    file.sync()?;
+    drop(file);
+    fs.rename(&temp, &path)?;
+    fs.sync_dir(dir)
+}
+
+/// The bytes last given to [`replace_small`] for `name` in `dir`; `None` if there is no such file.
+///
+/// [`Error::Corrupt`] if they are not what was written.
+pub fn read_small(
+    fs: &dyn Fs,
+    dir: &Path,
+    name: FileName,
+    purpose: Purpose,
+) -> Result<Option<Vec<u8>>> {
+    let path: PathBuf = dir.join(name.to_string());
+    if !fs.exists(&path)? {
+        return Ok(None);
+    }
+    let file = fs.open(&path, purpose)?;
+    let len = file.len();
+    if len < SEAL as u64 || len > SMALL_BYTES_MAX {
+        let what = format!("{len} bytes long, not {SEAL} to {SMALL_BYTES_MAX}");
+        return Err(Error::corrupt(&path, 0, what));
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+    file.read_at(&mut bytes, 0)?;
+    let found = bytes.split_off(bytes.len() - SEAL);
+    if found != seal(name, &bytes) {
+        return Err(Error::corrupt(&path, 0, "checksum does not match"));
+    }
+    Ok(Some(bytes))
+}
+
+/// The checksum covers the name too, so that one small file cannot pass for another.
+fn seal(name: FileName, bytes: &[u8]) -> [u8; SEAL] {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(name.to_string().as_bytes());
+    crc.update(bytes);
+    let mut sealed = [0; SEAL];
+    LE::write_u32(&mut sealed, crc.finalize());
+    sealed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemFs;
+    use super::*;
+
+    #[test]
+    fn small_files_read_back_and_replace_each_other() {
+        let (fs, dir) = (MemFs::new(), Path::new(""));
+        let read = || read_small(&fs, dir, FileName::Strategy, Purpose::Other);
+        assert_eq!(read().unwrap(), None);
+        fs.set_bytes("STRATEGY.tmp", b"left by a crash".to_vec());
+        for bytes in [b"".as_slice(), b"learned", b"learned more"] {
+            replace_small(&fs, dir, FileName::Strategy, bytes, Purpose::Other).unwrap();
+            assert_eq!(read().unwrap().as_deref(), Some(bytes));
+        }
+        assert_eq!(fs.bytes("STRATEGY.tmp"), None);
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_small_file_is_seen() {
+        let (fs, dir) = (MemFs::new(), Path::new(""));
+        replace_small(
+            &fs,
+            dir,
+            FileName::Current,
+            b"MANIFEST-000007",
+            Purpose::Manifest,
+        )
+        .unwrap();
+        let good = fs.bytes("CURRENT").unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            fs.set_bytes("CURRENT", bad);
+            let read = read_small(&fs, dir, FileName::Current, Purpose::Manifest);
+            assert!(
+                matches!(read, Err(Error::Corrupt { offset: 0, .. })),
+                "bit {bit}: {read:?}"
+            );
+        }
+        for len in 0..good.len() {
+            fs.set_bytes("CURRENT", good[..len].to_vec());
+            assert!(
+                read_small(&fs, dir, FileName::Current, Purpose::Manifest).is_err(),
+                "{len} bytes"
+            );
+        }
+    }
+}

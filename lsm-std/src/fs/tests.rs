@@ -1,0 +1,188 @@
+//! Every file system keeps the same promises.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+/// Runs `check` on each file system, in an empty directory of its own.
+fn everywhere(check: impl Fn(&dyn Fs, &Path)) {
+    let temp = tempfile::tempdir().unwrap();
+    check(&RealFs, temp.path());
+    let mem = MemFs::new();
+    mem.create_dir_all(Path::new("d")).unwrap();
+    check(&mem, Path::new("d"));
+    let temp = tempfile::tempdir().unwrap();
+    check(&CountingFs::new(Arc::new(RealFs)), temp.path());
+}
+
+fn write(fs: &dyn Fs, path: &Path, bytes: &[u8]) {
+    let mut file = fs.create(path, Purpose::Other).unwrap();
+    file.append(bytes).unwrap();
+    file.sync().unwrap();
+    assert_eq!(file.len(), bytes.len() as u64);
+}
+
+fn read(fs: &dyn Fs, path: &Path) -> Vec<u8> {
+    let file = fs.open(path, Purpose::Other).unwrap();
+    let mut bytes = vec![0; file.len() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+fn kind<T: fmt::Debug>(result: Result<T>) -> Option<ErrorKind> {
+    result.unwrap_err().io_kind()
+}
+
+#[test]
+fn a_file_reads_back_as_it_was_appended() {
+    everywhere(|fs, dir| {
+        let path = dir.join("a");
+        write(fs, &path, b"hello ");
+        let mut file = fs.append(&path, 5, Purpose::Other).unwrap();
+        file.append(b", world").unwrap();
+        assert_eq!(
+            (file.len(), read(fs, &path)),
+            (12, b"hello, world".to_vec())
+        );
+        let file = fs.open(&path, Purpose::Other).unwrap();
+        let mut part = [0; 5];
+        file.read_at(&mut part, 7).unwrap();
+        assert_eq!(&part, b"world");
+        assert_eq!(
+            kind(file.read_at(&mut part, 8)),
+            Some(ErrorKind::UnexpectedEof)
+        );
+        assert_eq!(fs.file_len(&path).unwrap(), 12);
+    });
+}
+
+#[test]
+fn a_cut_never_grows_a_file() {
+    everywhere(|fs, dir| {
+        write(fs, &dir.join("a"), b"abc");
+        assert_eq!(
+            kind(fs.append(&dir.join("a"), 4, Purpose::Other)),
+            Some(ErrorKind::InvalidInput)
+        );
+        assert_eq!(read(fs, &dir.join("a")), b"abc");
+    });
+}
+
+#[test]
+fn taken_and_missing_names_are_errors() {
+    everywhere(|fs, dir| {
+        let (taken, missing) = (dir.join("taken"), dir.join("missing"));
+        write(fs, &taken, b"");
+        assert_eq!(
+            kind(fs.create(&taken, Purpose::Other)),
+            Some(ErrorKind::AlreadyExists)
+        );
+        assert_eq!(
+            kind(fs.link(&taken, &taken)),
+            Some(ErrorKind::AlreadyExists)
+        );
+        assert!(
+            fs.open(&missing, Purpose::Other)
+                .unwrap_err()
+                .is_not_found()
+        );
+        assert!(
+            fs.append(&missing, 0, Purpose::Other)
+                .unwrap_err()
+                .is_not_found()
+        );
+        assert!(fs.remove(&missing).unwrap_err().is_not_found());
+        assert!(fs.rename(&missing, &taken).unwrap_err().is_not_found());
+        assert!(fs.file_len(&missing).unwrap_err().is_not_found());
+        assert!(fs.list(&missing).unwrap_err().is_not_found());
+        assert!(
+            fs.create(&missing.join("a"), Purpose::Other)
+                .unwrap_err()
+                .is_not_found()
+        );
+    });
+}
+
+#[test]
+fn names_come_move_and_go() {
+    everywhere(|fs, dir| {
+        let inner: PathBuf = dir.join("x").join("y");
+        fs.create_dir_all(&inner).unwrap();
+        fs.create_dir_all(&inner).unwrap();
+        write(fs, &dir.join("a"), b"1");
+        write(fs, &dir.join("b"), b"2");
+        fs.rename(&dir.join("a"), &dir.join("b")).unwrap();
+        fs.link(&dir.join("b"), &inner.join("c")).unwrap();
+        let mut names = fs.list(dir).unwrap();
+        names.sort();
+        assert_eq!(names, ["b", "x"]);
+        fs.remove(&dir.join("b")).unwrap();
+        fs.sync_dir(dir).unwrap();
+        assert_eq!(read(fs, &inner.join("c")), b"1");
+        assert!(!fs.exists(&dir.join("b")).unwrap());
+        assert!(fs.exists(&inner).unwrap());
+    });
+}
+
+#[test]
+fn a_removed_file_stays_readable_through_its_handle() {
+    everywhere(|fs, dir| {
+        write(fs, &dir.join("a"), b"still here");
+        let file = fs.open(&dir.join("a"), Purpose::Other).unwrap();
+        fs.remove(&dir.join("a")).unwrap();
+        let mut bytes = [0; 10];
+        file.read_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"still here");
+    });
+}
+
+#[test]
+fn a_lock_has_one_holder_until_dropped() {
+    everywhere(|fs, dir| {
+        let path = dir.join("LOCK");
+        let held = fs.lock(&path).unwrap();
+        assert!(matches!(fs.lock(&path), Err(crate::Error::Locked { path: p }) if p == path));
+        drop(held);
+        drop(fs.lock(&path).unwrap());
+    });
+}
+
+#[test]
+fn there_is_room() {
+    everywhere(|fs, dir| assert!(fs.free_bytes(dir).unwrap() > 0));
+}
+
+#[test]
+fn traffic_is_counted_by_purpose() {
+    let fs = CountingFs::new(Arc::new(MemFs::new()));
+    let path = Path::new("a");
+    let mut file = fs.create(path, Purpose::Flush).unwrap();
+    file.append(b"12345").unwrap();
+    file.append(b"678").unwrap();
+    file.sync().unwrap();
+    let file = fs.open(path, Purpose::Merge).unwrap();
+    file.read_at(&mut [0; 4], 2).unwrap();
+    assert!(file.read_at(&mut [0; 4], 6).is_err());
+    let flush = IoStats {
+        written_bytes: 8,
+        writes: 2,
+        syncs: 1,
+        ..IoStats::default()
+    };
+    let merge = IoStats {
+        read_bytes: 4,
+        reads: 1,
+        ..IoStats::default()
+    };
+    assert_eq!(fs.counts().of(Purpose::Flush), flush);
+    assert_eq!(fs.counts().of(Purpose::Merge), merge);
+    for other in [
+        Purpose::Log,
+        Purpose::Manifest,
+        Purpose::Read,
+        Purpose::Other,
+    ] {
+        assert_eq!(fs.counts().of(other), IoStats::default());
+    }
+}
