@@ -1,0 +1,214 @@
+use std::path::Path;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::fs::{Fs, MemFs};
+
+const KIND: JournalKind = JournalKind {
+    magic: *b"journal\n",
+    version: 3,
+    purpose: Purpose::Other,
+};
+const PATH: &str = "j";
+
+fn writer(fs: &MemFs) -> JournalWriter {
+    JournalWriter::create(fs, Path::new(PATH), 9, &KIND).unwrap()
+}
+
+/// What a journal of these bytes says.
+fn read(bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
+    let fs = MemFs::new();
+    fs.set_bytes(PATH, bytes.to_vec());
+    let mut reader = JournalReader::open(&fs, Path::new(PATH), 9, &KIND)?;
+    let payloads = reader
+        .by_ref()
+        .map(|r| r.map(|r| r.payload))
+        .collect::<Result<_>>()?;
+    Ok((payloads, reader.torn()))
+}
+
+/// A journal of these payloads, each its own group, and where each record ends. Synced after those groups where `sync` says so.
+fn journal(payloads: &[Vec<u8>], sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
+    let fs = MemFs::new();
+    let mut journal = writer(&fs);
+    let mut ends = vec![journal.len() as usize];
+    for (i, payload) in payloads.iter().enumerate() {
+        journal
+            .append_group([(i as u64, payload.as_slice())])
+            .unwrap();
+        ends.push(journal.len() as usize);
+        if sync(i) {
+            journal.sync().unwrap();
+        }
+    }
+    (fs.bytes(PATH).unwrap(), ends)
+}
+
+fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 1..8)
+}
+
+proptest! {
+    #[test]
+    fn a_journal_cut_at_any_byte_holds_the_whole_records_before(payloads in payloads()) {
+        let (bytes, ends) = journal(&payloads, |i| i % 2 == 0);
+        for len in 0..=bytes.len() {
+            let whole = ends.iter().rposition(|&end| end <= len);
+            let (found, torn) = read(&bytes[..len]).unwrap();
+            prop_assert_eq!(found.len(), whole.unwrap_or(0));
+            prop_assert!(found.iter().zip(&payloads).all(|(a, b)| a == b));
+            let end = whole.map_or(0, |i| ends[i]);
+            let lost = Torn { offset: end as u64, bytes_lost: (len - end) as u64 };
+            prop_assert_eq!(torn, (len > end).then_some(lost));
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_an_error_at_the_start_of_its_record(payloads in payloads(), bit in 0..8u32, sync: bool) {
+        let (bytes, ends) = journal(&payloads, |_| sync);
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1u8 << bit;
+            let record = ends.iter().position(|&end| at < end).unwrap();
+            let start = if record == 0 { 0 } else { ends[record - 1] as u64 };
+            let found = read(&bad);
+            prop_assert!(matches!(found, Err(Error::Corrupt { offset, .. }) if offset == start), "byte {at}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>, tail: Vec<u8>) {
+        let _ = read(&bytes);
+        let (mut whole, _) = journal(&[bytes], |_| false);
+        whole.extend(tail);
+        let _ = read(&whole);
+    }
+}
+
+#[test]
+fn a_group_is_one_write_of_many_records() {
+    let fs = crate::fs::CountingFs::new(std::sync::Arc::new(MemFs::new()));
+    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND).unwrap();
+    let before = fs.counts().of(KIND.purpose).writes;
+    let payloads: Vec<_> = (0..100u8).map(|i| vec![i; i.into()]).collect();
+    journal
+        .append_group(
+            payloads
+                .iter()
+                .enumerate()
+                .map(|(i, p)| (i as u64, p.as_slice())),
+        )
+        .unwrap();
+    assert_eq!(fs.counts().of(KIND.purpose).writes, before + 1);
+    let reader = JournalReader::open(&fs, Path::new(PATH), 9, &KIND).unwrap();
+    let found: Vec<_> = reader
+        .map(|r| r.map(|r| (r.tag as usize, r.payload)).unwrap())
+        .collect();
+    assert!(
+        found
+            .iter()
+            .enumerate()
+            .all(|(i, (tag, p))| *tag == i && *p == payloads[i])
+    );
+    assert_eq!(found.len(), 100);
+}
+
+#[test]
+fn records_after_a_cut_are_found_at_the_next_open() {
+    let (mut bytes, ends) = journal(&[b"a".to_vec(), b"b".to_vec()], |_| true);
+    bytes.truncate(ends[2] - 1);
+    let fs = MemFs::new();
+    fs.set_bytes(PATH, bytes);
+    let mut journal =
+        JournalWriter::resume(&fs, Path::new(PATH), 9, &KIND, ends[1] as u64).unwrap();
+    journal.append_group([(7, b"c".as_slice())]).unwrap();
+    assert_eq!(
+        read(&fs.bytes(PATH).unwrap()).unwrap(),
+        (vec![Bytes::from("a"), Bytes::from("c")], None)
+    );
+}
+
+/// Three records of a page and more, of which the device lost one sector of the second, and wrote the third.
+fn with_a_lost_sector(sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
+    let (mut bytes, ends) = journal(&[vec![1; 4000], vec![2; 4000], vec![3; 4000]], sync);
+    bytes[4096..4608].fill(0);
+    (bytes, ends)
+}
+
+#[test]
+fn a_sector_that_was_never_synced_may_be_lost_though_later_ones_were_written() {
+    let (bytes, ends) = with_a_lost_sector(|i| i == 0);
+    let torn = Torn {
+        offset: ends[1] as u64,
+        bytes_lost: (bytes.len() - ends[1]) as u64,
+    };
+    assert_eq!(
+        read(&bytes).unwrap(),
+        (vec![Bytes::from(vec![1; 4000])], Some(torn))
+    );
+}
+
+#[test]
+fn a_lost_sector_at_the_end_is_a_torn_tail() {
+    let (mut bytes, ends) = journal(&[vec![1; 4000], vec![2; 4000]], |i| i == 0);
+    let from = ends[2] / 512 * 512;
+    bytes[from..].fill(0);
+    assert_eq!(read(&bytes).unwrap().1.unwrap().offset, ends[1] as u64);
+    bytes[ends[1]..].fill(0);
+    assert_eq!(read(&bytes).unwrap().1.unwrap().offset, ends[1] as u64);
+    bytes.fill(0);
+    assert_eq!(
+        read(&bytes).unwrap().1,
+        Some(Torn {
+            offset: 0,
+            bytes_lost: bytes.len() as u64
+        })
+    );
+}
+
+#[test]
+fn a_lost_sector_that_was_synced_is_damage() {
+    let (bytes, ends) = with_a_lost_sector(|i| i == 1);
+    assert!(matches!(read(&bytes), Err(Error::Corrupt { offset, .. }) if offset == ends[1] as u64));
+}
+
+#[test]
+fn a_journal_inside_a_value_is_not_taken_for_records() {
+    let (inner, _) = journal(&[b"inner".to_vec(), b"inner".to_vec()], |_| true);
+    let (bytes, ends) = journal(&[b"a".to_vec(), inner.clone(), inner], |_| true);
+    assert_eq!(read(&bytes[..bytes.len() - 1]).unwrap().0.len(), 2);
+    assert_eq!(read(&bytes[..ends[2] - 1]).unwrap().0.len(), 1);
+}
+
+#[test]
+fn other_files_under_this_name_are_refused() {
+    let (bytes, _) = journal(&[], |_| true);
+    let fs = MemFs::new();
+    fs.set_bytes(PATH, bytes);
+    let open = |id, kind| JournalReader::open(&fs, Path::new(PATH), id, kind).map(drop);
+    assert!(open(9, &KIND).is_ok());
+    assert!(matches!(
+        open(8, &KIND),
+        Err(Error::Corrupt { offset: 0, .. })
+    ));
+    let other = JournalKind {
+        magic: *b"journal2",
+        ..KIND
+    };
+    assert!(matches!(
+        open(9, &other),
+        Err(Error::Corrupt { offset: 0, .. })
+    ));
+    let older = JournalKind { version: 2, ..KIND };
+    assert!(matches!(
+        open(9, &older),
+        Err(Error::NewerFormat {
+            found: 3,
+            known: 2,
+            ..
+        })
+    ));
+    assert!(fs.remove(Path::new(PATH)).is_ok() && open(9, &KIND).is_err_and(|e| e.is_not_found()));
+}

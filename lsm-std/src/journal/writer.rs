@@ -1,0 +1,121 @@
+//! Appends records.
+
+use std::path::{Path, PathBuf};
+
+use super::{JournalKind, RECORD_HEADER_BYTES, RecordHeader, header};
+use crate::error::{Error, Result};
+use crate::fs::{Fs, WriteFile};
+use crate::types::FileId;
+
+/// The buffer of a group is kept for the next one up to this many bytes.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// Appends records to a journal.
+#[derive(Debug)]
+pub struct JournalWriter {
+    file: Box<dyn WriteFile>,
+    path: PathBuf,
+    id: FileId,
+    synced: u64,
+    group: Vec<u8>,
+}
+
+impl JournalWriter {
+    /// A new journal. Its header is written, not synced; nor is the directory.
+    pub fn create(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
+        let mut file = fs.create(path, kind.purpose)?;
+        file.append(&header(kind, id))?;
+        Ok(Self {
+            file,
+            path: path.into(),
+            id,
+            synced: 0,
+            group: Vec::new(),
+        })
+    }
+
+    /// Goes on with an existing journal at `len`, where its last whole record ends. What lies behind is cut off, and the cut synced.
+    pub fn resume(
+        fs: &dyn Fs,
+        path: &Path,
+        id: FileId,
+        kind: &JournalKind,
+        len: u64,
+    ) -> Result<Self> {
+        let file = fs.append(path, len, kind.purpose)?;
+        Ok(Self {
+            file,
+            path: path.into(),
+            id,
+            synced: len,
+            group: Vec::new(),
+        })
+    }
+
+    /// Appends records, each a tag and a payload, with one write for all. Returns the bytes written.
+    ///
+    /// [`Error::BatchTooLarge`] before anything is written if a payload does not fit 32 bits of length. Costs one copy of the payloads.
+    pub fn append_group<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = (u64, &'a [u8])>,
+    ) -> Result<u64> {
+        self.group.clear();
+        for (tag, payload) in records {
+            let too_large = |_| Error::BatchTooLarge {
+                len: payload.len() as u64,
+                max: u32::MAX.into(),
+            };
+            let len = u32::try_from(payload.len()).map_err(too_large)?;
+            let payload_crc = crc32fast::hash(payload);
+            let record = RecordHeader {
+                len,
+                tag,
+                synced: self.synced,
+                payload_crc,
+            };
+            let offset = self.file.len() + self.group.len() as u64;
+            self.group.reserve(RECORD_HEADER_BYTES + payload.len());
+            self.group
+                .extend_from_slice(&record.encode(self.id, offset));
+            self.group.extend_from_slice(payload);
+        }
+        let written = self.group.len() as u64;
+        self.file.append(&self.group)?;
+        if self.group.capacity() > KEPT_BYTES_MAX {
+            self.group = Vec::new();
+        }
+        Ok(written)
+    }
+
+    /// Makes all records survive a power cut.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file.sync()?;
+        self.synced = self.file.len();
+        Ok(())
+    }
+
+    /// Bytes in the file.
+    pub fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// True if there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.len() <= super::HEADER_BYTES as u64
+    }
+
+    /// Bytes that are known to survive a power cut.
+    pub fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Number of the file.
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
