@@ -1,0 +1,275 @@
+//! What the core knows of one table, and of one run of tables.
+
+use super::TreeError;
+
+/// Sums over tables of one run. Each fits `u64` by law: a run whose sums do not is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// File bytes.
+    pub bytes: u64,
+    /// Entries of every kind, tombstones among them.
+    pub entries: u64,
+    /// Tombstones.
+    pub tombstones: u64,
+}
+
+impl Totals {
+    /// The sum, or `None` when a field does not fit `u64`.
+    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
+        Some(Self {
+            bytes: self.bytes.checked_add(other.bytes)?,
+            entries: self.entries.checked_add(other.entries)?,
+            tombstones: self.tombstones.checked_add(other.tombstones)?,
+        })
+    }
+
+    /// The difference, field by field; 0 where `other` is larger, which no lawful run shows.
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            entries: self.entries.saturating_sub(other.entries),
+            tombstones: self.tombstones.saturating_sub(other.tombstones),
+        }
+    }
+
+    /// Whether `self` has more tombstones per entry than `other`; compared exactly, in `u128`.
+    fn denser(self, other: Self) -> bool {
+        let (a, b) = (u128::from(self.tombstones), u128::from(other.tombstones));
+        a.saturating_mul(u128::from(other.entries)) > b.saturating_mul(u128::from(self.entries))
+    }
+}
+
+/// One immutable sorted file, as a strategy sees it.
+///
+/// ```
+/// use compaction_core::Table;
+/// let table = Table::new(7, 4096, b"apple".as_slice(), b"pear".as_slice()).entries(120).tombstones(3).newest_ms(1_000);
+/// assert_eq!(table.id, 7);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table<K> {
+    /// The engine's name for it; unique in a tree, never reused.
+    pub id: u64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// Entries of every kind.
+    pub entries: u64,
+    /// How many of the entries are tombstones.
+    pub tombstones: u64,
+    /// Smallest user key, inclusive.
+    pub min: K,
+    /// Largest user key, inclusive.
+    pub max: K,
+    /// When its newest entry was written, in milliseconds of the caller's clock; 0 when unknown.
+    pub newest_ms: u64,
+    /// When its oldest tombstone was written, in milliseconds; `None` when it has none or the engine does not know.
+    pub oldest_tombstone_ms: Option<u64>,
+    /// Largest sequence number in it; 0 when the engine has none.
+    pub newest_seqno: u64,
+    /// Sums over its run, up to and with this table.
+    pub(crate) upto: Totals,
+}
+
+impl<K> Table<K> {
+    /// A table of `bytes` bytes holding keys from `min` to `max`, both inclusive. Everything else is 0 or unknown.
+    pub const fn new(id: u64, bytes: u64, min: K, max: K) -> Self {
+        Self {
+            id,
+            bytes,
+            entries: 0,
+            tombstones: 0,
+            min,
+            max,
+            newest_ms: 0,
+            oldest_tombstone_ms: None,
+            newest_seqno: 0,
+            upto: Totals { bytes: 0, entries: 0, tombstones: 0 },
+        }
+    }
+
+    /// Sets the number of entries.
+    #[must_use]
+    pub fn entries(mut self, entries: u64) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// Sets the number of tombstones.
+    #[must_use]
+    pub fn tombstones(mut self, tombstones: u64) -> Self {
+        self.tombstones = tombstones;
+        self
+    }
+
+    /// Sets the time of the newest entry, in milliseconds.
+    #[must_use]
+    pub fn newest_ms(mut self, newest_ms: u64) -> Self {
+        self.newest_ms = newest_ms;
+        self
+    }
+
+    /// Sets the time of the oldest tombstone, in milliseconds.
+    #[must_use]
+    pub fn oldest_tombstone_ms(mut self, oldest_ms: Option<u64>) -> Self {
+        self.oldest_tombstone_ms = oldest_ms;
+        self
+    }
+
+    /// Sets the largest sequence number.
+    #[must_use]
+    pub fn newest_seqno(mut self, newest_seqno: u64) -> Self {
+        self.newest_seqno = newest_seqno;
+        self
+    }
+
+    /// Whether every entry is older than all snapshots at or above `floor`.
+    #[must_use]
+    pub fn below(&self, floor: u64) -> bool {
+        floor == u64::MAX || self.newest_seqno < floor
+    }
+
+    /// Sizes of this table alone.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals { bytes: self.bytes, entries: self.entries, tombstones: self.tombstones }
+    }
+}
+
+/// A run: tables that stand together, sorted by key and disjoint, so that a key lies in at most one of them.
+///
+/// Beside the place of its tables it keeps what strategies ask for at every decision, so that no decision scans a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub(crate) level: u8,
+    pub(crate) first: u32,
+    pub(crate) len: u32,
+    pub(crate) totals: Totals,
+    pub(crate) newest_ms: u64,
+    pub(crate) newest_seqno: u64,
+    pub(crate) densest: u32,
+    pub(crate) stalest: u32,
+    pub(crate) oldest_tombstone: u32,
+}
+
+impl Run {
+    /// A filler for storage that must be initialised, such as a lent array.
+    pub const EMPTY: Self = Self {
+        level: 0,
+        first: 0,
+        len: 0,
+        totals: Totals { bytes: 0, entries: 0, tombstones: 0 },
+        newest_ms: 0,
+        newest_seqno: 0,
+        densest: 0,
+        stalest: 0,
+        oldest_tombstone: 0,
+    };
+
+    /// Makes a run of `tables`, which stand from position `first` on in the array of all tables, and writes the running
+    /// totals into them. O(tables).
+    ///
+    /// # Errors
+    /// The law that the tables break: none at all, out of order, overlapping, or sums that do not fit `u64`.
+    pub fn seal<K: Ord>(level: u8, first: usize, tables: &mut [Table<K>]) -> Result<Self, TreeError> {
+        let mut upto = Totals::default();
+        for table in tables.iter_mut() {
+            upto = upto.checked_add(table.totals()).ok_or(TreeError::Overflow { table: table.id })?;
+            table.upto = upto;
+        }
+        Self::of(level, first, tables)
+    }
+
+    /// The run that `tables` make, their running totals being in place. O(tables).
+    pub(crate) fn of<K: Ord>(level: u8, first: usize, tables: &[Table<K>]) -> Result<Self, TreeError> {
+        let (Ok(start), Ok(len)) = (u32::try_from(first), u32::try_from(tables.len())) else {
+            return Err(TreeError::TooMany);
+        };
+        let mut run = Self { level, first: start, len, ..Self::EMPTY };
+        let mut before: Option<&Table<K>> = None;
+        let (mut densest, mut stalest, mut oldest_tombstone) = (Totals::default(), u64::MAX, u64::MAX);
+        for (at, table) in (0u32..).zip(tables) {
+            check_table(table, before)?;
+            run.newest_ms = run.newest_ms.max(table.newest_ms);
+            run.newest_seqno = run.newest_seqno.max(table.newest_seqno);
+            if at == 0 || table.totals().denser(densest) {
+                (run.densest, densest) = (at, table.totals());
+            }
+            if at == 0 || table.newest_ms < stalest {
+                (run.stalest, stalest) = (at, table.newest_ms);
+            }
+            let tombstone_ms = table.oldest_tombstone_ms.unwrap_or(u64::MAX);
+            if at == 0 || tombstone_ms < oldest_tombstone {
+                (run.oldest_tombstone, oldest_tombstone) = (at, tombstone_ms);
+            }
+            before = Some(table);
+        }
+        let last = before.ok_or(TreeError::EmptyRun { level })?;
+        run.totals = last.upto;
+        Ok(run)
+    }
+
+    /// The level it belongs to; 0 takes the flushes.
+    #[must_use]
+    pub fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// Number of tables.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether it has no table, which only a filler has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Sums over its tables.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// File bytes of its tables.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.totals.bytes
+    }
+
+    /// When its newest entry was written, in milliseconds.
+    #[must_use]
+    pub fn newest_ms(&self) -> u64 {
+        self.newest_ms
+    }
+
+    /// Position of its first table in the array of all tables.
+    #[must_use]
+    pub fn first(&self) -> usize {
+        self.first as usize
+    }
+
+    /// Position behind its last table.
+    #[must_use]
+    pub fn end(&self) -> usize {
+        self.first().saturating_add(self.len())
+    }
+}
+
+/// The laws of one table and of its place behind `before` in a run.
+fn check_table<K: Ord>(table: &Table<K>, before: Option<&Table<K>>) -> Result<(), TreeError> {
+    if table.min > table.max {
+        return Err(TreeError::Reversed { table: table.id });
+    }
+    let base = match before {
+        Some(left) if left.max >= table.min => return Err(TreeError::Overlap { left: left.id, right: table.id }),
+        Some(left) => left.upto,
+        None => Totals::default(),
+    };
+    match base.checked_add(table.totals()) {
+        None => Err(TreeError::Overflow { table: table.id }),
+        Some(upto) if upto != table.upto => Err(TreeError::Unsealed { table: table.id }),
+        Some(_) => Ok(()),
+    }
+}
