@@ -5,6 +5,7 @@ mod codec;
 mod error;
 pub mod fs;
 mod journal;
+mod manifest;
 mod types;
 mod wal;
 
@@ -18,5 +19,6 @@ pub use types::{
 pub mod fuzzing {
     pub use crate::codec::*;
     pub use crate::journal::*;
-    pub use crate::wal::*;
+    pub use crate::manifest::*;
+    pub use crate::wal::{WalReader, WalRecord, WalWriter, cut};
 }

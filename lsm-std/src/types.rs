@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use bytes::Bytes;
 
+use crate::codec::{Malformed, Reader, put_bytes, put_u64, put_varint};
+
 /// The number of one write. Every put and delete of a store has its own; a larger one is newer.
 pub type SeqNo = u64;
 
@@ -96,6 +98,63 @@ pub struct TableMeta {
     pub oldest_seqno: SeqNo,
     /// Largest sequence number in the table.
     pub newest_seqno: SeqNo,
+}
+
+impl TableMeta {
+    /// Appends the stored form. Its length does not depend on `bytes`, so that a table can hold its own.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.id);
+        put_u64(out, self.bytes);
+        put_varint(out, self.entries);
+        put_varint(out, self.tombstones);
+        put_varint(out, self.newest_ms);
+        put_varint(out, u64::from(self.oldest_tombstone_ms.is_some()));
+        put_varint(out, self.oldest_tombstone_ms.unwrap_or(0));
+        put_varint(out, self.oldest_seqno);
+        put_varint(out, self.newest_seqno);
+        put_bytes(out, &self.min);
+        put_bytes(out, &self.max);
+    }
+
+    /// Reads what [`Self::encode`] wrote. An error if it contradicts itself.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let start = reader.malformed("a table that contradicts itself");
+        let id = reader.varint()?;
+        let bytes = reader.u64()?;
+        let (entries, tombstones) = (reader.varint()?, reader.varint()?);
+        let newest_ms = reader.varint()?;
+        let (has_tombstone, oldest_ms) = (reader.varint()?, reader.varint()?);
+        let (oldest_seqno, newest_seqno) = (reader.varint()?, reader.varint()?);
+        let min = Bytes::copy_from_slice(reader.bytes()?);
+        let max = Bytes::copy_from_slice(reader.bytes()?);
+        let oldest_tombstone_ms = (has_tombstone != 0).then_some(oldest_ms);
+        let meta = Self {
+            id,
+            bytes,
+            entries,
+            tombstones,
+            min,
+            max,
+            newest_ms,
+            oldest_tombstone_ms,
+            oldest_seqno,
+            newest_seqno,
+        };
+        if meta.is_sound() {
+            Ok(meta)
+        } else {
+            Err(start)
+        }
+    }
+
+    /// True if no two fields contradict each other.
+    pub fn is_sound(&self) -> bool {
+        self.entries > 0
+            && self.tombstones <= self.entries
+            && self.min <= self.max
+            && self.oldest_seqno <= self.newest_seqno
+            && self.oldest_tombstone_ms.is_some() == (self.tombstones > 0)
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub use counting::{CountingFs, IoCounts, IoStats};
 pub use mem::MemFs;
 pub use names::FileName;
 pub use real::RealFs;
-pub use replace::{read_small, replace_small};
+pub use replace::{prepare_small, publish_small, read_small, replace_small};
 
 use crate::error::Result;
 
@@ -140,5 +140,7 @@ pub trait ReadFile: Send + Sync + fmt::Debug {
 /// Holds a lock file until it is dropped.
 pub trait FileLock: Send + Sync + fmt::Debug {}
 
+#[cfg(test)]
+pub(crate) mod faulty;
 #[cfg(test)]
 mod tests;

@@ -23,8 +23,19 @@ pub fn replace_small(
     bytes: &[u8],
     purpose: Purpose,
 ) -> Result<()> {
-    let path = dir.join(name.to_string());
-    let temp = dir.join(format!("{name}.tmp"));
+    prepare_small(fs, dir, name, bytes, purpose)?;
+    publish_small(fs, dir, name)
+}
+
+/// The first half of [`replace_small`]: the new bytes lie, synced, under a temporary name. After an error the old ones still hold.
+pub fn prepare_small(
+    fs: &dyn Fs,
+    dir: &Path,
+    name: FileName,
+    bytes: &[u8],
+    purpose: Purpose,
+) -> Result<()> {
+    let temp = temp_path(dir, name);
     if fs.exists(&temp)? {
         fs.remove(&temp)?;
     }
@@ -33,10 +44,17 @@ pub fn replace_small(
     sealed.extend_from_slice(&seal(name, bytes));
     let mut file = fs.create(&temp, purpose)?;
     file.append(&sealed)?;
-    file.sync()?;
-    drop(file);
-    fs.rename(&temp, &path)?;
+    file.sync()
+}
+
+/// The second half of [`replace_small`]. After an error the file holds the old bytes or the new ones, and which is not known.
+pub fn publish_small(fs: &dyn Fs, dir: &Path, name: FileName) -> Result<()> {
+    fs.rename(&temp_path(dir, name), &dir.join(name.to_string()))?;
     fs.sync_dir(dir)
+}
+
+fn temp_path(dir: &Path, name: FileName) -> PathBuf {
+    dir.join(format!("{name}.tmp"))
 }
 
 /// The bytes last given to [`replace_small`] for `name` in `dir`; `None` if there is no such file.
@@ -48,7 +66,7 @@ pub fn read_small(
     name: FileName,
     purpose: Purpose,
 ) -> Result<Option<Vec<u8>>> {
-    let path: PathBuf = dir.join(name.to_string());
+    let path = dir.join(name.to_string());
     if !fs.exists(&path)? {
         return Ok(None);
     }

@@ -1,0 +1,174 @@
+//! The stored form of states and edits.
+//!
+//! A record is one byte that tells which it is, then the fields. An edit holds only the fields that it changes, each behind its number.
+
+use super::state::{AddRun, Edit, Place, RunState, State};
+use crate::codec::{Malformed, Reader, put_bytes, put_varint};
+use crate::types::TableMeta;
+
+const SNAPSHOT: u8 = 0;
+const EDIT: u8 = 1;
+
+const DELETED: u8 = 1;
+const ADDED: u8 = 2;
+const LOG_FLOOR: u8 = 3;
+const NEXT_ID: u8 = 4;
+const LAST_SEQNO: u8 = 5;
+const STRATEGY: u8 = 6;
+
+const NEWEST: u8 = 0;
+const INTO: u8 = 1;
+const BEFORE: u8 = 2;
+
+/// What a record of the manifest holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Record {
+    Snapshot(State),
+    Edit(Edit),
+}
+
+impl Record {
+    pub(super) fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(payload);
+        let record = match reader.u8()? {
+            SNAPSHOT => Self::Snapshot(snapshot(&mut reader)?),
+            EDIT => Self::Edit(edit(&mut reader)?),
+            _ => return Err(reader.malformed("an unknown kind of record")),
+        };
+        if reader.is_empty() {
+            Ok(record)
+        } else {
+            Err(reader.malformed("bytes too many"))
+        }
+    }
+}
+
+pub(super) fn encode_snapshot(state: &State) -> Vec<u8> {
+    let mut out = vec![SNAPSHOT];
+    put_varint(&mut out, state.next_id);
+    put_varint(&mut out, state.log_floor);
+    put_varint(&mut out, state.last_seqno);
+    put_bytes(&mut out, &state.strategy);
+    put_varint(&mut out, state.runs.len() as u64);
+    for run in &state.runs {
+        out.push(run.level);
+        put_tables(&mut out, &run.tables);
+    }
+    out
+}
+
+fn snapshot(reader: &mut Reader<'_>) -> Result<State, Malformed> {
+    let mut state = State {
+        next_id: reader.varint()?,
+        log_floor: reader.varint()?,
+        last_seqno: reader.varint()?,
+        strategy: reader.bytes()?.to_vec(),
+        runs: Vec::new(),
+    };
+    for _ in 0..reader.varint()? {
+        let level = reader.u8()?;
+        state.runs.push(RunState {
+            level,
+            tables: tables(reader)?,
+        });
+    }
+    Ok(state)
+}
+
+pub(super) fn encode_edit(edit: &Edit) -> Vec<u8> {
+    let mut out = vec![EDIT];
+    if !edit.deleted.is_empty() {
+        out.push(DELETED);
+        put_varint(&mut out, edit.deleted.len() as u64);
+        edit.deleted.iter().for_each(|&id| put_varint(&mut out, id));
+    }
+    if let Some(added) = &edit.added {
+        out.push(ADDED);
+        match added.place {
+            Place::Newest { level } => out.extend([NEWEST, level]),
+            Place::Into { run } => {
+                out.push(INTO);
+                put_varint(&mut out, run as u64);
+            }
+            Place::Before { run, level } => {
+                out.extend([BEFORE, level]);
+                put_varint(&mut out, run as u64);
+            }
+        }
+        put_tables(&mut out, &added.tables);
+    }
+    for (field, value) in [
+        (LOG_FLOOR, edit.log_floor),
+        (NEXT_ID, edit.next_id),
+        (LAST_SEQNO, edit.last_seqno),
+    ] {
+        if let Some(value) = value {
+            out.push(field);
+            put_varint(&mut out, value);
+        }
+    }
+    if let Some(strategy) = &edit.strategy {
+        out.push(STRATEGY);
+        put_bytes(&mut out, strategy);
+    }
+    out
+}
+
+fn edit(reader: &mut Reader<'_>) -> Result<Edit, Malformed> {
+    let mut edit = Edit::default();
+    while !reader.is_empty() {
+        match reader.u8()? {
+            DELETED => {
+                for _ in 0..reader.varint()? {
+                    edit.deleted.push(reader.varint()?);
+                }
+            }
+            ADDED => {
+                let place = place(reader)?;
+                edit.added = Some(AddRun {
+                    place,
+                    tables: tables(reader)?,
+                });
+            }
+            LOG_FLOOR => edit.log_floor = Some(reader.varint()?),
+            NEXT_ID => edit.next_id = Some(reader.varint()?),
+            LAST_SEQNO => edit.last_seqno = Some(reader.varint()?),
+            STRATEGY => edit.strategy = Some(reader.bytes()?.to_vec()),
+            _ => return Err(reader.malformed("an unknown field")),
+        }
+    }
+    Ok(edit)
+}
+
+fn place(reader: &mut Reader<'_>) -> Result<Place, Malformed> {
+    match reader.u8()? {
+        NEWEST => Ok(Place::Newest {
+            level: reader.u8()?,
+        }),
+        INTO => Ok(Place::Into {
+            run: reader.size()?,
+        }),
+        BEFORE => {
+            let level = reader.u8()?;
+            Ok(Place::Before {
+                run: reader.size()?,
+                level,
+            })
+        }
+        _ => Err(reader.malformed("an unknown place")),
+    }
+}
+
+fn put_tables(out: &mut Vec<u8>, tables: &[TableMeta]) {
+    put_varint(out, tables.len() as u64);
+    tables.iter().for_each(|table| table.encode(out));
+}
+
+/// Grows with what is read, not with the count that is promised.
+fn tables(reader: &mut Reader<'_>) -> Result<Vec<TableMeta>, Malformed> {
+    let mut tables = Vec::new();
+    for _ in 0..reader.varint()? {
+        tables.push(TableMeta::decode(reader)?);
+    }
+    Ok(tables)
+}

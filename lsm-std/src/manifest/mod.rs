@@ -1,0 +1,309 @@
+//! The manifest: the one file that says what a store consists of.
+//!
+//! A journal (see [`crate::journal`]) whose first record is a whole [`State`] and whose others are [`Edit`]s. `CURRENT` names the manifest in use.
+//! An edit is one record, so a merge's deletions and additions happen together or not at all.
+
+mod codec;
+mod state;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use state::{AddRun, Edit, Place, RunState, State};
+
+use crate::error::{Error, Result};
+use crate::fs::{FileName, Fs, Purpose, prepare_small, publish_small, read_small};
+use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter, Torn};
+use crate::types::FileId;
+use codec::{Record, encode_edit, encode_snapshot};
+
+const KIND: JournalKind = JournalKind {
+    magic: *b"lsm-man\n",
+    version: 1,
+    purpose: Purpose::Manifest,
+};
+
+/// A manifest is not rewritten before it has this many bytes.
+const REWRITE_BYTES_MIN: u64 = 1 << 20;
+
+/// A manifest is rewritten when it has grown to more than this many times its first record.
+const REWRITE_GROWTH: u64 = 4;
+
+/// The manifest in use, open for edits.
+#[derive(Debug)]
+pub struct Manifest {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    journal: JournalWriter,
+    state: State,
+    snapshot_bytes: u64,
+    records: u64,
+    torn: Option<Torn>,
+    broken: Option<Arc<Error>>,
+}
+
+/// What a manifest says, read without changing it.
+#[derive(Debug)]
+pub struct ManifestContent {
+    /// Number of the manifest's file.
+    pub id: FileId,
+    /// The state after its last edit.
+    pub state: State,
+    /// What a crash left behind that edit.
+    pub torn: Option<Torn>,
+    end: u64,
+    snapshot_bytes: u64,
+    records: u64,
+}
+
+impl Manifest {
+    /// The manifest of a new store. Durable on return, as is its name.
+    pub fn create(fs: Arc<dyn Fs>, dir: &Path, id: FileId, state: State) -> Result<Self> {
+        state.check().map_err(Error::law)?;
+        let (journal, snapshot_bytes) = write_snapshot(&*fs, dir, id, &state)?;
+        point_to(&*fs, dir, id)?;
+        publish_small(&*fs, dir, FileName::Current)?;
+        let dir = dir.to_path_buf();
+        Ok(Self {
+            fs,
+            dir,
+            journal,
+            state,
+            snapshot_bytes,
+            records: 1,
+            torn: None,
+            broken: None,
+        })
+    }
+
+    /// The manifest that `CURRENT` names; `None` if there is no `CURRENT`. A torn tail is cut off.
+    pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Option<Self>> {
+        let Some(content) = Self::read(&*fs, dir)? else {
+            return Ok(None);
+        };
+        let ManifestContent {
+            id,
+            state,
+            torn,
+            end,
+            snapshot_bytes,
+            records,
+        } = content;
+        let journal = JournalWriter::resume(&*fs, &manifest_path(dir, id), id, &KIND, end)?;
+        let dir = dir.to_path_buf();
+        Ok(Some(Self {
+            fs,
+            dir,
+            journal,
+            state,
+            snapshot_bytes,
+            records,
+            torn,
+            broken: None,
+        }))
+    }
+
+    /// What the manifest that `CURRENT` names says, without changing anything; `None` if there is no `CURRENT`.
+    ///
+    /// [`Error::Corrupt`] for a damaged record, and for an edit that breaks a law.
+    pub fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<ManifestContent>> {
+        let Some(name) = read_small(fs, dir, FileName::Current, Purpose::Manifest)? else {
+            return Ok(None);
+        };
+        let current = dir.join(FileName::Current.to_string());
+        let Some(FileName::Manifest(id)) = str::from_utf8(&name).ok().and_then(FileName::parse)
+        else {
+            return Err(Error::corrupt(&current, 0, "it names no manifest"));
+        };
+        let path = manifest_path(dir, id);
+        let mut journal = match JournalReader::open(fs, &path, id, &KIND) {
+            Err(e) if e.is_not_found() => {
+                let what = format!("it names {}, which is missing", FileName::Manifest(id));
+                return Err(Error::corrupt(&current, 0, what));
+            }
+            opened => opened?,
+        };
+        let Some(first) = journal.next().transpose()? else {
+            return Err(Error::corrupt(
+                &path,
+                journal.end(),
+                "the first record is missing",
+            ));
+        };
+        let Record::Snapshot(mut state) = decode(&path, &first)? else {
+            return Err(Error::corrupt(
+                &path,
+                first.offset,
+                "the first record is an edit",
+            ));
+        };
+        state
+            .check()
+            .map_err(|law| Error::corrupt(&path, first.offset, law))?;
+        let snapshot_bytes = journal.end();
+        let mut records = 1;
+        for record in journal.by_ref() {
+            let record = record?;
+            let Record::Edit(edit) = decode(&path, &record)? else {
+                return Err(Error::corrupt(
+                    &path,
+                    record.offset,
+                    "a second first record",
+                ));
+            };
+            if record.tag != records {
+                let what = format!("edit {} in the place of edit {records}", record.tag);
+                return Err(Error::corrupt(&path, record.offset, what));
+            }
+            state
+                .apply(&edit)
+                .map_err(|law| Error::corrupt(&path, record.offset, law))?;
+            records += 1;
+        }
+        let (torn, end) = (journal.torn(), journal.end());
+        Ok(Some(ManifestContent {
+            id,
+            state,
+            torn,
+            end,
+            snapshot_bytes,
+            records,
+        }))
+    }
+
+    /// What the store consists of.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Number of the manifest's file.
+    pub fn id(&self) -> FileId {
+        self.journal.id()
+    }
+
+    /// What a crash had left behind the last edit when the manifest was opened. It has been cut off.
+    pub fn torn(&self) -> Option<Torn> {
+        self.torn
+    }
+
+    /// Why no more edits are taken, if so.
+    pub fn broken(&self) -> Option<&Arc<Error>> {
+        self.broken.as_ref()
+    }
+
+    /// Makes one edit, durable on return. Costs O(tables), one write and one sync.
+    ///
+    /// [`Error::Law`] if it would break a law: nothing has been written. If the write fails (the disk is full, say) and could be cut off again,
+    /// the manifest is as before and still of use. After any other failure, a failed sync above all, it is not known what the disk holds: this
+    /// and every later edit fail, the later ones with [`Error::ReadOnly`].
+    pub fn append(&mut self, edit: &Edit) -> Result<()> {
+        if let Some(cause) = &self.broken {
+            return Err(Error::ReadOnly {
+                cause: cause.clone(),
+            });
+        }
+        let plan = self.state.plan(edit).map_err(Error::law)?;
+        let end = self.journal.len();
+        if let Err(e) = self
+            .journal
+            .append_group([(self.records, encode_edit(edit).as_slice())])
+        {
+            let path = self.journal.path().to_path_buf();
+            match JournalWriter::resume(&*self.fs, &path, self.id(), &KIND, end) {
+                Ok(journal) => self.journal = journal,
+                Err(_) => self.broken = Some(Arc::new(e.clone())),
+            }
+            return Err(e);
+        }
+        self.journal
+            .sync()
+            .inspect_err(|e| self.broken = Some(Arc::new(e.clone())))?;
+        self.state.carry_out(plan);
+        self.records += 1;
+        Ok(())
+    }
+
+    /// True if the manifest has grown so much that [`Self::rewrite`] pays.
+    pub fn rewrite_due(&self) -> bool {
+        self.journal.len()
+            > REWRITE_BYTES_MIN.max(self.snapshot_bytes.saturating_mul(REWRITE_GROWTH))
+    }
+
+    /// Goes on in a new file that starts with the present state, and removes the old one. Durable on return.
+    ///
+    /// After an error the old one stays in use; only if it is not known which of the two `CURRENT` names, later edits fail with
+    /// [`Error::ReadOnly`].
+    pub fn rewrite(&mut self, id: FileId) -> Result<()> {
+        if let Some(cause) = &self.broken {
+            return Err(Error::ReadOnly {
+                cause: cause.clone(),
+            });
+        }
+        if id <= self.id() {
+            return Err(Error::law(format!(
+                "manifest {id} after manifest {}",
+                self.id()
+            )));
+        }
+        let mut state = self.state.clone();
+        state.next_id = state.next_id.max(id.saturating_add(1));
+        let written = write_snapshot(&*self.fs, &self.dir, id, &state);
+        let written =
+            written.and_then(|written| point_to(&*self.fs, &self.dir, id).map(|()| written));
+        let (journal, snapshot_bytes) = match written {
+            Ok(written) => written,
+            Err(e) => {
+                // Best effort: what stays is removed at the next open, as a file that nothing names.
+                let _ = self.fs.remove(&manifest_path(&self.dir, id));
+                return Err(e);
+            }
+        };
+        let published = publish_small(&*self.fs, &self.dir, FileName::Current);
+        published.inspect_err(|e| self.broken = Some(Arc::new(e.clone())))?;
+        let old = std::mem::replace(&mut self.journal, journal);
+        (self.state, self.snapshot_bytes, self.records) = (state, snapshot_bytes, 1);
+        // Best effort, as above: the new one is in use whether or not the old one goes.
+        let _ = self.fs.remove(old.path());
+        Ok(())
+    }
+}
+
+fn decode(path: &Path, record: &JournalRecord) -> Result<Record> {
+    Record::decode(&record.payload).map_err(|e| e.in_file(path, record.offset))
+}
+
+fn manifest_path(dir: &Path, id: FileId) -> PathBuf {
+    dir.join(FileName::Manifest(id).to_string())
+}
+
+/// A new manifest, synced, and its name too. Returns its length with it.
+fn write_snapshot(
+    fs: &dyn Fs,
+    dir: &Path,
+    id: FileId,
+    state: &State,
+) -> Result<(JournalWriter, u64)> {
+    let mut journal = JournalWriter::create(fs, &manifest_path(dir, id), id, &KIND)?;
+    journal.append_group([(0, encode_snapshot(state).as_slice())])?;
+    journal.sync()?;
+    fs.sync_dir(dir)?;
+    let len = journal.len();
+    Ok((journal, len))
+}
+
+/// Prepares a `CURRENT` that names the manifest `id`.
+fn point_to(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<()> {
+    let name = FileName::Manifest(id).to_string();
+    prepare_small(
+        fs,
+        dir,
+        FileName::Current,
+        name.as_bytes(),
+        Purpose::Manifest,
+    )
+}
+
+#[cfg(test)]
+mod law_tests;
+#[cfg(test)]
+mod tests;
