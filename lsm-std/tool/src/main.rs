@@ -1,2 +1,7 @@
 //! The command-line tool `lsm`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lsm_tool::cli::run()
+}

@@ -6,18 +6,14 @@ use std::path::{Path, PathBuf};
 use lsm_tool::trace::{Answer, BlobId, Op, TraceReader, trace_hash};
 
 fn trace(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/traces")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/traces").join(name)
 }
 
 #[test]
 fn a_map_fed_with_each_trace_gives_the_answer_of_its_last_line() {
-    for (name, batches, written_max) in [
-        ("ekv.tsv", 213, 11_100_000),
-        ("lsm-tree.tsv", 668, 21_500_000),
-        ("redb.tsv", 1_691, 123_800_000),
-    ] {
+    for (name, batches, written_max) in
+        [("ekv.tsv", 213, 11_100_000), ("lsm-tree.tsv", 668, 21_500_000), ("redb.tsv", 1_691, 123_800_000)]
+    {
         let mut reader = TraceReader::open(&trace(name)).expect("bundled");
         let mut live: BTreeMap<Vec<u8>, BlobId> = BTreeMap::new();
         let (mut seen, mut written) = (0, 0);
@@ -42,10 +38,7 @@ fn a_map_fed_with_each_trace_gives_the_answer_of_its_last_line() {
         }
         assert_eq!(Some(&answer.finish()), reader.end(), "{name}");
         assert_eq!(seen, batches, "{name}");
-        assert!(
-            written <= written_max && written > written_max - 200_000,
-            "{name}: {written} bytes"
-        );
+        assert!(written <= written_max && written > written_max - 200_000, "{name}: {written} bytes");
     }
 }
 

@@ -34,10 +34,7 @@ impl Answer {
 
     /// The answer over all keys taken.
     pub fn finish(self) -> Summary {
-        Summary {
-            keys: self.keys,
-            sha256: hex(&self.hasher.finalize()),
-        }
+        Summary { keys: self.keys, sha256: hex(&self.hasher.finalize()) }
     }
 }
 

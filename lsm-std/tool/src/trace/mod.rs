@@ -103,15 +103,7 @@ impl TraceReader<BufReader<File>> {
 impl<R: BufRead> TraceReader<R> {
     /// Reads a trace from `input`; `name` stands in error messages.
     pub fn new(input: R, name: &str) -> Self {
-        Self {
-            input,
-            path: name.to_owned(),
-            line: 0,
-            text: Vec::new(),
-            next_number: 0,
-            opened: None,
-            end: None,
-        }
+        Self { input, path: name.to_owned(), line: 0, text: Vec::new(), next_number: 0, opened: None, end: None }
     }
 
     /// The next batch, or `None` after the last one; then [`TraceReader::end`] is set.
@@ -158,11 +150,7 @@ impl<R: BufRead> TraceReader<R> {
         let unix_seconds = std::mem::replace(&mut self.opened, next)?;
         let number = self.next_number;
         self.next_number += 1;
-        Some(Batch {
-            number,
-            unix_seconds,
-            ops: std::mem::take(ops),
-        })
+        Some(Batch { number, unix_seconds, ops: std::mem::take(ops) })
     }
 
     fn expect_nothing_more(&mut self) -> Result<(), TraceError> {
@@ -176,15 +164,10 @@ impl<R: BufRead> TraceReader<R> {
 
     fn read_line(&mut self) -> Result<bool, TraceError> {
         self.text.clear();
-        let read = (&mut self.input)
-            .take(LINE_BYTES_MAX)
-            .read_until(b'\n', &mut self.text);
+        let read = (&mut self.input).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.text);
         match read {
             Err(source) => {
-                return Err(TraceError::Io {
-                    path: self.path.clone(),
-                    source,
-                });
+                return Err(TraceError::Io { path: self.path.clone(), source });
             }
             Ok(0) => return Ok(false),
             Ok(_) => self.line += 1,
@@ -198,11 +181,7 @@ impl<R: BufRead> TraceReader<R> {
     }
 
     fn wrong(&self, what: String) -> TraceError {
-        TraceError::Line {
-            path: self.path.clone(),
-            line: self.line,
-            what,
-        }
+        TraceError::Line { path: self.path.clone(), line: self.line, what }
     }
 }
 
@@ -211,14 +190,15 @@ impl<R: BufRead> TraceReader<R> {
 /// # Errors
 /// [`TraceError::Io`] if it cannot be read.
 pub fn trace_hash(path: &Path) -> Result<[u8; 32], TraceError> {
-    let fail = |source| TraceError::Io {
-        path: path.display().to_string(),
-        source,
-    };
+    let fail = |source| TraceError::Io { path: path.display().to_string(), source };
     let mut file = File::open(path).map_err(fail)?;
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).map_err(fail)?;
-    Ok(hasher.finalize().into())
+    let (mut hasher, mut part) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut part).map_err(fail)? {
+            0 => return Ok(hasher.finalize().into()),
+            read => hasher.update(&part[..read]),
+        }
+    }
 }
 
 enum Line {
@@ -234,31 +214,18 @@ fn parse_line(text: &[u8]) -> Result<Line, String> {
     match (kind, rest.as_slice()) {
         (b"B", [seconds]) => Ok(Line::Begin(number(seconds, "unix seconds")?)),
         (b"P", [path, blob, bytes]) => {
-            let blob = BlobId::parse(blob)
-                .ok_or_else(|| format!("blob id {} is not 40 hex characters", show(blob)))?;
+            let blob = BlobId::parse(blob).ok_or_else(|| format!("blob id {} is not 40 hex characters", show(blob)))?;
             let bytes = number(bytes, "bytes")?;
-            Ok(Line::Op(Op::Put {
-                path: path.to_vec(),
-                blob,
-                bytes,
-            }))
+            Ok(Line::Op(Op::Put { path: path.to_vec(), blob, bytes }))
         }
-        (b"D", [path]) => Ok(Line::Op(Op::Delete {
-            path: path.to_vec(),
-        })),
+        (b"D", [path]) => Ok(Line::Op(Op::Delete { path: path.to_vec() })),
         (b"E", [keys, sha256]) => {
             let good = sha256.len() == 64 && sha256.iter().all(u8::is_ascii_hexdigit);
             let sha256 = String::from_utf8_lossy(sha256).to_lowercase();
             if !good {
-                return Err(format!(
-                    "sha256 {} is not 64 hex characters",
-                    show(sha256.as_bytes())
-                ));
+                return Err(format!("sha256 {} is not 64 hex characters", show(sha256.as_bytes())));
             }
-            Ok(Line::End(Summary {
-                keys: number(keys, "keys alive")?,
-                sha256,
-            }))
+            Ok(Line::End(Summary { keys: number(keys, "keys alive")?, sha256 }))
         }
         (b"B" | b"P" | b"D" | b"E", _) => {
             let wanted = match kind {
@@ -266,11 +233,7 @@ fn parse_line(text: &[u8]) -> Result<Line, String> {
                 b"E" => 2,
                 _ => 1,
             };
-            Err(format!(
-                "a {} line has {wanted} fields after its letter, not {}",
-                show(kind),
-                rest.len()
-            ))
+            Err(format!("a {} line has {wanted} fields after its letter, not {}", show(kind), rest.len()))
         }
         _ => Err(format!("starts with {}, not with B, P, D or E", show(kind))),
     }
@@ -309,20 +272,9 @@ mod tests {
         let text = format!("B\t5\nB\t6\nP\ta b\t{BLOB}\t7\nD\t\nE\t1\t{SHA}\n");
         let (batches, end) = read_all(&text).expect("a good trace");
         assert_eq!(batches.len(), 2);
-        assert_eq!(
-            (
-                batches[0].number,
-                batches[0].unix_seconds,
-                batches[0].ops.len()
-            ),
-            (0, 5, 0)
-        );
+        assert_eq!((batches[0].number, batches[0].unix_seconds, batches[0].ops.len()), (0, 5, 0));
         let blob = BlobId::parse(BLOB.as_bytes()).expect("40 hex characters");
-        let put = Op::Put {
-            path: b"a b".to_vec(),
-            blob,
-            bytes: 7,
-        };
+        let put = Op::Put { path: b"a b".to_vec(), blob, bytes: 7 };
         assert_eq!(batches[1].ops, [put, Op::Delete { path: Vec::new() }]);
         assert_eq!((end.keys, end.sha256.as_str()), (1, SHA));
     }
@@ -331,46 +283,19 @@ mod tests {
     fn a_bad_line_is_named_with_its_number_and_value() {
         let end = format!("E\t1\t{SHA}\n");
         let rows = [
-            (
-                format!("B\t5\nP\ta\txyz\t7\n{end}"),
-                "line 2: blob id \"xyz\" is not 40 hex characters",
-            ),
-            (
-                format!("B\t5\nP\ta\t{BLOB}\t-1\n{end}"),
-                "line 2: bytes: \"-1\" is not a number in range",
-            ),
-            (
-                format!("D\ta\n{end}"),
-                "line 1: an operation before the first B line",
-            ),
-            (
-                format!("B\t5\nX\n{end}"),
-                "line 2: starts with \"X\", not with B, P, D or E",
-            ),
-            (
-                format!("B\t5\nD\ta\tb\n{end}"),
-                "line 2: a \"D\" line has 1 fields after its letter, not 2",
-            ),
-            (
-                "B\t5\nD\ta\n".to_owned(),
-                "line 2: the trace stops here, before its E line",
-            ),
+            (format!("B\t5\nP\ta\txyz\t7\n{end}"), "line 2: blob id \"xyz\" is not 40 hex characters"),
+            (format!("B\t5\nP\ta\t{BLOB}\t-1\n{end}"), "line 2: bytes: \"-1\" is not a number in range"),
+            (format!("D\ta\n{end}"), "line 1: an operation before the first B line"),
+            (format!("B\t5\nX\n{end}"), "line 2: starts with \"X\", not with B, P, D or E"),
+            (format!("B\t5\nD\ta\tb\n{end}"), "line 2: a \"D\" line has 1 fields after its letter, not 2"),
+            ("B\t5\nD\ta\n".to_owned(), "line 2: the trace stops here, before its E line"),
             (format!("{end}B\t5\n"), "line 2: a line after the E line"),
-            (
-                "E\t1\tabc\n".to_owned(),
-                "line 1: sha256 \"abc\" is not 64 hex characters",
-            ),
-            (
-                format!("B\t{}\n", "9".repeat(200_000)),
-                "line 1: longer than 131072 bytes",
-            ),
+            ("E\t1\tabc\n".to_owned(), "line 1: sha256 \"abc\" is not 64 hex characters"),
+            (format!("B\t{}\n", "9".repeat(200_000)), "line 1: longer than 131072 bytes"),
         ];
         for (text, wanted) in rows {
             let error = read_all(&text).expect_err("must be refused").to_string();
-            assert!(
-                error.ends_with(wanted),
-                "{error} does not end with {wanted}"
-            );
+            assert!(error.ends_with(wanted), "{error} does not end with {wanted}");
         }
     }
 }

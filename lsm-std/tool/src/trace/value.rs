@@ -25,9 +25,7 @@ impl BlobId {
     fn stream(&self) -> SplitMix {
         let mut seed = 0u64;
         for word in self.0.chunks_exact(8) {
-            let word = word
-                .iter()
-                .fold(0u64, |sum, &byte| (sum << 8) | u64::from(byte));
+            let word = word.iter().fold(0u64, |sum, &byte| (sum << 8) | u64::from(byte));
             seed = SplitMix::new(seed ^ word).next_u64();
         }
         SplitMix::new(seed)
@@ -36,9 +34,7 @@ impl BlobId {
 
 /// Writes the value of `blob` into `out`, which is cleared first: `max(40, bytes)` bytes. About 1 ns per 8 bytes.
 pub fn value_of(blob: &BlobId, bytes: u64, out: &mut Vec<u8>) {
-    let length = usize::try_from(bytes)
-        .unwrap_or(usize::MAX)
-        .max(BLOB_ID_BYTES);
+    let length = usize::try_from(bytes).unwrap_or(usize::MAX).max(BLOB_ID_BYTES);
     out.clear();
     out.reserve(length);
     out.extend_from_slice(&blob.0);
@@ -55,9 +51,7 @@ pub fn blob_of_value(value: &[u8]) -> Option<BlobId> {
     let (id, rest) = value.split_at_checked(BLOB_ID_BYTES)?;
     let blob = BlobId::parse(id)?;
     let mut stream = blob.stream();
-    let good = rest
-        .chunks(8)
-        .all(|part| stream.next_u64().to_le_bytes().starts_with(part));
+    let good = rest.chunks(8).all(|part| stream.next_u64().to_le_bytes().starts_with(part));
     good.then_some(blob)
 }
 
@@ -67,8 +61,7 @@ mod tests {
 
     #[test]
     fn a_value_is_the_id_and_bytes_that_can_be_checked_back() {
-        let blob =
-            BlobId::parse(b"088ba6ba7d345b76aa2b8dc021dd25e1323189b3").expect("40 hex characters");
+        let blob = BlobId::parse(b"088ba6ba7d345b76aa2b8dc021dd25e1323189b3").expect("40 hex characters");
         let mut value = Vec::new();
         for (bytes, length) in [(0, 40), (40, 40), (41, 41), (103, 103), (4096, 4096)] {
             value_of(&blob, bytes, &mut value);
@@ -79,11 +72,7 @@ mod tests {
         for at in [0, 39, 40, 4095] {
             let mut bad = value.clone();
             bad[at] ^= 1;
-            assert_eq!(
-                blob_of_value(&bad),
-                None,
-                "a flipped bit at {at} was not seen"
-            );
+            assert_eq!(blob_of_value(&bad), None, "a flipped bit at {at} was not seen");
         }
         assert_eq!(blob_of_value(&value[..39]), None);
     }

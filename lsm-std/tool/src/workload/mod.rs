@@ -139,24 +139,17 @@ impl Workload {
         if self.phases.is_empty() {
             return Err(wrong(0, "phases", "[]", "at least one is needed"));
         }
-        self.phases
-            .iter()
-            .enumerate()
-            .try_for_each(|(at, phase)| phase.check(at + 1))
+        self.phases.iter().enumerate().try_for_each(|(at, phase)| phase.check(at + 1))
     }
 
     /// Operations in all phases.
     pub fn ops(&self) -> u64 {
-        self.phases
-            .iter()
-            .fold(0, |sum, phase| sum.saturating_add(phase.ops))
+        self.phases.iter().fold(0, |sum, phase| sum.saturating_add(phase.ops))
     }
 
     /// The expected bytes of keys and values put, by the shares of each mix.
     pub fn expected_put_bytes(&self) -> u64 {
-        let bytes = |p: &Phase| {
-            p.ops as f64 * p.mix.put * (p.value_bytes as f64 + key_bytes(0).len() as f64)
-        };
+        let bytes = |p: &Phase| p.ops as f64 * p.mix.put * (p.value_bytes as f64 + key_bytes(0).len() as f64);
         self.phases.iter().map(bytes).sum::<f64>() as u64
     }
 }
@@ -167,19 +160,11 @@ impl Phase {
             return Err(wrong(at, "keys", self.keys, "must be 1 to 10^12"));
         }
         if self.value_bytes > VALUE_BYTES_MAX {
-            return Err(wrong(
-                at,
-                "value_bytes",
-                self.value_bytes,
-                "must be at most 64 MiB",
-            ));
+            return Err(wrong(at, "value_bytes", self.value_bytes, "must be at most 64 MiB"));
         }
         let mix = self.mix;
         let shares = [mix.put, mix.delete, mix.get, mix.miss, mix.scan];
-        for (name, share) in ["mix.put", "mix.delete", "mix.get", "mix.miss", "mix.scan"]
-            .into_iter()
-            .zip(shares)
-        {
+        for (name, share) in ["mix.put", "mix.delete", "mix.get", "mix.miss", "mix.scan"].into_iter().zip(shares) {
             check_share(at, name, share)?;
         }
         let sum: f64 = shares.iter().sum();
@@ -187,12 +172,9 @@ impl Phase {
             return Err(wrong(at, "mix", sum, "the shares must add up to 1"));
         }
         match self.skew {
-            Skew::Zipf(theta) if !(theta > 0.0 && theta < 1.0) => Err(wrong(
-                at,
-                "skew.zipf",
-                theta,
-                "must lie between 0 and 1, both exclusive",
-            )),
+            Skew::Zipf(theta) if !(theta > 0.0 && theta < 1.0) => {
+                Err(wrong(at, "skew.zipf", theta, "must lie between 0 and 1, both exclusive"))
+            }
             Skew::Hot(hot) => {
                 check_share(at, "skew.hot.share_of_keys", hot.share_of_keys)?;
                 check_share(at, "skew.hot.share_of_ops", hot.share_of_ops)?;
@@ -204,25 +186,11 @@ impl Phase {
 }
 
 fn check_share(phase: usize, name: &'static str, share: f64) -> Result<(), WorkloadError> {
-    if (0.0..=1.0).contains(&share) {
-        Ok(())
-    } else {
-        Err(wrong(phase, name, share, "must lie in 0..=1"))
-    }
+    if (0.0..=1.0).contains(&share) { Ok(()) } else { Err(wrong(phase, name, share, "must lie in 0..=1")) }
 }
 
-fn wrong(
-    phase: usize,
-    name: &'static str,
-    value: impl ToString,
-    why: &'static str,
-) -> WorkloadError {
-    WorkloadError::Value {
-        phase,
-        name,
-        value: value.to_string(),
-        why,
-    }
+fn wrong(phase: usize, name: &'static str, value: impl ToString, why: &'static str) -> WorkloadError {
+    WorkloadError::Value { phase, name, value: value.to_string(), why }
 }
 
 fn one() -> u64 {
@@ -250,27 +218,13 @@ mod tests {
             ("{\"zipf\":0.99}", Skew::Zipf(0.99)),
             (
                 "{\"hot\":{\"share_of_keys\":0.2,\"share_of_ops\":0.8}}",
-                Skew::Hot(Hot {
-                    share_of_keys: 0.2,
-                    share_of_ops: 0.8,
-                    at: 0.0,
-                }),
+                Skew::Hot(Hot { share_of_keys: 0.2, share_of_ops: 0.8, at: 0.0 }),
             ),
         ] {
-            let json = format!(
-                "{{\"phases\":[{{\"ops\":10,\"keys\":5,\"skew\":{text},\"mix\":{{\"put\":1}}}}]}}"
-            );
+            let json = format!("{{\"phases\":[{{\"ops\":10,\"keys\":5,\"skew\":{text},\"mix\":{{\"put\":1}}}}]}}");
             let workload = Workload::parse(&json).expect("documented");
             let phase = &workload.phases[0];
-            assert_eq!(
-                (
-                    workload.seed,
-                    phase.skew,
-                    phase.value_bytes,
-                    phase.scan_keys
-                ),
-                (1, skew, 100, 50)
-            );
+            assert_eq!((workload.seed, phase.skew, phase.value_bytes, phase.scan_keys), (1, skew, 100, 50));
         }
     }
 
@@ -279,35 +233,15 @@ mod tests {
         let phase = |body: &str| format!("{{\"phases\":[{{{body}}}]}}");
         for (json, wanted) in [
             ("{\"phases\":[]}".to_owned(), "phase 0: phases = []"),
-            (
-                phase("\"ops\":1,\"keys\":0,\"mix\":{\"put\":1}"),
-                "phase 1: keys = 0",
-            ),
-            (
-                phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":0.5}"),
-                "phase 1: mix = 0.5",
-            ),
-            (
-                phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":2,\"get\":-1}"),
-                "phase 1: mix.put = 2",
-            ),
-            (
-                phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":1},\"skew\":{\"zipf\":1.0}"),
-                "phase 1: skew.zipf = 1",
-            ),
-            (
-                phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":1},\"colour\":1"),
-                "unknown field `colour`",
-            ),
-            (
-                phase("\"ops\":1,\"keys\":1,\"mix\":{\"pot\":1}"),
-                "unknown field `pot`",
-            ),
+            (phase("\"ops\":1,\"keys\":0,\"mix\":{\"put\":1}"), "phase 1: keys = 0"),
+            (phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":0.5}"), "phase 1: mix = 0.5"),
+            (phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":2,\"get\":-1}"), "phase 1: mix.put = 2"),
+            (phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":1},\"skew\":{\"zipf\":1.0}"), "phase 1: skew.zipf = 1"),
+            (phase("\"ops\":1,\"keys\":1,\"mix\":{\"put\":1},\"colour\":1"), "unknown field `colour`"),
+            (phase("\"ops\":1,\"keys\":1,\"mix\":{\"pot\":1}"), "unknown field `pot`"),
             ("nonsense".to_owned(), "workload: expected"),
         ] {
-            let error = Workload::parse(&json)
-                .expect_err("must be refused")
-                .to_string();
+            let error = Workload::parse(&json).expect_err("must be refused").to_string();
             assert!(error.contains(wanted), "{error} lacks {wanted}");
         }
     }

@@ -101,12 +101,9 @@ impl<'a> Ops<'a> {
     fn kind(&mut self, phase: &Phase) -> Kind {
         let mix = phase.mix;
         let mut left = self.rng.next_f64();
-        for (share, kind) in [
-            (mix.put, Kind::Put),
-            (mix.delete, Kind::Delete),
-            (mix.get, Kind::Get),
-            (mix.miss, Kind::Miss),
-        ] {
+        for (share, kind) in
+            [(mix.put, Kind::Put), (mix.delete, Kind::Delete), (mix.get, Kind::Get), (mix.miss, Kind::Miss)]
+        {
             if left < share {
                 return kind;
             }
@@ -126,21 +123,13 @@ impl<'a> Ops<'a> {
         match phase.skew {
             Skew::Uniform => self.rng.below(phase.keys),
             Skew::Zipf(theta) => {
-                if self
-                    .scrambled
-                    .as_ref()
-                    .is_none_or(|(built_for, _)| *built_for != theta)
-                {
+                if self.scrambled.as_ref().is_none_or(|(built_for, _)| *built_for != theta) {
                     self.scrambled = Some((theta, ScrambledZipf::new(theta)));
                 }
-                self.scrambled
-                    .as_ref()
-                    .map_or(0, |(_, zipf)| zipf.next(phase.keys, &mut self.rng))
+                self.scrambled.as_ref().map_or(0, |(_, zipf)| zipf.next(phase.keys, &mut self.rng))
             }
             Skew::Hot(hot) => hot_key(hot, phase.keys, &mut self.rng),
-            Skew::Latest | Skew::Sequential if matches!(kind, Kind::Put) => {
-                self.next_insert(phase.keys)
-            }
+            Skew::Latest | Skew::Sequential if matches!(kind, Kind::Put) => self.next_insert(phase.keys),
             Skew::Latest => {
                 self.by_age.resize(self.inserted.min(phase.keys));
                 let newest = self.insert.min(phase.keys) + phase.keys - 1;
@@ -197,17 +186,11 @@ impl Iterator for Ops<'_> {
         let kind = self.kind(phase);
         let key = self.key(phase, kind);
         Some(match kind {
-            Kind::Put => Op::Put {
-                key,
-                value_bytes: phase.value_bytes,
-            },
+            Kind::Put => Op::Put { key, value_bytes: phase.value_bytes },
             Kind::Delete => Op::Delete { key },
             Kind::Get => Op::Get { key },
             Kind::Miss => Op::Miss { key },
-            Kind::Scan => Op::Scan {
-                key,
-                keys: phase.scan_keys,
-            },
+            Kind::Scan => Op::Scan { key, keys: phase.scan_keys },
         })
     }
 }
@@ -218,62 +201,26 @@ mod tests {
     use super::*;
 
     fn phase(ops: u64, keys: u64, skew: Skew, mix: Mix) -> Phase {
-        Phase {
-            ops,
-            keys,
-            skew,
-            value_bytes: 8,
-            mix,
-            scan_keys: 5,
-        }
+        Phase { ops, keys, skew, value_bytes: 8, mix, scan_keys: 5 }
     }
 
     fn workload(phases: Vec<Phase>) -> Workload {
-        Workload {
-            seed: 1,
-            ttl_ms: None,
-            phases,
-        }
+        Workload { seed: 1, ttl_ms: None, phases }
     }
 
     fn key_of(op: &Op) -> u64 {
         match *op {
-            Op::Put { key, .. }
-            | Op::Delete { key }
-            | Op::Get { key }
-            | Op::Miss { key }
-            | Op::Scan { key, .. } => key,
+            Op::Put { key, .. } | Op::Delete { key } | Op::Get { key } | Op::Miss { key } | Op::Scan { key, .. } => key,
         }
     }
 
-    const PUTS: Mix = Mix {
-        put: 1.0,
-        delete: 0.0,
-        get: 0.0,
-        miss: 0.0,
-        scan: 0.0,
-    };
-    const GETS: Mix = Mix {
-        put: 0.0,
-        delete: 0.0,
-        get: 1.0,
-        miss: 0.0,
-        scan: 0.0,
-    };
+    const PUTS: Mix = Mix { put: 1.0, delete: 0.0, get: 0.0, miss: 0.0, scan: 0.0 };
+    const GETS: Mix = Mix { put: 0.0, delete: 0.0, get: 1.0, miss: 0.0, scan: 0.0 };
 
     #[test]
     fn the_same_seed_gives_the_same_stream_and_another_seed_another() {
-        let mix = Mix {
-            put: 0.4,
-            delete: 0.1,
-            get: 0.3,
-            miss: 0.1,
-            scan: 0.1,
-        };
-        let mut workload = workload(vec![
-            phase(500, 100, Skew::Zipf(0.99), mix),
-            phase(500, 200, Skew::Latest, mix),
-        ]);
+        let mix = Mix { put: 0.4, delete: 0.1, get: 0.3, miss: 0.1, scan: 0.1 };
+        let mut workload = workload(vec![phase(500, 100, Skew::Zipf(0.99), mix), phase(500, 200, Skew::Latest, mix)]);
         let first: Vec<Op> = Ops::new(&workload).collect();
         assert_eq!(first.len(), 1_000);
         assert_eq!(first, Ops::new(&workload).collect::<Vec<_>>());
@@ -283,13 +230,7 @@ mod tests {
 
     #[test]
     fn the_mix_is_kept_within_two_percent() {
-        let mix = Mix {
-            put: 0.5,
-            delete: 0.1,
-            get: 0.2,
-            miss: 0.15,
-            scan: 0.05,
-        };
+        let mix = Mix { put: 0.5, delete: 0.1, get: 0.2, miss: 0.15, scan: 0.05 };
         let workload = workload(vec![phase(50_000, 10, Skew::Uniform, mix)]);
         let mut seen = [0u32; 5];
         for op in Ops::new(&workload) {
@@ -302,38 +243,26 @@ mod tests {
             }] += 1;
         }
         for (count, share) in seen.into_iter().zip([0.5, 0.1, 0.2, 0.15, 0.05]) {
-            assert!(
-                (f64::from(count) / 50_000.0 - share).abs() < 0.02,
-                "{count} for {share}"
-            );
+            assert!((f64::from(count) / 50_000.0 - share).abs() < 0.02, "{count} for {share}");
         }
     }
 
     #[test]
     fn sequential_puts_walk_through_the_keys_and_go_on_in_the_next_phase() {
-        let workload = workload(vec![
-            phase(3, 5, Skew::Sequential, PUTS),
-            phase(4, 5, Skew::Sequential, PUTS),
-        ]);
+        let workload = workload(vec![phase(3, 5, Skew::Sequential, PUTS), phase(4, 5, Skew::Sequential, PUTS)]);
         let keys: Vec<u64> = Ops::new(&workload).map(|op| key_of(&op)).collect();
         assert_eq!(keys, [0, 1, 2, 3, 4, 0, 1]);
     }
 
     #[test]
     fn latest_reads_what_was_inserted_last_most_often() {
-        let workload = workload(vec![
-            phase(1_000, 2_000, Skew::Sequential, PUTS),
-            phase(20_000, 2_000, Skew::Latest, GETS),
-        ]);
+        let workload =
+            workload(vec![phase(1_000, 2_000, Skew::Sequential, PUTS), phase(20_000, 2_000, Skew::Latest, GETS)]);
         let mut hits = vec![0u32; 2_000];
         for op in Ops::new(&workload).skip(1_000) {
             hits[key_of(&op) as usize] += 1;
         }
-        assert_eq!(
-            hits[1_000..].iter().sum::<u32>(),
-            0,
-            "keys never inserted were read"
-        );
+        assert_eq!(hits[1_000..].iter().sum::<u32>(), 0, "keys never inserted were read");
         let top = hits.iter().max().copied().unwrap_or_default();
         assert_eq!(hits[999], top);
         assert!(hits[999] > hits[998] && hits[998] > hits[900]);
@@ -342,20 +271,11 @@ mod tests {
     #[test]
     fn the_hot_range_takes_its_share_and_moves_and_wraps_with_at() {
         for at in [0.0, 0.5, 0.9, 1.0] {
-            let hot = Hot {
-                share_of_keys: 0.2,
-                share_of_ops: 0.8,
-                at,
-            };
+            let hot = Hot { share_of_keys: 0.2, share_of_ops: 0.8, at };
             let workload = workload(vec![phase(20_000, 1_000, Skew::Hot(hot), GETS)]);
             let start = (1_000.0 * at) as u64;
-            let inside = Ops::new(&workload)
-                .filter(|op| (key_of(op) + 1_000 - start % 1_000) % 1_000 < 200)
-                .count();
-            assert!(
-                (inside as f64 / 20_000.0 - 0.8).abs() < 0.02,
-                "at {at}: {inside}"
-            );
+            let inside = Ops::new(&workload).filter(|op| (key_of(op) + 1_000 - start % 1_000) % 1_000 < 200).count();
+            assert!((inside as f64 / 20_000.0 - 0.8).abs() < 0.02, "at {at}: {inside}");
         }
     }
 

@@ -25,13 +25,7 @@ impl Zipf {
     /// A generator over `items` ranks (at least one is assumed); `theta` lies in 0..1, both exclusive.
     pub fn new(items: u64, theta: f64) -> Self {
         let items = items.max(1);
-        let mut zipf = Self {
-            items,
-            theta,
-            zeta_two: zeta(2, theta),
-            zeta_items: zeta(items, theta),
-            eta: 0.0,
-        };
+        let mut zipf = Self { items, theta, zeta_two: zeta(2, theta), zeta_items: zeta(items, theta), eta: 0.0 };
         zipf.set_eta();
         zipf
     }
@@ -73,8 +67,7 @@ impl Zipf {
 
     fn set_eta(&mut self) {
         let n = self.items as f64;
-        self.eta =
-            (1.0 - (2.0 / n).powf(1.0 - self.theta)) / (1.0 - self.zeta_two / self.zeta_items);
+        self.eta = (1.0 - (2.0 / n).powf(1.0 - self.theta)) / (1.0 - self.zeta_two / self.zeta_items);
     }
 }
 
@@ -138,10 +131,7 @@ mod tests {
         for rank in [0usize, 1] {
             let share = f64::from(hits[rank]) / f64::from(draws);
             let wanted = ((rank + 1) as f64).powf(-0.99) / zeta(1_000, 0.99);
-            assert!(
-                (share / wanted - 1.0).abs() < 0.03,
-                "rank {rank}: {share} against {wanted}"
-            );
+            assert!((share / wanted - 1.0).abs() < 0.03, "rank {rank}: {share} against {wanted}");
         }
         let hundred: u32 = hits[..100].iter().sum();
         let wanted = zeta(100, 0.99) / zeta(1_000, 0.99);
@@ -181,10 +171,7 @@ mod tests {
         }
         let mut order: Vec<usize> = (0..hits.len()).collect();
         order.sort_by_key(|&key| std::cmp::Reverse(hits[key]));
-        assert!(
-            f64::from(hits[order[0]]) / 100_000.0 > 0.03,
-            "the hottest key should take 1/26.5 of all"
-        );
+        assert!(f64::from(hits[order[0]]) / 100_000.0 > 0.03, "the hottest key should take 1/26.5 of all");
         assert!(order[0].abs_diff(order[1]) > 1 && order[1].abs_diff(order[2]) > 1);
     }
 }

@@ -1,0 +1,195 @@
+//! `lsm plan` as scripts see it: answers, refusals, exit status.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn lsm_plan(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lsm"))
+        .arg("plan")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = input.to_vec();
+    let feeder = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().expect("the tool ends");
+    feeder.join().expect("no panic").expect("all input is read");
+    output
+}
+
+fn answers(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).expect("JSON is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+}
+
+/// A level 0 of runs of these sizes, newest first; ids count down to 1.
+fn runs(sizes: &[u64]) -> Value {
+    let last = sizes.len() as u64;
+    let table = |(at, bytes)| json!([{"id": last - at, "bytes": bytes, "min": "k000", "max": "k999"}]);
+    json!([{"level": 0, "runs": (0..).zip(sizes).map(table).collect::<Vec<_>>()}])
+}
+
+fn decide(strategy: &Value, levels: &Value) -> Value {
+    let output = lsm_plan(&[], json!({"strategy": strategy, "levels": levels}).to_string().as_bytes());
+    assert!(output.status.success(), "{output:?}");
+    answers(&output).remove(0)
+}
+
+#[test]
+fn tiered_answers_the_known_cases_of_size_tiered_selection() {
+    let none = u64::MAX;
+    let rows: &[(&[u64], Value, &[u64])] = &[
+        (&[], json!({"max_space_amp_pct": 0}), &[]),
+        (&[100], json!({"max_space_amp_pct": 0}), &[]),
+        (&[100; 2], json!({}), &[]),
+        (&[100; 2], json!({"min_merge_width": 2}), &[2, 1]),
+        (&[100; 4], json!({}), &[4, 3, 2, 1]),
+        (&[100; 3], json!({}), &[3, 2, 1]),
+        (&[9873, 9885, 9860], json!({}), &[]),
+        (&[9873, 9873, 9885, 9860], json!({"max_merge_width": null}), &[4, 3, 2, 1]),
+        (&[100; 5], json!({"min_merge_width": 100}), &[5, 4, 3, 2, 1]),
+        (&[100; 2], json!({"min_merge_width": 100}), &[]),
+        (&[100; 8], json!({"min_merge_width": 2, "max_merge_width": 3, "max_space_amp_pct": none}), &[8, 7, 6]),
+        (&[100; 4], json!({"max_merge_width": 2, "max_space_amp_pct": none}), &[]),
+        (&[100; 4], json!({"max_merge_width": 2}), &[4, 3, 2, 1]),
+        (&[1, 900, 1], json!({"size_ratio": 0.5, "min_merge_width": 2, "max_space_amp_pct": none}), &[]),
+        (&[100; 4], json!({"size_ratio": -3.0}), &[4, 3, 2, 1]),
+        (&[100, 101, 100, 101], json!({"size_ratio": 0.0, "max_space_amp_pct": none}), &[]),
+        (&[none, none], json!({"max_space_amp_pct": none}), &[]),
+    ];
+    for (sizes, settings, inputs) in rows {
+        let mut strategy = json!({"name": "tiered"});
+        strategy.as_object_mut().expect("object").extend(settings.as_object().expect("object").clone());
+        let answer = decide(&strategy, &runs(sizes));
+        assert_eq!(answer["inputs"], json!(inputs), "{sizes:?} {settings}: {answer}");
+        assert_eq!(answer["choice"], if inputs.is_empty() { "wait" } else { "merge" });
+        assert_eq!(answer["level"], if inputs.is_empty() { Value::Null } else { json!(0) });
+    }
+}
+
+#[test]
+fn an_answer_has_every_documented_field() {
+    let answer = decide(&json!({"name": "tiered"}), &runs(&[9873, 9873, 9885, 9860]));
+    assert_eq!(answer["debt_bytes"], 9836);
+    assert_eq!(answer["bottommost"], true);
+    assert_eq!(answer["table_bytes_max"], 67_108_864);
+    assert_eq!(answer["reason"]["rule"], "space_amp");
+    assert!(answer["text"].as_str().is_some_and(|text| text.contains("39491 B")));
+    assert!(answer.get("candidates").is_none());
+    let line = json!({"strategy": {"name": "tiered"}, "levels": runs(&[9873, 9873, 9885, 9860])}).to_string();
+    let explained = answers(&lsm_plan(&["--explain"], line.as_bytes())).remove(0);
+    assert_eq!(explained["inputs"], answer["inputs"]);
+    assert_eq!(explained["candidates"][0]["verdict"], "chosen");
+    assert!(explained["prose"].as_str().is_some_and(|prose| prose.contains("4 tables in 4 runs")));
+}
+
+#[test]
+fn a_running_job_is_a_barrier_and_an_unknown_busy_table_is_refused() {
+    let line =
+        |busy: Value| json!({"strategy": {"name": "tiered"}, "levels": runs(&[100; 9]), "busy": busy}).to_string();
+    let input =
+        [line(json!([[5]])), line(json!([{"inputs": [9, 8]}])), line(json!([[77]])), line(json!([]))].join("\n");
+    let output = lsm_plan(&[], input.as_bytes());
+    let answers = answers(&output);
+    assert_eq!(answers[0]["inputs"], json!([9, 8, 7, 6]), "the stretch ends at the busy run");
+    assert_eq!(answers[1]["inputs"], json!([7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!((&answers[2]["error"]["law"], &answers[2]["error"]["tables"]), (&json!("busy-in-tree"), &json!([77])));
+    assert_eq!(answers[3]["inputs"].as_array().map(Vec::len), Some(9));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_makes_no_sense_is_an_error_line_with_law_and_tables_and_the_run_goes_on() {
+    let table = |id: u64, bytes: u64, min: &str, max: &str| json!({"id": id, "bytes": bytes, "min": min, "max": max});
+    let tree = |levels: Value| json!({"strategy": {"name": "tiered"}, "levels": levels}).to_string();
+    let level = |runs: Value| tree(json!([{"level": 0, "runs": runs}]));
+    let rows: Vec<(String, &str, Value)> = vec![
+        (level(json!([[table(1, 5, "b", "a")]])), "min-above-max", json!([1])),
+        (level(json!([[table(1, 5, "a", "c"), table(2, 5, "c", "d")]])), "run-sorted-disjoint", json!([1, 2])),
+        (level(json!([[table(1, 5, "c", "d"), table(2, 5, "a", "b")]])), "run-sorted-disjoint", json!([1, 2])),
+        (level(json!([[table(3, 5, "a", "b")], [table(3, 5, "a", "b")]])), "unique-ids", json!([3])),
+        (level(json!([[table(1, u64::MAX, "a", "b"), table(2, 1, "c", "d")]])), "run-total-fits-u64", json!([2])),
+        (tree(json!([{"level": 300, "runs": [[table(1, 5, "a", "b")]]}])), "level-range", json!([])),
+        (tree(json!([{"level": 1}, {"level": 0}])), "level-order", json!([])),
+        (level(json!([[{"id": 1, "min": "a", "max": "b", "colour": 1}]])), "known-fields", json!([])),
+        (level(json!([[{"id": 1, "min": "a"}]])), "needed-fields", json!([])),
+        (level(json!([[{"id": -1, "min": "a", "max": "b"}]])), "values", json!([])),
+        (level(json!([[[1, 5, "a", "b", 0, 0, 0, null, 0]]])), "values", json!([])),
+        (json!({"strategy": {"name": "middling"}}).to_string(), "known-strategies", json!([])),
+        (json!({"strategy": {"name": "tiered", "size": 1}}).to_string(), "known-fields", json!([])),
+        (json!({"strategy": {"name": "tiered", "table_bytes_max": 0}}).to_string(), "settings", json!([])),
+        (json!({"levels": []}).to_string(), "needed-fields", json!([])),
+        ("{\"strategy\":{\"name\":\"tiered\"},\"now_ms\":1,\"now_ms\":2}".into(), "single-fields", json!([])),
+        ("no json".into(), "json", json!([])),
+        ("[]".into(), "values", json!([])),
+    ];
+    let mut input = String::from("\n");
+    for (line, ..) in &rows {
+        input.push_str(line);
+        input.push_str("\n  \n");
+    }
+    input.push_str(&level(json!([[table(1, 5, "a", "b")]])));
+    let output = lsm_plan(&[], input.as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    let answers = answers(&output);
+    assert_eq!(answers.len(), rows.len() + 1);
+    for (at, ((line, law, tables), answer)) in rows.iter().zip(&answers).enumerate() {
+        assert_eq!(answer["line"], 2 * at + 2, "{answer}");
+        assert_eq!((&answer["error"]["law"], &answer["error"]["tables"]), (&json!(law), tables), "{line}: {answer}");
+        assert!(answer["error"]["text"].as_str().is_some_and(|text| !text.is_empty()));
+    }
+    assert_eq!(answers[rows.len()]["choice"], "wait");
+}
+
+#[test]
+fn nulls_and_absent_fields_mean_their_defaults() {
+    let input =
+        br#"{"strategy":{"name":"tiered","size_ratio":null,"max_merge_width":null},"now_ms":null,"entropy":null,
+"#;
+    let one_line: Vec<u8> = input.iter().copied().filter(|&b| b != b'\n').collect();
+    let rest = br#""free_bytes":null,"levels":[{"level":null,"runs":[[{"id":null,"bytes":null,"min":"","max":""}]]},{"level":3,"runs":null}],"busy":null}"#;
+    let output = lsm_plan(&["-"], &[one_line, rest.to_vec()].concat());
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(answers(&output)[0]["choice"], "wait");
+}
+
+#[test]
+fn no_damage_to_a_line_is_answered_with_anything_but_one_object() {
+    let good =
+        json!({"strategy": {"name": "tiered", "size_ratio": 1.5}, "levels": runs(&[7; 6]), "busy": [[1]]}).to_string();
+    let mut rng = lsm_tool::rng::SplitMix::new(5);
+    let mut input = Vec::new();
+    for _ in 0..3_000 {
+        let mut line = good.clone().into_bytes();
+        for _ in 0..=rng.below(3) {
+            let at = rng.below(line.len() as u64) as usize;
+            match rng.below(3) {
+                0 => line[at] = rng.next_u64() as u8,
+                1 => line.truncate(at.max(1)),
+                _ => line.insert(at, b"0123456789{}[],\":-e"[rng.below(19) as usize]),
+            }
+        }
+        line.iter_mut().filter(|byte| byte.is_ascii_whitespace()).for_each(|byte| *byte = b'x');
+        input.extend_from_slice(&line);
+        input.push(b'\n');
+    }
+    let output = lsm_plan(&["--explain"], &input);
+    assert_eq!(answers(&output).len(), 3_000);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+}
+
+#[test]
+fn bad_usage_ends_with_status_2_and_a_missing_file_with_1() {
+    let code = |args: &[&str]| lsm_plan(args, b"").status.code();
+    assert_eq!(code(&["--no-such-option"]), Some(2));
+    assert_eq!(code(&["/no/such/file"]), Some(1));
+    assert_eq!(code(&[]), Some(0));
+    let nothing = Command::new(env!("CARGO_BIN_EXE_lsm")).output().expect("the tool starts");
+    assert_eq!(nothing.status.code(), Some(2));
+}
