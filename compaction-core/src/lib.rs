@@ -79,7 +79,7 @@ mod storage;
 mod strategy;
 mod version;
 
-pub use config::ConfigError;
+pub use config::{AnySettings, ConfigError, DecodeError, EncodeError, KeyBytes, KeysError, StoredName};
 pub use decision::{Candidate, Choice, Cut, Decision, Job, Moment, Place, Reason, Rule, Running, Verdict, Work};
 #[cfg(feature = "alloc")]
 pub use edit::VersionVec;

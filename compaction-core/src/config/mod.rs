@@ -1,6 +1,16 @@
 //! Settings: checked as a whole before use, and stored as bytes.
 
+mod checksum;
+pub(crate) mod codec;
+mod error;
+mod keys;
+mod settings;
+
 use core::fmt;
+
+pub use error::{DecodeError, EncodeError, StoredName};
+pub use keys::{KeyBytes, KeysError};
+pub use settings::AnySettings;
 
 /// A setting that no strategy can work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +26,13 @@ pub enum ConfigError {
         min: u64,
         /// The largest allowed.
         max: u64,
+    },
+    /// The chosen form of storage has no place for this setting.
+    NotStored {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: u64,
     },
 }
 
@@ -38,6 +55,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "{name} is {value}, must be at least {min}")
             }
             Self::OutOfRange { name, value, min, max } => write!(f, "{name} is {value}, must lie in {min}..={max}"),
+            Self::NotStored { name, value } => write!(f, "{name} is {value}, which this form cannot hold"),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::version::Version;
 pub use manual::{Full, Idle};
 pub use search::Search;
 pub(crate) use search::clamp;
+pub(crate) use tiered::PPM;
 pub use tiered::{Tiered, TieredSettings};
 
 /// Says what to merge next. A pure query, [`choose`](Self::choose), and events, [`observe`](Self::observe), from which

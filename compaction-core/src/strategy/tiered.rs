@@ -40,8 +40,9 @@ pub struct TieredSettings {
 }
 
 impl TieredSettings {
-    /// A size ratio at which any two runs are similar. The largest count of millionths that a double holds exactly.
-    pub const RATIO_PPM_UNLIMITED: u64 = 1 << 53;
+    /// A size ratio, 2^33, at which any two runs are similar. Up to it doubles, as stored keys hold them, stand closer
+    /// together than millionths, so that none is lost there.
+    pub const RATIO_PPM_UNLIMITED: u64 = PPM << 33;
 }
 
 impl Default for TieredSettings {
