@@ -229,12 +229,12 @@ fn merge<K: Ord + Clone, T: Storage<Table<K>>>(
     }
     let widest = view.inputs(job).max_by_key(crate::version::Span::len);
     let edges = widest.and_then(|span| view.tables.get(span.range())).unwrap_or(&[]);
-    let parts = (whole.bytes / job.table_bytes_max).saturating_add(1);
+    let parts = whole.bytes.checked_div(job.table_bytes_max).unwrap_or(0).saturating_add(1);
     let step = edges.len().checked_div(usize::try_from(parts).unwrap_or(usize::MAX)).unwrap_or(0).max(1);
     let count = u64::try_from(edges.len().div_ceil(step)).unwrap_or(1).max(1);
-    let share = |sum: u64, at: u64| match sum.checked_rem(count) {
-        Some(rest) if at == 0 => (sum / count).saturating_add(rest),
-        _ => sum / count,
+    let share = |sum: u64, at: u64| match (sum.checked_div(count), sum.checked_rem(count)) {
+        (Some(part), Some(rest)) if at == 0 => part.saturating_add(rest),
+        (part, _) => part.unwrap_or(0),
     };
     for (at, part) in (0u64..).zip(edges.chunks(step)) {
         let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };

@@ -1,0 +1,206 @@
+//! Settings on their way to bytes and back, and everything that can go wrong on it.
+
+use std::collections::BTreeMap;
+
+use compaction_core::{AnySettings, ConfigError, DecodeError, EncodeError, Full, KeysError, Tiered, TieredSettings};
+use proptest::prelude::*;
+
+fn encoded(settings: &AnySettings) -> Vec<u8> {
+    let mut bytes = [0; AnySettings::ENCODED_LEN_MAX];
+    let len = settings.encode(&mut bytes).unwrap();
+    bytes[..len].to_vec()
+}
+
+/// Puts the right checksum behind a record that was changed.
+fn sealed(mut record: Vec<u8>) -> Vec<u8> {
+    let end = record.len() - 4;
+    let len = record.len() as u32;
+    record[6..10].copy_from_slice(&len.to_le_bytes());
+    let crc = record[..end].iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+    });
+    record[end..].copy_from_slice(&(!crc).to_le_bytes());
+    record
+}
+
+fn tiered() -> impl Strategy<Value = TieredSettings> {
+    let edge = || prop_oneof![Just(1), Just(u64::MAX), 1..100u64, 1..u64::MAX];
+    let ratio = prop_oneof![Just(0), 0..10_000_000u64, 0..u64::MAX, (1u64 << 52)..(1 << 54)];
+    (ratio, any::<u32>(), any::<u32>(), any::<u64>(), edge(), edge(), edge()).prop_map(
+        |(size_ratio_ppm, min_merge_width, max_merge_width, pct, table_bytes_max, runs_max, job_bytes_max)| {
+            TieredSettings {
+                size_ratio_ppm,
+                min_merge_width,
+                max_merge_width,
+                max_space_amp_pct: pct,
+                table_bytes_max,
+                runs_max,
+                job_bytes_max,
+            }
+        },
+    )
+}
+
+fn any_settings() -> impl Strategy<Value = AnySettings> {
+    prop_oneof![
+        tiered().prop_map(AnySettings::Tiered),
+        Just(AnySettings::Idle),
+        (1..=u64::MAX).prop_map(|table_bytes_max| AnySettings::Full(Full { table_bytes_max })),
+    ]
+}
+
+#[test]
+fn the_stored_form_is_little_endian_and_does_not_change() {
+    let bytes = encoded(&AnySettings::Full(Full { table_bytes_max: 0x0102 }));
+    assert_eq!(
+        bytes,
+        [b"LSMc\x01\0\x1b\0\0\0\x04Full".as_slice(), &[2, 1, 0, 0, 0, 0, 0, 0], &0x81A6_74FDu32.to_le_bytes()].concat()
+    );
+}
+
+#[test]
+fn an_unknown_strategy_is_named() {
+    let mut record = encoded(&AnySettings::Idle);
+    record[11..15].copy_from_slice(b"Odd\xff");
+    let error = AnySettings::decode(&sealed(record)).unwrap_err();
+    assert_eq!(error.to_string(), "unknown strategy \"Odd\\xff\"");
+}
+
+#[test]
+fn a_newer_format_is_told_from_a_damaged_one() {
+    let mut record = encoded(&AnySettings::Idle);
+    record[4] = 2;
+    assert!(matches!(AnySettings::decode(&record), Err(DecodeError::Checksum { .. })));
+    assert_eq!(AnySettings::decode(&sealed(record)), Err(DecodeError::Version { found: 2, known: 1 }));
+}
+
+#[test]
+fn settings_that_nothing_can_work_with_are_refused_by_name() {
+    let settings = AnySettings::Tiered(TieredSettings { table_bytes_max: 0, ..TieredSettings::default() });
+    let wrong = ConfigError::OutOfRange { name: "table_bytes_max", value: 0, min: 1, max: u64::MAX };
+    assert_eq!(AnySettings::decode(&encoded(&settings)), Err(DecodeError::Invalid(wrong)));
+}
+
+#[test]
+fn a_record_with_a_field_too_few_or_too_many_is_refused() {
+    let record = encoded(&AnySettings::Full(Full { table_bytes_max: 7 }));
+    let (short, mut long) = (sealed(record[..record.len() - 1].to_vec()), record);
+    long.push(0);
+    assert_eq!(AnySettings::decode(&short), Err(DecodeError::Missing { field: "table_bytes_max" }));
+    assert_eq!(AnySettings::decode(&long), Err(DecodeError::Trailing { extra: 1 }));
+    assert_eq!(AnySettings::decode(&sealed(long)), Err(DecodeError::Trailing { extra: 1 }));
+}
+
+#[test]
+fn a_record_of_another_kind_is_refused() {
+    assert_eq!(AnySettings::decode(&[7; 30]), Err(DecodeError::Foreign));
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(settings in any_settings()) {
+        let bytes = encoded(&settings);
+        prop_assert_eq!(AnySettings::decode(&bytes), Ok(settings));
+        let decoded = AnySettings::decode(&bytes).unwrap();
+        prop_assert_eq!(encoded(&decoded), bytes);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_is_an_error(settings in any_settings(), bit in any::<usize>()) {
+        let bytes = encoded(&settings);
+        for len in 0..bytes.len() {
+            let cut = AnySettings::decode(&bytes[..len]);
+            prop_assert!(matches!(cut, Err(DecodeError::Truncated { len: said, .. }) if said == len), "{:?}", cut);
+        }
+        let mut flipped = bytes.clone();
+        let bit = bit % (bytes.len() * 8);
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(AnySettings::decode(&flipped).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = AnySettings::decode(&bytes);
+        let mut record = [b"LSMc\x01\0\0\0\0\0".to_vec(), bytes, vec![0; 4]].concat();
+        record = sealed(record);
+        if let Ok(settings) = AnySettings::decode(&record) {
+            prop_assert_eq!(encoded(&settings), record);
+        }
+    }
+
+    #[test]
+    fn short_storage_is_refused_with_the_length_it_needs(settings in any_settings()) {
+        let needed = encoded(&settings).len();
+        for len in 0..needed {
+            prop_assert_eq!(settings.encode(&mut vec![0; len]), Err(EncodeError { needed, len }));
+        }
+    }
+
+    #[test]
+    fn five_keys_are_read_back(settings in tiered()) {
+        let whole = TieredSettings { runs_max: u64::MAX, job_bytes_max: u64::MAX, ..settings };
+        let keys: BTreeMap<_, _> = whole.to_keys().unwrap().into_iter().collect();
+        let clamped = Tiered::new(whole).unwrap().settings();
+        prop_assert_eq!(TieredSettings::from_keys(|key| keys.get(key)), Ok(clamped));
+    }
+
+    #[test]
+    fn no_double_is_refused_as_a_ratio(bits in any::<u64>()) {
+        let ppm = TieredSettings::ppm_of_ratio(f64::from_bits(bits));
+        prop_assert!(ppm <= TieredSettings::RATIO_PPM_UNLIMITED);
+    }
+}
+
+/// The five values as a store of another engine would hold them.
+fn stored(ratio: f64, min: u32, max: u32) -> BTreeMap<&'static str, Vec<u8>> {
+    BTreeMap::from([
+        ("tiered_size_ratio", ratio.to_le_bytes().to_vec()),
+        ("tiered_min_merge_width", min.to_le_bytes().to_vec()),
+        ("tiered_max_merge_width", max.to_le_bytes().to_vec()),
+        ("tiered_max_space_amp_pct", 200u64.to_le_bytes().to_vec()),
+        ("tiered_target_size", 67_108_864u64.to_le_bytes().to_vec()),
+    ])
+}
+
+fn read(stored: &BTreeMap<&'static str, Vec<u8>>) -> Result<TieredSettings, KeysError> {
+    TieredSettings::from_keys(|key| stored.get(key))
+}
+
+#[test]
+fn the_defaults_have_the_published_keys() {
+    let keys = TieredSettings::default().to_keys().unwrap();
+    let keys: BTreeMap<_, _> = keys.iter().map(|(key, bytes)| (*key, bytes.as_ref().to_vec())).collect();
+    assert_eq!(keys, stored(1.0, 4, u32::MAX));
+    assert_eq!(read(&keys), Ok(TieredSettings::default()));
+}
+
+#[test]
+fn odd_ratios_and_widths_mean_what_the_figures_say() {
+    for (ratio, ppm) in [(f64::NAN, 1_000_000), (f64::INFINITY, 1_000_000), (-f64::INFINITY, 1_000_000)]
+        .into_iter()
+        .chain([(-0.5, 1_000_000), (0.0, 0), (-0.0, 0), (0.5, 500_000), (1.1, 1_100_000), (1e300, 1_000_000 << 33)])
+    {
+        assert_eq!(read(&stored(ratio, 4, 4)).unwrap().size_ratio_ppm, ppm, "{ratio}");
+    }
+    let narrow = read(&stored(1.0, 0, 1)).unwrap();
+    assert_eq!((narrow.min_merge_width, narrow.max_merge_width), (2, 2));
+}
+
+#[test]
+fn a_key_that_is_missing_or_short_is_named() {
+    for key in stored(1.0, 4, 4).into_keys() {
+        let mut without = stored(1.0, 4, 4);
+        without.remove(key);
+        assert_eq!(read(&without), Err(KeysError::Missing { key }));
+        let mut short = stored(1.0, 4, 4);
+        let needed = short[key].len();
+        short.get_mut(key).unwrap().pop();
+        assert_eq!(read(&short), Err(KeysError::Length { key, needed, len: needed - 1 }));
+    }
+}
+
+#[test]
+fn settings_without_a_key_are_not_lost_in_silence() {
+    let capped = TieredSettings { job_bytes_max: 9, ..TieredSettings::default() };
+    assert_eq!(capped.to_keys(), Err(ConfigError::NotStored { name: "job_bytes_max", value: 9 }));
+}
