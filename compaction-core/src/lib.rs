@@ -86,6 +86,7 @@ pub use edit::VersionVec;
 pub use edit::{BeginError, EditError, Ticket, VersionBuf};
 pub use law::{LawError, SettleError, check_decision, settle};
 pub use storage::{Lent, Storage};
+pub use strategy::{BanditSettings, EstimatorKind};
 pub use strategy::{CompactionStrategy, Event, Full, Idle, Outcome, ReadSample, Search, Tiered, TieredSettings};
 #[cfg(feature = "alloc")]
 pub use version::TableIndex;

@@ -1,5 +1,6 @@
 //! The strategies, and the one trait they share.
 
+mod bandit;
 mod manual;
 mod search;
 mod tiered;
@@ -7,6 +8,7 @@ mod tiered;
 use crate::decision::{Candidate, Decision, Job, Moment, Reason};
 use crate::version::Version;
 
+pub use bandit::{BanditSettings, EstimatorKind};
 pub use manual::{Full, Idle};
 pub use search::Search;
 pub(crate) use search::clamp;
