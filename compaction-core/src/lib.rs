@@ -71,6 +71,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod amp;
 mod config;
 mod decision;
 mod edit;
