@@ -1,17 +1,10 @@
 //! Strategy names and settings as scripts write them, and what they mean to the core.
 
-use compaction_core::{CompactionStrategy, ConfigError, Tiered, TieredSettings};
+use compaction_core::{AnySettings, CompactionStrategy, ConfigError, Idle, Tiered, TieredSettings};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::plan::{Object, Refusal};
-
-/// Settings of one strategy.
-#[derive(Clone, Debug)]
-pub enum Settings {
-    /// Size-tiered.
-    Tiered(TieredSettings),
-}
 
 /// The strategy object's name; its other fields are read by that name.
 #[derive(Deserialize)]
@@ -34,34 +27,33 @@ struct TieredIn {
     job_bytes_max: Option<u64>,
 }
 
-impl Settings {
-    /// Reads a strategy object such as `{"name":"tiered","size_ratio":1.0}`.
-    ///
-    /// # Errors
-    /// A name or a setting that does not exist, a value of the wrong kind.
-    pub fn parse(json: &str) -> Result<Self, Refusal> {
-        let refuse = |error: serde_json::Error| Refusal::json("strategy", &error);
-        let Object(Named { name }) = serde_json::from_str(json).map_err(refuse)?;
-        match name.as_str() {
-            "tiered" => {
-                let given: TieredIn = serde_json::from_str(json).map_err(refuse)?;
-                Ok(Self::Tiered(given.into()))
-            }
-            _ => {
-                let text = format!("unknown strategy {name:?}: tiered is known");
-                Err(Refusal::new("known-strategies", [], text))
-            }
+/// Reads a strategy object such as `{"name":"tiered","size_ratio":1.0}`.
+///
+/// # Errors
+/// A name or a setting that does not exist, a value of the wrong kind or out of range.
+pub fn parse(json: &str) -> Result<AnySettings, Refusal> {
+    let refuse = |error: serde_json::Error| Refusal::json("strategy", &error);
+    let Object(Named { name }) = serde_json::from_str(json).map_err(refuse)?;
+    let settings = match name.as_str() {
+        "tiered" => AnySettings::Tiered(serde_json::from_str::<TieredIn>(json).map_err(refuse)?.into()),
+        _ => {
+            let text = format!("unknown strategy {name:?}: tiered is known");
+            return Err(Refusal::new("known-strategies", [], text));
         }
-    }
+    };
+    settings.check()?;
+    Ok(settings)
+}
 
-    /// The strategy itself, its settings checked as a whole.
-    ///
-    /// # Errors
-    /// The setting that no strategy can work with.
-    pub fn strategy<K: Ord>(&self) -> Result<Box<dyn CompactionStrategy<K>>, Refusal> {
-        match *self {
-            Self::Tiered(settings) => Ok(Box::new(Tiered::new(settings)?)),
-        }
+/// The strategy itself.
+///
+/// # Errors
+/// The setting that no strategy can work with.
+pub fn build<K: Ord>(settings: &AnySettings) -> Result<Box<dyn CompactionStrategy<K>>, Refusal> {
+    match *settings {
+        AnySettings::Tiered(settings) => Ok(Box::new(Tiered::new(settings)?)),
+        AnySettings::Full(full) => Ok(Box::new(full)),
+        _ => Ok(Box::new(Idle)),
     }
 }
 
@@ -70,7 +62,7 @@ impl From<TieredIn> for TieredSettings {
         let default = Self::default();
         let width = |given: Option<u64>, default: u32| given.map_or(default, |w| u32::try_from(w).unwrap_or(u32::MAX));
         Self {
-            size_ratio_ppm: given.size_ratio.map_or(default.size_ratio_ppm, ratio_ppm),
+            size_ratio_ppm: given.size_ratio.map_or(default.size_ratio_ppm, Self::ppm_of_ratio),
             min_merge_width: width(given.min_merge_width, default.min_merge_width),
             max_merge_width: width(given.max_merge_width, default.max_merge_width),
             max_space_amp_pct: given.max_space_amp_pct.unwrap_or(default.max_space_amp_pct),
@@ -79,11 +71,6 @@ impl From<TieredIn> for TieredSettings {
             job_bytes_max: given.job_bytes_max.unwrap_or(default.job_bytes_max),
         }
     }
-}
-
-/// A size ratio in parts per million; one that is not a number, infinite or negative falls back to 1.
-fn ratio_ppm(ratio: f64) -> u64 {
-    if ratio.is_finite() && ratio >= 0.0 { (ratio * 1e6).round() as u64 } else { 1_000_000 }
 }
 
 impl From<ConfigError> for Refusal {

@@ -10,7 +10,7 @@ use compaction_core::Event;
 use serde::Serialize;
 use serde_json::error::Category;
 
-use crate::strategies::Settings;
+use crate::strategies;
 use answer::Answer;
 use input::Input;
 pub(crate) use input::Object;
@@ -94,11 +94,11 @@ fn decide(text: &[u8], explain: bool) -> Result<Answer, Refusal> {
     let text = std::str::from_utf8(text).map_err(|error| Refusal::new("json", [], format!("not UTF-8: {error}")))?;
     let Object(input) =
         serde_json::from_str::<Object<Input<'_>>>(text).map_err(|error| Refusal::json("tree", &error))?;
-    let settings = Settings::parse(input.strategy.get())?;
+    let settings = strategies::parse(input.strategy.get())?;
     let moment = input.moment();
     let tree = Tree::build(input.levels, &input.busy)?;
     let version = tree.version()?;
-    let mut strategy = settings.strategy()?;
+    let mut strategy = strategies::build(&settings)?;
     strategy.observe(&Event::Flushed { version, now_ms: moment.now_ms, bytes: 0 });
     if !explain {
         return Ok(Answer::new(&version, strategy.as_ref(), &strategy.choose(&version, &moment)));

@@ -1,0 +1,92 @@
+//! The report of `lsm compare`: one HTML file that needs nothing else.
+
+mod decisions;
+mod plots;
+mod svg;
+mod table;
+
+use std::fmt::Write;
+
+use crate::compare::{Outcome, Prices};
+use crate::human::{bytes, three_digits};
+use svg::escape;
+
+/// All that a report shows.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was run: the trace's or the workload's name.
+    pub load: String,
+    /// What there is to know about it, a sentence each.
+    pub notes: Vec<String>,
+    /// One per strategy, in the order asked for.
+    pub outcomes: Vec<Outcome>,
+    /// How the cost was priced.
+    pub prices: Prices,
+    /// What a timed write is: `batch` or `put`.
+    pub write_unit: &'static str,
+}
+
+const STYLE: &str = include_str!("style.css");
+
+impl Report {
+    /// The whole page.
+    pub fn render(&self) -> String {
+        let mut html = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>lsm compare: {0}</title>\n\
+             <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Compaction strategies compared: {0}</h1>\n",
+            escape(&self.load)
+        );
+        let _ = writeln!(html, "<p class=\"notes\">{}</p>", escape(&self.notes.join(" ")));
+        let _ = writeln!(html, "<p class=\"verdict\">{}</p>", escape(&self.verdict()));
+        table::summary(self, &mut html);
+        plots::over_time(self, &mut html);
+        plots::shapes(self, &mut html);
+        decisions::write(self, &mut html);
+        table::glossary(self, &mut html);
+        html.push_str("</body>\n</html>\n");
+        html
+    }
+
+    /// Which strategy did best, in a sentence.
+    pub fn verdict(&self) -> String {
+        let cost = |outcome: &Outcome| outcome.last().counts.cost(&self.prices);
+        let Some(best) = self.outcomes.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))) else {
+            return "No strategy was run.".to_owned();
+        };
+        let mut text = format!("Cheapest by cost per operation: {} ({}).", best.strategy, bytes(cost(best) as u64));
+        let rest: Vec<String> = self
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.strategy != best.strategy)
+            .map(|outcome| format!("{} {}×", outcome.strategy, three_digits(cost(outcome) / cost(best).max(1e-9))))
+            .collect();
+        if !rest.is_empty() {
+            let _ = write!(text, " The others cost: {}.", rest.join(", "));
+        }
+        let least = |name: &str, of: fn(&Outcome) -> f64| {
+            let best = self.outcomes.iter().min_by(|a, b| of(a).total_cmp(&of(b)));
+            best.map_or(String::new(), |best| format!(" Least {name}: {} ({}).", best.strategy, three_digits(of(best))))
+        };
+        text + &least("write amplification", |outcome| outcome.last().counts.write_amp())
+            + &least("read amplification", |outcome| outcome.last().counts.read_amp())
+            + &least("space amplification", |outcome| outcome.last().space_amp())
+    }
+}
+
+/// The colour of a strategy, from a palette that colour-blind readers can tell apart.
+fn colour(strategy: &str) -> &'static str {
+    match strategy {
+        "tiered" => "#0072b2",
+        "leveled" => "#d55e00",
+        "lazy" => "#009e73",
+        "bandit" => "#cc79a7",
+        _ => "#7a6a00",
+    }
+}
+
+/// The colour of a level, darker with depth.
+fn level_colour(level: u8) -> &'static str {
+    const COLOURS: [&str; 8] = ["#fde725", "#9fda3a", "#4ac16d", "#1fa187", "#277f8e", "#365c8d", "#46327e", "#440154"];
+    COLOURS[usize::from(level).min(COLOURS.len() - 1)]
+}
