@@ -88,7 +88,10 @@ pub use edit::{BeginError, EditError, Ticket, VersionBuf};
 pub use law::{LawError, SettleError, check_decision, settle};
 pub use storage::{Lent, Storage};
 pub use strategy::{BanditSettings, EstimatorKind};
-pub use strategy::{CompactionStrategy, Event, Full, Idle, Outcome, ReadSample, Search, Tiered, TieredSettings};
+pub use strategy::{
+    CompactionStrategy, Event, Fifo, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings, Outcome,
+    ReadSample, Search, Tiered, TieredSettings,
+};
 #[cfg(feature = "alloc")]
 pub use version::TableIndex;
 pub use version::{Inputs, Plan, Planned, Run, Span, Table, Totals, TreeError, Version, check};

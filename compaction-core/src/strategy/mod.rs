@@ -1,6 +1,8 @@
 //! The strategies, and the one trait they share.
 
 mod bandit;
+mod fifo;
+mod leveled;
 mod manual;
 mod search;
 mod tiered;
@@ -9,6 +11,8 @@ use crate::decision::{Candidate, Decision, Job, Moment, Reason};
 use crate::version::Version;
 
 pub use bandit::{BanditSettings, EstimatorKind};
+pub use fifo::{Fifo, FifoSettings};
+pub use leveled::{Granularity, Leveled, LeveledSettings};
 pub use manual::{Full, Idle};
 pub use search::Search;
 pub(crate) use search::clamp;
