@@ -1,0 +1,304 @@
+//! What is done to a store: the same steps for every strategy, and what each read must find.
+
+use std::collections::HashMap;
+use std::io::BufRead;
+
+use super::Recency;
+use crate::rng::SplitMix;
+use crate::trace::{self, TraceError, TraceReader, value_of};
+use crate::workload::{self, Ops, Workload, Zipf, key_bytes, value_bytes};
+
+/// Point reads of live keys after each batch of a trace.
+const GETS_PER_BATCH: usize = 4;
+/// Batches from one scan to the next.
+const BATCHES_PER_SCAN: u64 = 50;
+/// Keys that such a scan reads.
+const SCAN_KEYS: u64 = 20;
+/// Skew of the point reads over recency.
+const RECENCY_THETA: f64 = 0.99;
+
+/// One call to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// One atomic write: keys with their new value, or `None` to delete them.
+    Write(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    /// A point read.
+    Get {
+        /// The key.
+        key: Vec<u8>,
+        /// Length of the value that it must find; `None`: nothing may be found.
+        finds: Option<u64>,
+    },
+    /// A scan forward.
+    Scan {
+        /// Where it starts, inclusive.
+        from: Vec<u8>,
+        /// How many keys it reads at most.
+        keys: u64,
+    },
+}
+
+/// Live keys with the length of their values.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    lengths: HashMap<Vec<u8>, u64>,
+    bytes: u64,
+}
+
+impl Live {
+    /// Number of live keys.
+    pub fn keys(&self) -> u64 {
+        self.lengths.len() as u64
+    }
+
+    /// Bytes of live keys and values.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn set(&mut self, key: &[u8], length: u64) {
+        self.bytes += length;
+        match self.lengths.get_mut(key) {
+            Some(old) => self.bytes -= std::mem::replace(old, length),
+            None => {
+                self.bytes += key.len() as u64;
+                self.lengths.insert(key.to_vec(), length);
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        if let Some(old) = self.lengths.remove(key) {
+            self.bytes -= old + key.len() as u64;
+        }
+    }
+
+    fn length(&self, key: &[u8]) -> Option<u64> {
+        self.lengths.get(key).copied()
+    }
+}
+
+/// A stream of steps that knows what must be alive.
+pub trait Load {
+    /// The next step, or `None` at the end.
+    ///
+    /// # Errors
+    /// What is wrong with the trace.
+    fn next(&mut self) -> Result<Option<Step>, TraceError>;
+
+    /// What is alive after the steps given out so far.
+    fn live(&self) -> &Live;
+}
+
+/// A trace's batches, and seeded reads after each: four gets of live keys (Zipf 0.99 over recency), one miss, and every 50
+/// batches one scan of 20 keys.
+#[derive(Debug)]
+pub struct TraceLoad<R> {
+    reader: TraceReader<R>,
+    live: Live,
+    recency: Recency,
+    zipf: Zipf,
+    rng: SplitMix,
+    /// Steps that follow the last batch, the next one last.
+    pending: Vec<Step>,
+}
+
+impl<R: BufRead> TraceLoad<R> {
+    /// Starts at the first batch.
+    pub fn new(reader: TraceReader<R>, seed: u64) -> Self {
+        Self {
+            reader,
+            live: Live::default(),
+            recency: Recency::default(),
+            zipf: Zipf::new(1, RECENCY_THETA),
+            rng: SplitMix::new(seed),
+            pending: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, ops: Vec<trace::Op>) -> Step {
+        let mut write = Vec::with_capacity(ops.len());
+        for op in ops {
+            match op {
+                trace::Op::Put { path, blob, bytes } => {
+                    let mut value = Vec::new();
+                    value_of(&blob, bytes, &mut value);
+                    self.live.set(&path, value.len() as u64);
+                    self.recency.touch(&path);
+                    write.push((path, Some(value)));
+                }
+                trace::Op::Delete { path } => {
+                    self.live.remove(&path);
+                    self.recency.remove(&path);
+                    write.push((path, None));
+                }
+            }
+        }
+        Step::Write(write)
+    }
+
+    fn recent_key(&mut self) -> Option<Vec<u8>> {
+        self.zipf.resize(self.recency.len());
+        let rank = self.zipf.next(&mut self.rng);
+        self.recency.nth(rank).map(<[u8]>::to_vec)
+    }
+
+    fn follow_up(&mut self, batch: u64) {
+        if (batch + 1).is_multiple_of(BATCHES_PER_SCAN) {
+            let from = self.recent_key();
+            self.pending.extend(from.map(|from| Step::Scan { from, keys: SCAN_KEYS }));
+        }
+        if let Some(mut key) = self.recent_key() {
+            // In the midst of the live keys, and never written: no path ends in a control character.
+            key.push(1);
+            self.pending.push(Step::Get { key, finds: None });
+        }
+        for _ in 0..GETS_PER_BATCH {
+            if let Some(key) = self.recent_key() {
+                let finds = self.live.length(&key);
+                self.pending.push(Step::Get { key, finds });
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Load for TraceLoad<R> {
+    fn next(&mut self) -> Result<Option<Step>, TraceError> {
+        if let Some(step) = self.pending.pop() {
+            return Ok(Some(step));
+        }
+        let Some(batch) = self.reader.next_batch()? else { return Ok(None) };
+        let step = self.write(batch.ops);
+        self.follow_up(batch.number);
+        Ok(Some(step))
+    }
+
+    fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+/// The operations of a workload, each a step of its own.
+#[derive(Debug)]
+pub struct WorkloadLoad<'a> {
+    ops: Ops<'a>,
+    live: Live,
+    written: u64,
+}
+
+impl<'a> WorkloadLoad<'a> {
+    /// Starts at the first operation.
+    pub fn new(workload: &'a Workload) -> Self {
+        Self { ops: Ops::new(workload), live: Live::default(), written: 0 }
+    }
+}
+
+impl Load for WorkloadLoad<'_> {
+    fn next(&mut self) -> Result<Option<Step>, TraceError> {
+        let Some(op) = self.ops.next() else { return Ok(None) };
+        Ok(Some(match op {
+            workload::Op::Put { key, value_bytes: length } => {
+                let (key, mut value) = (key_bytes(key), Vec::new());
+                self.written += 1;
+                value_bytes(self.written, length, &mut value);
+                self.live.set(&key, length);
+                Step::Write(vec![(key, Some(value))])
+            }
+            workload::Op::Delete { key } => {
+                let key = key_bytes(key);
+                self.live.remove(&key);
+                Step::Write(vec![(key, None)])
+            }
+            workload::Op::Get { key } => {
+                let key = key_bytes(key);
+                let finds = self.live.length(&key);
+                Step::Get { key, finds }
+            }
+            workload::Op::Miss { key } => {
+                let mut key = key_bytes(key);
+                key.push(b'+');
+                Step::Get { key, finds: None }
+            }
+            workload::Op::Scan { key, keys } => Step::Scan { from: key_bytes(key), keys },
+        }))
+    }
+
+    fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::workload::named;
+
+    const END: &str = "E\t0\t60624318045b41e2123c89f37e1364fca49e5c487d7dad6358043b4b100df9a1\n";
+
+    fn all_steps(load: &mut dyn Load) -> Vec<Step> {
+        std::iter::from_fn(|| load.next().expect("a good load")).collect()
+    }
+
+    fn trace_text() -> String {
+        let mut text = String::new();
+        for batch in 0u64..120 {
+            text.push_str(&format!("B\t{batch}\n"));
+            let blob = format!("{:040x}", batch * 977);
+            text.push_str(&format!("P\tfile{}\t{blob}\t{}\n", batch % 17, batch * 3));
+            if batch % 10 == 9 {
+                text.push_str(&format!("D\tfile{}\n", batch % 7));
+            }
+        }
+        text + END
+    }
+
+    /// Applies the steps to a map and checks that each read is told what the map holds.
+    fn check_against_map(steps: &[Step], live: &Live) {
+        let mut map: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Write(ops) => {
+                    for (key, value) in ops {
+                        match value {
+                            Some(value) => map.insert(key.clone(), value.len() as u64),
+                            None => map.remove(key),
+                        };
+                    }
+                }
+                Step::Get { key, finds } => assert_eq!(map.get(key), finds.as_ref()),
+                Step::Scan { from, .. } => assert!(!from.is_empty()),
+            }
+        }
+        assert_eq!(live.keys(), map.len() as u64);
+        assert_eq!(live.bytes(), map.iter().map(|(key, length)| key.len() as u64 + length).sum::<u64>());
+    }
+
+    #[test]
+    fn a_trace_is_followed_by_the_documented_reads_and_each_knows_what_it_must_find() {
+        let text = trace_text();
+        let mut load = TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), 1);
+        let steps = all_steps(&mut load);
+        check_against_map(&steps, load.live());
+        let count = |wanted: fn(&Step) -> bool| steps.iter().filter(|step| wanted(step)).count();
+        assert_eq!(count(|step| matches!(step, Step::Write(_))), 120);
+        assert_eq!(count(|step| matches!(step, Step::Get { finds: Some(_), .. })), 480);
+        assert_eq!(count(|step| matches!(step, Step::Get { finds: None, .. })), 120);
+        assert_eq!(count(|step| matches!(step, Step::Scan { keys: 20, .. })), 2);
+        let again = all_steps(&mut TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), 1));
+        assert_eq!(steps, again);
+    }
+
+    #[test]
+    fn a_workload_knows_what_each_of_its_reads_must_find() {
+        let mut workload = named("deletes").expect("built in");
+        workload.phases[0].ops = 5_000;
+        workload.phases[0].keys = 100;
+        let mut load = WorkloadLoad::new(&workload);
+        let steps = all_steps(&mut load);
+        assert_eq!(steps.len(), 5_000);
+        check_against_map(&steps, load.live());
+        assert!(steps.iter().any(|step| matches!(step, Step::Get { finds: Some(_), .. })));
+    }
+}
