@@ -51,11 +51,7 @@ pub struct Malformed {
 impl Malformed {
     /// The same as an [`Error::Corrupt`], for bytes that start at `offset` of the file `path`.
     pub fn in_file(self, path: &Path, offset: u64) -> Error {
-        Error::corrupt(
-            path,
-            offset,
-            format!("{} at byte {} of it", self.what, self.at),
-        )
+        Error::corrupt(path, offset, format!("{} at byte {} of it", self.what, self.at))
     }
 }
 
@@ -74,10 +70,7 @@ impl<'a> Reader<'a> {
 
     /// Starts at byte `at` of `bytes`; past the end, nothing is left.
     pub fn starting_at(bytes: &'a [u8], at: usize) -> Self {
-        Self {
-            bytes,
-            at: at.min(bytes.len()),
-        }
+        Self { bytes, at: at.min(bytes.len()) }
     }
 
     /// How many bytes have been taken, or skipped at the start.
@@ -194,12 +187,6 @@ mod tests {
         let mut over = vec![0xff; 9];
         over.push(2);
         assert!(Reader::new(&over).varint().is_err());
-        assert_eq!(
-            Reader::new(&[0xff; 40]).bytes(),
-            Err(Malformed {
-                at: 0,
-                what: "no whole number"
-            })
-        );
+        assert_eq!(Reader::new(&[0xff; 40]).bytes(), Err(Malformed { at: 0, what: "no whole number" }));
     }
 }

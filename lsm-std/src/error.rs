@@ -113,20 +113,12 @@ pub enum Error {
 impl Error {
     /// An [`Error::Io`]. For implementations of [`Fs`](crate::fs::Fs).
     pub fn io(op: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Io {
-            op,
-            path: path.into(),
-            source: Arc::new(source),
-        }
+        Self::Io { op, path: path.into(), source: Arc::new(source) }
     }
 
     /// An [`Error::Corrupt`].
     pub fn corrupt(path: &Path, offset: u64, what: impl Into<Cow<'static, str>>) -> Self {
-        Self::Corrupt {
-            path: path.into(),
-            offset,
-            what: what.into(),
-        }
+        Self::Corrupt { path: path.into(), offset, what: what.into() }
     }
 
     /// An [`Error::Law`].
@@ -149,10 +141,7 @@ impl Error {
 
     /// True if the device, or the user's share of it, is full.
     pub fn is_no_space(&self) -> bool {
-        matches!(
-            self.io_kind(),
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        )
+        matches!(self.io_kind(), Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
     }
 }
 
@@ -164,18 +153,10 @@ mod tests {
     fn messages_name_file_offset_and_cause() {
         let path = Path::new("store/000007.sst");
         let error = Error::corrupt(path, 4096, "checksum 1 instead of 2");
-        assert_eq!(
-            error.to_string(),
-            "store/000007.sst is damaged at byte 4096: checksum 1 instead of 2"
-        );
+        assert_eq!(error.to_string(), "store/000007.sst is damaged at byte 4096: checksum 1 instead of 2");
         let cause = Error::io("sync", path, io::Error::other("no"));
-        let error = Error::ReadOnly {
-            cause: Arc::new(cause),
-        };
-        assert_eq!(
-            error.to_string(),
-            "the store is read-only since an earlier failure: sync store/000007.sst: no"
-        );
+        let error = Error::ReadOnly { cause: Arc::new(cause) };
+        assert_eq!(error.to_string(), "the store is read-only since an earlier failure: sync store/000007.sst: no");
         assert!(std::error::Error::source(&error).is_some());
     }
 

@@ -140,11 +140,7 @@ impl TableMeta {
             oldest_seqno,
             newest_seqno,
         };
-        if meta.is_sound() {
-            Ok(meta)
-        } else {
-            Err(start)
-        }
+        if meta.is_sound() { Ok(meta) } else { Err(start) }
     }
 
     /// True if no two fields contradict each other.

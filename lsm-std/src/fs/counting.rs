@@ -67,10 +67,7 @@ impl IoCounts {
 impl CountingFs {
     /// Counts what passes through to `inner`, from zero.
     pub fn new(inner: Arc<dyn Fs>) -> Self {
-        Self {
-            inner,
-            counts: Arc::default(),
-        }
+        Self { inner, counts: Arc::default() }
     }
 
     /// The counters, which go on running.
@@ -79,11 +76,7 @@ impl CountingFs {
     }
 
     fn writer(&self, inner: Box<dyn WriteFile>, purpose: Purpose) -> Box<dyn WriteFile> {
-        Box::new(CountingWriteFile {
-            inner,
-            counts: self.counts.clone(),
-            purpose,
-        })
+        Box::new(CountingWriteFile { inner, counts: self.counts.clone(), purpose })
     }
 }
 
@@ -98,11 +91,7 @@ impl Fs for CountingFs {
 
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
         let inner = self.inner.open(path, purpose)?;
-        Ok(Arc::new(CountingReadFile {
-            inner,
-            counts: self.counts.clone(),
-            purpose,
-        }))
+        Ok(Arc::new(CountingReadFile { inner, counts: self.counts.clone(), purpose }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -164,10 +153,7 @@ impl WriteFile for CountingWriteFile {
 
     fn sync(&mut self) -> Result<()> {
         self.inner.sync()?;
-        self.counts
-            .counters(self.purpose)
-            .syncs
-            .fetch_add(1, Relaxed);
+        self.counts.counters(self.purpose).syncs.fetch_add(1, Relaxed);
         Ok(())
     }
 

@@ -51,19 +51,13 @@ impl Fs for FaultyFs {
     fn create(&self, path: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
         self.plan.call("create", path)?;
         let inner = self.mem.create(path, purpose)?;
-        Ok(Box::new(FaultyFile {
-            inner,
-            plan: self.plan.clone(),
-        }))
+        Ok(Box::new(FaultyFile { inner, plan: self.plan.clone() }))
     }
 
     fn append(&self, path: &Path, len: u64, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
         self.plan.call("cut", path)?;
         let inner = self.mem.append(path, len, purpose)?;
-        Ok(Box::new(FaultyFile {
-            inner,
-            plan: self.plan.clone(),
-        }))
+        Ok(Box::new(FaultyFile { inner, plan: self.plan.clone() }))
     }
 
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
@@ -124,11 +118,7 @@ impl WriteFile for FaultyFile {
     /// A failed append leaves half of its bytes behind.
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let done = self.plan.call("append", Path::new(""));
-        let written = if done.is_ok() {
-            bytes.len()
-        } else {
-            bytes.len() / 2
-        };
+        let written = if done.is_ok() { bytes.len() } else { bytes.len() / 2 };
         self.inner.append(&bytes[..written])?;
         done
     }

@@ -102,27 +102,20 @@ impl Fs for MemFs {
     fn open(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
         let content = self.content("open", path)?;
         let len = held(&content).len() as u64;
-        Ok(Arc::new(MemReadFile {
-            content,
-            path: path.into(),
-            len,
-        }))
+        Ok(Arc::new(MemReadFile { content, path: path.into(), len }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut tree = held(&self.tree);
         let content = tree.files.remove(from);
-        let content =
-            content.ok_or_else(|| Error::io("rename", from, ErrorKind::NotFound.into()))?;
+        let content = content.ok_or_else(|| Error::io("rename", from, ErrorKind::NotFound.into()))?;
         tree.files.insert(to.into(), content);
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
         let content = held(&self.tree).files.remove(path);
-        content
-            .map(drop)
-            .ok_or_else(|| Error::io("remove", path, ErrorKind::NotFound.into()))
+        content.map(drop).ok_or_else(|| Error::io("remove", path, ErrorKind::NotFound.into()))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
@@ -132,18 +125,12 @@ impl Fs for MemFs {
         }
         let all = tree.files.keys().chain(&tree.dirs);
         let inside = all.filter(|path| path.parent() == Some(dir));
-        Ok(inside
-            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-            .collect())
+        Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
     fn create_dir_all(&self, dir: &Path) -> Result<()> {
         let mut tree = held(&self.tree);
-        tree.dirs.extend(
-            dir.ancestors()
-                .filter(|d| d.file_name().is_some())
-                .map(PathBuf::from),
-        );
+        tree.dirs.extend(dir.ancestors().filter(|d| d.file_name().is_some()).map(PathBuf::from));
         Ok(())
     }
 
@@ -160,10 +147,7 @@ impl Fs for MemFs {
         if !tree.locks.insert(path.into()) {
             return Err(Error::Locked { path: path.into() });
         }
-        Ok(Box::new(MemLock {
-            fs: self.clone(),
-            path: path.into(),
-        }))
+        Ok(Box::new(MemLock { fs: self.clone(), path: path.into() }))
     }
 
     /// No limit.

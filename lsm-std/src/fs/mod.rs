@@ -43,14 +43,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose, in order of its index.
-    pub const ALL: [Self; 6] = [
-        Self::Log,
-        Self::Flush,
-        Self::Merge,
-        Self::Manifest,
-        Self::Read,
-        Self::Other,
-    ];
+    pub const ALL: [Self; 6] = [Self::Log, Self::Flush, Self::Merge, Self::Manifest, Self::Read, Self::Other];
 }
 
 /// Files and directories.

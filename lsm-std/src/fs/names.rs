@@ -81,37 +81,21 @@ mod tests {
     #[test]
     fn names_read_back_as_written() {
         for id in [0, 7, 999_999, 1_000_000, u64::MAX] {
-            for name in [
-                FileName::Manifest(id),
-                FileName::Log(id),
-                FileName::Table(id),
-            ] {
+            for name in [FileName::Manifest(id), FileName::Log(id), FileName::Table(id)] {
                 assert_eq!(FileName::parse(&name.to_string()), Some(name));
                 assert_eq!(name.id(), Some(id));
             }
         }
-        for name in [
-            FileName::Lock,
-            FileName::Current,
-            FileName::Strategy,
-            FileName::Temp,
-        ] {
+        for name in [FileName::Lock, FileName::Current, FileName::Strategy, FileName::Temp] {
             assert_eq!(FileName::parse(&name.to_string()), Some(name));
         }
     }
 
     #[test]
     fn names_we_would_not_write_are_not_ours() {
-        for name in [
-            "",
-            "7.sst",
-            "+00007.sst",
-            "0000007.sst",
-            "000007.SST",
-            "MANIFEST-",
-            "99999999999999999999.log",
-            "a.txt",
-        ] {
+        for name in
+            ["", "7.sst", "+00007.sst", "0000007.sst", "000007.SST", "MANIFEST-", "99999999999999999999.log", "a.txt"]
+        {
             assert_eq!(FileName::parse(name), None, "{name}");
         }
         assert_eq!(FileName::parse("CURRENT.tmp"), Some(FileName::Temp));

@@ -20,11 +20,7 @@ impl Fs for RealFs {
     fn create(&self, path: &Path, _: Purpose) -> Result<Box<dyn WriteFile>> {
         let file = OpenOptions::new().append(true).create_new(true).open(path);
         let file = file.map_err(|e| Error::io("create", path, e))?;
-        Ok(Box::new(RealWriteFile {
-            file,
-            path: path.into(),
-            len: 0,
-        }))
+        Ok(Box::new(RealWriteFile { file, path: path.into(), len: 0 }))
     }
 
     fn append(&self, path: &Path, len: u64, _: Purpose) -> Result<Box<dyn WriteFile>> {
@@ -39,22 +35,14 @@ impl Fs for RealFs {
             file.set_len(len).map_err(fail)?;
         }
         file.sync_all().map_err(fail)?;
-        Ok(Box::new(RealWriteFile {
-            file,
-            path: path.into(),
-            len,
-        }))
+        Ok(Box::new(RealWriteFile { file, path: path.into(), len }))
     }
 
     fn open(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
         let fail = |e| Error::io("open", path, e);
         let file = File::open(path).map_err(fail)?;
         let len = file.metadata().map_err(fail)?.len();
-        Ok(Arc::new(RealReadFile {
-            file,
-            path: path.into(),
-            len,
-        }))
+        Ok(Arc::new(RealReadFile { file, path: path.into(), len }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -81,22 +69,12 @@ impl Fs for RealFs {
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
-        let dir = if dir.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            dir
-        };
-        File::open(dir)
-            .and_then(|d| d.sync_all())
-            .map_err(|e| Error::io("sync", dir, e))
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        File::open(dir).and_then(|d| d.sync_all()).map_err(|e| Error::io("sync", dir, e))
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|e| Error::io("lock", path, e))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Box::new(RealLock { _file: file })),
@@ -123,9 +101,7 @@ impl Fs for RealFs {
     }
 
     fn file_len(&self, path: &Path) -> Result<u64> {
-        Ok(fs::metadata(path)
-            .map_err(|e| Error::io("stat", path, e))?
-            .len())
+        Ok(fs::metadata(path).map_err(|e| Error::io("stat", path, e))?.len())
     }
 }
 
@@ -150,17 +126,13 @@ struct RealWriteFile {
 
 impl WriteFile for RealWriteFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(|e| Error::io("append", &self.path, e))?;
+        self.file.write_all(bytes).map_err(|e| Error::io("append", &self.path, e))?;
         self.len += bytes.len() as u64;
         Ok(())
     }
 
     fn sync(&mut self) -> Result<()> {
-        self.file
-            .sync_data()
-            .map_err(|e| Error::io("sync", &self.path, e))
+        self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
     }
 
     fn len(&self) -> u64 {
@@ -177,9 +149,7 @@ struct RealReadFile {
 
 impl ReadFile for RealReadFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
-        self.file
-            .read_exact_at(buf, offset)
-            .map_err(|e| Error::io("read", &self.path, e))
+        self.file.read_exact_at(buf, offset).map_err(|e| Error::io("read", &self.path, e))
     }
 
     fn len(&self) -> u64 {

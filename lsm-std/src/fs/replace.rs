@@ -16,25 +16,13 @@ const SEAL: usize = 4;
 /// Replaces `name` in `dir` by these bytes under a checksum: after a crash at any point the file holds the old bytes or the new ones.
 ///
 /// Costs a file sync and a directory sync; on return both are done.
-pub fn replace_small(
-    fs: &dyn Fs,
-    dir: &Path,
-    name: FileName,
-    bytes: &[u8],
-    purpose: Purpose,
-) -> Result<()> {
+pub fn replace_small(fs: &dyn Fs, dir: &Path, name: FileName, bytes: &[u8], purpose: Purpose) -> Result<()> {
     prepare_small(fs, dir, name, bytes, purpose)?;
     publish_small(fs, dir, name)
 }
 
 /// The first half of [`replace_small`]: the new bytes lie, synced, under a temporary name. After an error the old ones still hold.
-pub fn prepare_small(
-    fs: &dyn Fs,
-    dir: &Path,
-    name: FileName,
-    bytes: &[u8],
-    purpose: Purpose,
-) -> Result<()> {
+pub fn prepare_small(fs: &dyn Fs, dir: &Path, name: FileName, bytes: &[u8], purpose: Purpose) -> Result<()> {
     let temp = temp_path(dir, name);
     if fs.exists(&temp)? {
         fs.remove(&temp)?;
@@ -60,12 +48,7 @@ fn temp_path(dir: &Path, name: FileName) -> PathBuf {
 /// The bytes last given to [`replace_small`] for `name` in `dir`; `None` if there is no such file.
 ///
 /// [`Error::Corrupt`] if they are not what was written.
-pub fn read_small(
-    fs: &dyn Fs,
-    dir: &Path,
-    name: FileName,
-    purpose: Purpose,
-) -> Result<Option<Vec<u8>>> {
+pub fn read_small(fs: &dyn Fs, dir: &Path, name: FileName, purpose: Purpose) -> Result<Option<Vec<u8>>> {
     let path = dir.join(name.to_string());
     if !fs.exists(&path)? {
         return Ok(None);
@@ -116,31 +99,18 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_small_file_is_seen() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
-        replace_small(
-            &fs,
-            dir,
-            FileName::Current,
-            b"MANIFEST-000007",
-            Purpose::Manifest,
-        )
-        .unwrap();
+        replace_small(&fs, dir, FileName::Current, b"MANIFEST-000007", Purpose::Manifest).unwrap();
         let good = fs.bytes("CURRENT").unwrap();
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             fs.set_bytes("CURRENT", bad);
             let read = read_small(&fs, dir, FileName::Current, Purpose::Manifest);
-            assert!(
-                matches!(read, Err(Error::Corrupt { offset: 0, .. })),
-                "bit {bit}: {read:?}"
-            );
+            assert!(matches!(read, Err(Error::Corrupt { offset: 0, .. })), "bit {bit}: {read:?}");
         }
         for len in 0..good.len() {
             fs.set_bytes("CURRENT", good[..len].to_vec());
-            assert!(
-                read_small(&fs, dir, FileName::Current, Purpose::Manifest).is_err(),
-                "{len} bytes"
-            );
+            assert!(read_small(&fs, dir, FileName::Current, Purpose::Manifest).is_err(), "{len} bytes");
         }
     }
 }

@@ -41,18 +41,12 @@ fn a_file_reads_back_as_it_was_appended() {
         write(fs, &path, b"hello ");
         let mut file = fs.append(&path, 5, Purpose::Other).unwrap();
         file.append(b", world").unwrap();
-        assert_eq!(
-            (file.len(), read(fs, &path)),
-            (12, b"hello, world".to_vec())
-        );
+        assert_eq!((file.len(), read(fs, &path)), (12, b"hello, world".to_vec()));
         let file = fs.open(&path, Purpose::Other).unwrap();
         let mut part = [0; 5];
         file.read_at(&mut part, 7).unwrap();
         assert_eq!(&part, b"world");
-        assert_eq!(
-            kind(file.read_at(&mut part, 8)),
-            Some(ErrorKind::UnexpectedEof)
-        );
+        assert_eq!(kind(file.read_at(&mut part, 8)), Some(ErrorKind::UnexpectedEof));
         assert_eq!(fs.file_len(&path).unwrap(), 12);
     });
 }
@@ -61,10 +55,7 @@ fn a_file_reads_back_as_it_was_appended() {
 fn a_cut_never_grows_a_file() {
     everywhere(|fs, dir| {
         write(fs, &dir.join("a"), b"abc");
-        assert_eq!(
-            kind(fs.append(&dir.join("a"), 4, Purpose::Other)),
-            Some(ErrorKind::InvalidInput)
-        );
+        assert_eq!(kind(fs.append(&dir.join("a"), 4, Purpose::Other)), Some(ErrorKind::InvalidInput));
         assert_eq!(read(fs, &dir.join("a")), b"abc");
     });
 }
@@ -74,33 +65,15 @@ fn taken_and_missing_names_are_errors() {
     everywhere(|fs, dir| {
         let (taken, missing) = (dir.join("taken"), dir.join("missing"));
         write(fs, &taken, b"");
-        assert_eq!(
-            kind(fs.create(&taken, Purpose::Other)),
-            Some(ErrorKind::AlreadyExists)
-        );
-        assert_eq!(
-            kind(fs.link(&taken, &taken)),
-            Some(ErrorKind::AlreadyExists)
-        );
-        assert!(
-            fs.open(&missing, Purpose::Other)
-                .unwrap_err()
-                .is_not_found()
-        );
-        assert!(
-            fs.append(&missing, 0, Purpose::Other)
-                .unwrap_err()
-                .is_not_found()
-        );
+        assert_eq!(kind(fs.create(&taken, Purpose::Other)), Some(ErrorKind::AlreadyExists));
+        assert_eq!(kind(fs.link(&taken, &taken)), Some(ErrorKind::AlreadyExists));
+        assert!(fs.open(&missing, Purpose::Other).unwrap_err().is_not_found());
+        assert!(fs.append(&missing, 0, Purpose::Other).unwrap_err().is_not_found());
         assert!(fs.remove(&missing).unwrap_err().is_not_found());
         assert!(fs.rename(&missing, &taken).unwrap_err().is_not_found());
         assert!(fs.file_len(&missing).unwrap_err().is_not_found());
         assert!(fs.list(&missing).unwrap_err().is_not_found());
-        assert!(
-            fs.create(&missing.join("a"), Purpose::Other)
-                .unwrap_err()
-                .is_not_found()
-        );
+        assert!(fs.create(&missing.join("a"), Purpose::Other).unwrap_err().is_not_found());
     });
 }
 
@@ -164,25 +137,11 @@ fn traffic_is_counted_by_purpose() {
     let file = fs.open(path, Purpose::Merge).unwrap();
     file.read_at(&mut [0; 4], 2).unwrap();
     assert!(file.read_at(&mut [0; 4], 6).is_err());
-    let flush = IoStats {
-        written_bytes: 8,
-        writes: 2,
-        syncs: 1,
-        ..IoStats::default()
-    };
-    let merge = IoStats {
-        read_bytes: 4,
-        reads: 1,
-        ..IoStats::default()
-    };
+    let flush = IoStats { written_bytes: 8, writes: 2, syncs: 1, ..IoStats::default() };
+    let merge = IoStats { read_bytes: 4, reads: 1, ..IoStats::default() };
     assert_eq!(fs.counts().of(Purpose::Flush), flush);
     assert_eq!(fs.counts().of(Purpose::Merge), merge);
-    for other in [
-        Purpose::Log,
-        Purpose::Manifest,
-        Purpose::Read,
-        Purpose::Other,
-    ] {
+    for other in [Purpose::Log, Purpose::Manifest, Purpose::Read, Purpose::Other] {
         assert_eq!(fs.counts().of(other), IoStats::default());
     }
 }

@@ -67,19 +67,11 @@ fn header_is_whole(kind: &JournalKind, path: &Path, id: FileId, bytes: &[u8]) ->
     }
     let found = LE::read_u32(&head[8..12]);
     if found > kind.version {
-        return Err(Error::NewerFormat {
-            path: path.into(),
-            found,
-            known: kind.version,
-        });
+        return Err(Error::NewerFormat { path: path.into(), found, known: kind.version });
     }
     let found = LE::read_u64(&head[12..20]);
     if found != id {
-        return Err(Error::corrupt(
-            path,
-            0,
-            format!("the file of id {found} under the name of {id}"),
-        ));
+        return Err(Error::corrupt(path, 0, format!("the file of id {found} under the name of {id}")));
     }
     Ok(true)
 }
@@ -109,8 +101,7 @@ impl RecordHeader {
     /// The header at the start of `bytes`, which lie at `offset` of file `id`, if it is whole.
     fn decode(id: FileId, offset: u64, bytes: &[u8]) -> Option<Self> {
         let head = bytes.get(..RECORD_HEADER_BYTES)?;
-        let whole = head.starts_with(&MARK)
-            && header_crc(id, offset, &head[..28]) == LE::read_u32(&head[28..]);
+        let whole = head.starts_with(&MARK) && header_crc(id, offset, &head[..28]) == LE::read_u32(&head[28..]);
         whole.then(|| Self {
             len: LE::read_u32(&head[4..8]),
             tag: LE::read_u64(&head[8..16]),

@@ -57,14 +57,7 @@ impl JournalReader {
         file.read_at(&mut bytes, 0)?;
         let whole = header_is_whole(kind, path, id, &bytes)?;
         let bytes = Bytes::from(bytes);
-        let mut reader = Self {
-            path: path.into(),
-            id,
-            bytes,
-            at: 0,
-            done: false,
-            torn: None,
-        };
+        let mut reader = Self { path: path.into(), id, bytes, at: 0, done: false, torn: None };
         if whole {
             reader.at = HEADER_BYTES;
         } else {
@@ -91,8 +84,7 @@ impl JournalReader {
         let head = RecordHeader::decode(self.id, at as u64, rest)?;
         let end = RECORD_HEADER_BYTES.checked_add(usize::try_from(head.len).ok()?)?;
         let payload = rest.get(RECORD_HEADER_BYTES..end)?;
-        (crc32fast::hash(payload) == head.payload_crc)
-            .then(|| (head, self.bytes.slice_ref(payload)))
+        (crc32fast::hash(payload) == head.payload_crc).then(|| (head, self.bytes.slice_ref(payload)))
     }
 
     /// The first valid record at `from` or later: where it starts, where it ends, what it knew to be synced.
@@ -101,11 +93,7 @@ impl JournalReader {
             let rest = self.bytes.get(from..)?;
             from += rest.windows(MARK.len()).position(|four| four == MARK)?;
             if let Some((head, payload)) = self.record(from) {
-                return Some((
-                    from,
-                    from + RECORD_HEADER_BYTES + payload.len(),
-                    head.synced,
-                ));
+                return Some((from, from + RECORD_HEADER_BYTES + payload.len(), head.synced));
             }
             from += 1;
         }
@@ -123,35 +111,23 @@ impl JournalReader {
             Some((start, ..)) => self.has_lost_sector(start) && !self.is_known_synced(next),
         };
         if torn {
-            return Ok(Torn {
-                offset: at as u64,
-                bytes_lost: (len - at) as u64,
-            });
+            return Ok(Torn { offset: at as u64, bytes_lost: (len - at) as u64 });
         }
         let behind = match next {
             None => "no record follows".into(),
             Some((start, ..)) => format!("a whole record follows at byte {start}"),
         };
-        Err(Error::corrupt(
-            &self.path,
-            at as u64,
-            format!("{what}, {behind}"),
-        ))
+        Err(Error::corrupt(&self.path, at as u64, format!("{what}, {behind}")))
     }
 
     /// True if the file ends within the header of the file or the record at `self.at`, or within its payload.
     fn is_cut_short(&self) -> bool {
         let rest = &self.bytes[self.at..];
-        let head_bytes = if self.at == 0 {
-            HEADER_BYTES
-        } else {
-            RECORD_HEADER_BYTES
-        };
+        let head_bytes = if self.at == 0 { HEADER_BYTES } else { RECORD_HEADER_BYTES };
         let Some(payload_room) = rest.len().checked_sub(head_bytes) else {
             return true;
         };
-        RecordHeader::decode(self.id, self.at as u64, rest)
-            .is_some_and(|head| head.len as usize > payload_room)
+        RecordHeader::decode(self.id, self.at as u64, rest).is_some_and(|head| head.len as usize > payload_room)
     }
 
     /// True if what lies of some sector between `self.at` and `end` is all zeros. A record never starts with a zero.
@@ -159,9 +135,7 @@ impl JournalReader {
         let split = self.at.next_multiple_of(SECTOR_BYTES).min(end);
         let first = &self.bytes[self.at..split];
         let pieces = self.bytes[split..end].chunks(SECTOR_BYTES).chain([first]);
-        pieces
-            .into_iter()
-            .any(|piece| !piece.is_empty() && piece.iter().all(|&byte| byte == 0))
+        pieces.into_iter().any(|piece| !piece.is_empty() && piece.iter().all(|&byte| byte == 0))
     }
 
     /// True if `record`, or a valid one behind it, knew that the bytes at `self.at` had been synced.
@@ -184,11 +158,7 @@ impl Iterator for JournalReader {
             return None;
         }
         if let Some((head, payload)) = self.record(self.at) {
-            let record = JournalRecord {
-                offset: self.at as u64,
-                tag: head.tag,
-                payload,
-            };
+            let record = JournalRecord { offset: self.at as u64, tag: head.tag, payload };
             self.at += RECORD_HEADER_BYTES + record.payload.len();
             return Some(Ok(record));
         }

@@ -6,11 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fs::{Fs, MemFs};
 
-const KIND: JournalKind = JournalKind {
-    magic: *b"journal\n",
-    version: 3,
-    purpose: Purpose::Other,
-};
+const KIND: JournalKind = JournalKind { magic: *b"journal\n", version: 3, purpose: Purpose::Other };
 const PATH: &str = "j";
 
 fn writer(fs: &MemFs) -> JournalWriter {
@@ -22,10 +18,7 @@ fn read(bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
     let fs = MemFs::new();
     fs.set_bytes(PATH, bytes.to_vec());
     let mut reader = JournalReader::open(&fs, Path::new(PATH), 9, &KIND)?;
-    let payloads = reader
-        .by_ref()
-        .map(|r| r.map(|r| r.payload))
-        .collect::<Result<_>>()?;
+    let payloads = reader.by_ref().map(|r| r.map(|r| r.payload)).collect::<Result<_>>()?;
     Ok((payloads, reader.torn()))
 }
 
@@ -35,9 +28,7 @@ fn journal(payloads: &[Vec<u8>], sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<
     let mut journal = writer(&fs);
     let mut ends = vec![journal.len() as usize];
     for (i, payload) in payloads.iter().enumerate() {
-        journal
-            .append_group([(i as u64, payload.as_slice())])
-            .unwrap();
+        journal.append_group([(i as u64, payload.as_slice())]).unwrap();
         ends.push(journal.len() as usize);
         if sync(i) {
             journal.sync().unwrap();
@@ -93,25 +84,11 @@ fn a_group_is_one_write_of_many_records() {
     let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND).unwrap();
     let before = fs.counts().of(KIND.purpose).writes;
     let payloads: Vec<_> = (0..100u8).map(|i| vec![i; i.into()]).collect();
-    journal
-        .append_group(
-            payloads
-                .iter()
-                .enumerate()
-                .map(|(i, p)| (i as u64, p.as_slice())),
-        )
-        .unwrap();
+    journal.append_group(payloads.iter().enumerate().map(|(i, p)| (i as u64, p.as_slice()))).unwrap();
     assert_eq!(fs.counts().of(KIND.purpose).writes, before + 1);
     let reader = JournalReader::open(&fs, Path::new(PATH), 9, &KIND).unwrap();
-    let found: Vec<_> = reader
-        .map(|r| r.map(|r| (r.tag as usize, r.payload)).unwrap())
-        .collect();
-    assert!(
-        found
-            .iter()
-            .enumerate()
-            .all(|(i, (tag, p))| *tag == i && *p == payloads[i])
-    );
+    let found: Vec<_> = reader.map(|r| r.map(|r| (r.tag as usize, r.payload)).unwrap()).collect();
+    assert!(found.iter().enumerate().all(|(i, (tag, p))| *tag == i && *p == payloads[i]));
     assert_eq!(found.len(), 100);
 }
 
@@ -121,13 +98,9 @@ fn records_after_a_cut_are_found_at_the_next_open() {
     bytes.truncate(ends[2] - 1);
     let fs = MemFs::new();
     fs.set_bytes(PATH, bytes);
-    let mut journal =
-        JournalWriter::resume(&fs, Path::new(PATH), 9, &KIND, ends[1] as u64).unwrap();
+    let mut journal = JournalWriter::resume(&fs, Path::new(PATH), 9, &KIND, ends[1] as u64).unwrap();
     journal.append_group([(7, b"c".as_slice())]).unwrap();
-    assert_eq!(
-        read(&fs.bytes(PATH).unwrap()).unwrap(),
-        (vec![Bytes::from("a"), Bytes::from("c")], None)
-    );
+    assert_eq!(read(&fs.bytes(PATH).unwrap()).unwrap(), (vec![Bytes::from("a"), Bytes::from("c")], None));
 }
 
 /// Three records of a page and more, of which the device lost one sector of the second, and wrote the third.
@@ -140,14 +113,8 @@ fn with_a_lost_sector(sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
 #[test]
 fn a_sector_that_was_never_synced_may_be_lost_though_later_ones_were_written() {
     let (bytes, ends) = with_a_lost_sector(|i| i == 0);
-    let torn = Torn {
-        offset: ends[1] as u64,
-        bytes_lost: (bytes.len() - ends[1]) as u64,
-    };
-    assert_eq!(
-        read(&bytes).unwrap(),
-        (vec![Bytes::from(vec![1; 4000])], Some(torn))
-    );
+    let torn = Torn { offset: ends[1] as u64, bytes_lost: (bytes.len() - ends[1]) as u64 };
+    assert_eq!(read(&bytes).unwrap(), (vec![Bytes::from(vec![1; 4000])], Some(torn)));
 }
 
 #[test]
@@ -159,13 +126,7 @@ fn a_lost_sector_at_the_end_is_a_torn_tail() {
     bytes[ends[1]..].fill(0);
     assert_eq!(read(&bytes).unwrap().1.unwrap().offset, ends[1] as u64);
     bytes.fill(0);
-    assert_eq!(
-        read(&bytes).unwrap().1,
-        Some(Torn {
-            offset: 0,
-            bytes_lost: bytes.len() as u64
-        })
-    );
+    assert_eq!(read(&bytes).unwrap().1, Some(Torn { offset: 0, bytes_lost: bytes.len() as u64 }));
 }
 
 #[test]
@@ -189,26 +150,10 @@ fn other_files_under_this_name_are_refused() {
     fs.set_bytes(PATH, bytes);
     let open = |id, kind| JournalReader::open(&fs, Path::new(PATH), id, kind).map(drop);
     assert!(open(9, &KIND).is_ok());
-    assert!(matches!(
-        open(8, &KIND),
-        Err(Error::Corrupt { offset: 0, .. })
-    ));
-    let other = JournalKind {
-        magic: *b"journal2",
-        ..KIND
-    };
-    assert!(matches!(
-        open(9, &other),
-        Err(Error::Corrupt { offset: 0, .. })
-    ));
+    assert!(matches!(open(8, &KIND), Err(Error::Corrupt { offset: 0, .. })));
+    let other = JournalKind { magic: *b"journal2", ..KIND };
+    assert!(matches!(open(9, &other), Err(Error::Corrupt { offset: 0, .. })));
     let older = JournalKind { version: 2, ..KIND };
-    assert!(matches!(
-        open(9, &older),
-        Err(Error::NewerFormat {
-            found: 3,
-            known: 2,
-            ..
-        })
-    ));
+    assert!(matches!(open(9, &older), Err(Error::NewerFormat { found: 3, known: 2, .. })));
     assert!(fs.remove(Path::new(PATH)).is_ok() && open(9, &KIND).is_err_and(|e| e.is_not_found()));
 }

@@ -25,58 +25,28 @@ impl JournalWriter {
     pub fn create(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
         let mut file = fs.create(path, kind.purpose)?;
         file.append(&header(kind, id))?;
-        Ok(Self {
-            file,
-            path: path.into(),
-            id,
-            synced: 0,
-            group: Vec::new(),
-        })
+        Ok(Self { file, path: path.into(), id, synced: 0, group: Vec::new() })
     }
 
     /// Goes on with an existing journal at `len`, where its last whole record ends. What lies behind is cut off, and the cut synced.
-    pub fn resume(
-        fs: &dyn Fs,
-        path: &Path,
-        id: FileId,
-        kind: &JournalKind,
-        len: u64,
-    ) -> Result<Self> {
+    pub fn resume(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, len: u64) -> Result<Self> {
         let file = fs.append(path, len, kind.purpose)?;
-        Ok(Self {
-            file,
-            path: path.into(),
-            id,
-            synced: len,
-            group: Vec::new(),
-        })
+        Ok(Self { file, path: path.into(), id, synced: len, group: Vec::new() })
     }
 
     /// Appends records, each a tag and a payload, with one write for all. Returns the bytes written.
     ///
     /// [`Error::BatchTooLarge`] before anything is written if a payload does not fit 32 bits of length. Costs one copy of the payloads.
-    pub fn append_group<'a>(
-        &mut self,
-        records: impl IntoIterator<Item = (u64, &'a [u8])>,
-    ) -> Result<u64> {
+    pub fn append_group<'a>(&mut self, records: impl IntoIterator<Item = (u64, &'a [u8])>) -> Result<u64> {
         self.group.clear();
         for (tag, payload) in records {
-            let too_large = |_| Error::BatchTooLarge {
-                len: payload.len() as u64,
-                max: u32::MAX.into(),
-            };
+            let too_large = |_| Error::BatchTooLarge { len: payload.len() as u64, max: u32::MAX.into() };
             let len = u32::try_from(payload.len()).map_err(too_large)?;
             let payload_crc = crc32fast::hash(payload);
-            let record = RecordHeader {
-                len,
-                tag,
-                synced: self.synced,
-                payload_crc,
-            };
+            let record = RecordHeader { len, tag, synced: self.synced, payload_crc };
             let offset = self.file.len() + self.group.len() as u64;
             self.group.reserve(RECORD_HEADER_BYTES + payload.len());
-            self.group
-                .extend_from_slice(&record.encode(self.id, offset));
+            self.group.extend_from_slice(&record.encode(self.id, offset));
             self.group.extend_from_slice(payload);
         }
         let written = self.group.len() as u64;

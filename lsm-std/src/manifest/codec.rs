@@ -35,11 +35,7 @@ impl Record {
             EDIT => Self::Edit(edit(&mut reader)?),
             _ => return Err(reader.malformed("an unknown kind of record")),
         };
-        if reader.is_empty() {
-            Ok(record)
-        } else {
-            Err(reader.malformed("bytes too many"))
-        }
+        if reader.is_empty() { Ok(record) } else { Err(reader.malformed("bytes too many")) }
     }
 }
 
@@ -67,10 +63,7 @@ fn snapshot(reader: &mut Reader<'_>) -> Result<State, Malformed> {
     };
     for _ in 0..reader.varint()? {
         let level = reader.u8()?;
-        state.runs.push(RunState {
-            level,
-            tables: tables(reader)?,
-        });
+        state.runs.push(RunState { level, tables: tables(reader)? });
     }
     Ok(state)
 }
@@ -97,11 +90,7 @@ pub(super) fn encode_edit(edit: &Edit) -> Vec<u8> {
         }
         put_tables(&mut out, &added.tables);
     }
-    for (field, value) in [
-        (LOG_FLOOR, edit.log_floor),
-        (NEXT_ID, edit.next_id),
-        (LAST_SEQNO, edit.last_seqno),
-    ] {
+    for (field, value) in [(LOG_FLOOR, edit.log_floor), (NEXT_ID, edit.next_id), (LAST_SEQNO, edit.last_seqno)] {
         if let Some(value) = value {
             out.push(field);
             put_varint(&mut out, value);
@@ -125,10 +114,7 @@ fn edit(reader: &mut Reader<'_>) -> Result<Edit, Malformed> {
             }
             ADDED => {
                 let place = place(reader)?;
-                edit.added = Some(AddRun {
-                    place,
-                    tables: tables(reader)?,
-                });
+                edit.added = Some(AddRun { place, tables: tables(reader)? });
             }
             LOG_FLOOR => edit.log_floor = Some(reader.varint()?),
             NEXT_ID => edit.next_id = Some(reader.varint()?),
@@ -142,18 +128,11 @@ fn edit(reader: &mut Reader<'_>) -> Result<Edit, Malformed> {
 
 fn place(reader: &mut Reader<'_>) -> Result<Place, Malformed> {
     match reader.u8()? {
-        NEWEST => Ok(Place::Newest {
-            level: reader.u8()?,
-        }),
-        INTO => Ok(Place::Into {
-            run: reader.size()?,
-        }),
+        NEWEST => Ok(Place::Newest { level: reader.u8()? }),
+        INTO => Ok(Place::Into { run: reader.size()? }),
         BEFORE => {
             let level = reader.u8()?;
-            Ok(Place::Before {
-                run: reader.size()?,
-                level,
-            })
+            Ok(Place::Before { run: reader.size()?, level })
         }
         _ => Err(reader.malformed("an unknown place")),
     }

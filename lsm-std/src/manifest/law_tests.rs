@@ -15,115 +15,50 @@ fn state_of(edits: &[Edit]) -> State {
 fn tables_go_to_the_place_that_is_named() {
     let mut state = state_of(&[flush(1), flush(2), flush(3)]);
     let place = Place::Before { run: 0, level: 2 };
-    let merge = Edit {
-        deleted: vec![1, 2],
-        ..add(place, vec![table(4, 0, 9), table(5, 10, 30)])
-    };
+    let merge = Edit { deleted: vec![1, 2], ..add(place, vec![table(4, 0, 9), table(5, 10, 30)]) };
     state.apply(&merge).unwrap();
     assert_eq!(shape(&state), [(2, vec![4, 5]), (0, vec![3])]);
-    let join = Edit {
-        deleted: vec![3, 5],
-        ..add(
-            Place::Into { run: 0 },
-            vec![table(6, 10, 15), table(7, 16, 16)],
-        )
-    };
+    let join = Edit { deleted: vec![3, 5], ..add(Place::Into { run: 0 }, vec![table(6, 10, 15), table(7, 16, 16)]) };
     state.apply(&join).unwrap();
     assert_eq!(shape(&state), [(2, vec![4, 6, 7])]);
     assert_eq!((state.next_id, state.last_seqno), (8, 79));
-    state
-        .apply(&Edit {
-            deleted: vec![4, 6, 7],
-            next_id: Some(20),
-            ..Edit::default()
-        })
-        .unwrap();
+    state.apply(&Edit { deleted: vec![4, 6, 7], next_id: Some(20), ..Edit::default() }).unwrap();
     assert_eq!((shape(&state), state.next_id), (vec![], 20));
 }
 
 #[test]
 fn a_table_moves_under_its_own_number() {
-    let mut state = state_of(&[
-        add(Place::Newest { level: 3 }, vec![table(1, 50, 60)]),
-        flush(2),
-    ]);
-    let sink = Edit {
-        deleted: vec![2],
-        ..add(Place::Into { run: 0 }, vec![table(2, 10, 20)])
-    };
+    let mut state = state_of(&[add(Place::Newest { level: 3 }, vec![table(1, 50, 60)]), flush(2)]);
+    let sink = Edit { deleted: vec![2], ..add(Place::Into { run: 0 }, vec![table(2, 10, 20)]) };
     state.apply(&sink).unwrap();
     assert_eq!(shape(&state), [(3, vec![2, 1])]);
 }
 
 #[test]
 fn lawless_edits_are_refused_and_change_nothing() {
-    let state = State {
-        log_floor: 5,
-        ..state_of(&[
-            add(Place::Newest { level: 1 }, vec![table(1, 10, 20)]),
-            flush(2),
-        ])
-    };
-    let deleted = |ids: &[FileId]| Edit {
-        deleted: ids.to_vec(),
-        ..Edit::default()
-    };
+    let state =
+        State { log_floor: 5, ..state_of(&[add(Place::Newest { level: 1 }, vec![table(1, 10, 20)]), flush(2)]) };
+    let deleted = |ids: &[FileId]| Edit { deleted: ids.to_vec(), ..Edit::default() };
     let into = |tables| add(Place::Into { run: 0 }, tables);
     let edits = [
         (deleted(&[3]), "table 3 is deleted, but not there"),
         (deleted(&[1, 1]), "a table is deleted twice in [1, 1]"),
         (flush(2), "table 2 is added, but already there"),
-        (
-            into(vec![table(3, 0, 1), table(3, 2, 3)]),
-            "table 3 is added twice",
-        ),
-        (
-            into(vec![table(3, 20, 30)]),
-            "table 3 starts at or before table 1 of its run ends",
-        ),
-        (
-            into(vec![table(3, 30, 40), table(4, 40, 50)]),
-            "table 4 starts at or before table 3 of its run ends",
-        ),
+        (into(vec![table(3, 0, 1), table(3, 2, 3)]), "table 3 is added twice"),
+        (into(vec![table(3, 20, 30)]), "table 3 starts at or before table 1 of its run ends"),
+        (into(vec![table(3, 30, 40), table(4, 40, 50)]), "table 4 starts at or before table 3 of its run ends"),
         (into(vec![]), "a run without tables is added"),
         (into(vec![table(3, 9, 8)]), "table 3 contradicts itself"),
-        (
-            add(Place::Into { run: 2 }, vec![table(3, 0, 1)]),
-            "run 2 of 2 is named",
-        ),
-        (
-            add(Place::Before { run: 3, level: 0 }, vec![table(3, 0, 1)]),
-            "run 3 of 2 is named",
-        ),
+        (add(Place::Into { run: 2 }, vec![table(3, 0, 1)]), "run 2 of 2 is named"),
+        (add(Place::Before { run: 3, level: 0 }, vec![table(3, 0, 1)]), "run 3 of 2 is named"),
         (
             add(Place::Before { run: 0, level: 0 }, vec![table(3, 0, 1)]),
             "a run of level 1 is newer than one of level 0",
         ),
-        (
-            add(Place::Newest { level: 1 }, vec![table(3, 0, 1)]),
-            "a run of level 1 is newer than one of level 0",
-        ),
-        (
-            Edit {
-                log_floor: Some(4),
-                ..Edit::default()
-            },
-            "log floor falls from 5 to 4",
-        ),
-        (
-            Edit {
-                next_id: Some(2),
-                ..Edit::default()
-            },
-            "next id falls from 3 to 2",
-        ),
-        (
-            Edit {
-                last_seqno: Some(28),
-                ..Edit::default()
-            },
-            "last sequence number falls from 29 to 28",
-        ),
+        (add(Place::Newest { level: 1 }, vec![table(3, 0, 1)]), "a run of level 1 is newer than one of level 0"),
+        (Edit { log_floor: Some(4), ..Edit::default() }, "log floor falls from 5 to 4"),
+        (Edit { next_id: Some(2), ..Edit::default() }, "next id falls from 3 to 2"),
+        (Edit { last_seqno: Some(28), ..Edit::default() }, "last sequence number falls from 29 to 28"),
     ];
     for (edit, law) in edits {
         let mut after = state.clone();

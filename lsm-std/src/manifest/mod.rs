@@ -17,11 +17,7 @@ use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter, T
 use crate::types::FileId;
 use codec::{Record, encode_edit, encode_snapshot};
 
-const KIND: JournalKind = JournalKind {
-    magic: *b"lsm-man\n",
-    version: 1,
-    purpose: Purpose::Manifest,
-};
+const KIND: JournalKind = JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest };
 
 /// A manifest is not rewritten before it has this many bytes.
 const REWRITE_BYTES_MIN: u64 = 1 << 20;
@@ -64,16 +60,7 @@ impl Manifest {
         point_to(&*fs, dir, id)?;
         publish_small(&*fs, dir, FileName::Current)?;
         let dir = dir.to_path_buf();
-        Ok(Self {
-            fs,
-            dir,
-            journal,
-            state,
-            snapshot_bytes,
-            records: 1,
-            torn: None,
-            broken: None,
-        })
+        Ok(Self { fs, dir, journal, state, snapshot_bytes, records: 1, torn: None, broken: None })
     }
 
     /// The manifest that `CURRENT` names; `None` if there is no `CURRENT`. A torn tail is cut off.
@@ -81,26 +68,10 @@ impl Manifest {
         let Some(content) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        let ManifestContent {
-            id,
-            state,
-            torn,
-            end,
-            snapshot_bytes,
-            records,
-        } = content;
+        let ManifestContent { id, state, torn, end, snapshot_bytes, records } = content;
         let journal = JournalWriter::resume(&*fs, &manifest_path(dir, id), id, &KIND, end)?;
         let dir = dir.to_path_buf();
-        Ok(Some(Self {
-            fs,
-            dir,
-            journal,
-            state,
-            snapshot_bytes,
-            records,
-            torn,
-            broken: None,
-        }))
+        Ok(Some(Self { fs, dir, journal, state, snapshot_bytes, records, torn, broken: None }))
     }
 
     /// What the manifest that `CURRENT` names says, without changing anything; `None` if there is no `CURRENT`.
@@ -111,8 +82,7 @@ impl Manifest {
             return Ok(None);
         };
         let current = dir.join(FileName::Current.to_string());
-        let Some(FileName::Manifest(id)) = str::from_utf8(&name).ok().and_then(FileName::parse)
-        else {
+        let Some(FileName::Manifest(id)) = str::from_utf8(&name).ok().and_then(FileName::parse) else {
             return Err(Error::corrupt(&current, 0, "it names no manifest"));
         };
         let path = manifest_path(dir, id);
@@ -124,51 +94,28 @@ impl Manifest {
             opened => opened?,
         };
         let Some(first) = journal.next().transpose()? else {
-            return Err(Error::corrupt(
-                &path,
-                journal.end(),
-                "the first record is missing",
-            ));
+            return Err(Error::corrupt(&path, journal.end(), "the first record is missing"));
         };
         let Record::Snapshot(mut state) = decode(&path, &first)? else {
-            return Err(Error::corrupt(
-                &path,
-                first.offset,
-                "the first record is an edit",
-            ));
+            return Err(Error::corrupt(&path, first.offset, "the first record is an edit"));
         };
-        state
-            .check()
-            .map_err(|law| Error::corrupt(&path, first.offset, law))?;
+        state.check().map_err(|law| Error::corrupt(&path, first.offset, law))?;
         let snapshot_bytes = journal.end();
         let mut records = 1;
         for record in journal.by_ref() {
             let record = record?;
             let Record::Edit(edit) = decode(&path, &record)? else {
-                return Err(Error::corrupt(
-                    &path,
-                    record.offset,
-                    "a second first record",
-                ));
+                return Err(Error::corrupt(&path, record.offset, "a second first record"));
             };
             if record.tag != records {
                 let what = format!("edit {} in the place of edit {records}", record.tag);
                 return Err(Error::corrupt(&path, record.offset, what));
             }
-            state
-                .apply(&edit)
-                .map_err(|law| Error::corrupt(&path, record.offset, law))?;
+            state.apply(&edit).map_err(|law| Error::corrupt(&path, record.offset, law))?;
             records += 1;
         }
         let (torn, end) = (journal.torn(), journal.end());
-        Ok(Some(ManifestContent {
-            id,
-            state,
-            torn,
-            end,
-            snapshot_bytes,
-            records,
-        }))
+        Ok(Some(ManifestContent { id, state, torn, end, snapshot_bytes, records }))
     }
 
     /// What the store consists of.
@@ -198,16 +145,11 @@ impl Manifest {
     /// and every later edit fail, the later ones with [`Error::ReadOnly`].
     pub fn append(&mut self, edit: &Edit) -> Result<()> {
         if let Some(cause) = &self.broken {
-            return Err(Error::ReadOnly {
-                cause: cause.clone(),
-            });
+            return Err(Error::ReadOnly { cause: cause.clone() });
         }
         let plan = self.state.plan(edit).map_err(Error::law)?;
         let end = self.journal.len();
-        if let Err(e) = self
-            .journal
-            .append_group([(self.records, encode_edit(edit).as_slice())])
-        {
+        if let Err(e) = self.journal.append_group([(self.records, encode_edit(edit).as_slice())]) {
             let path = self.journal.path().to_path_buf();
             match JournalWriter::resume(&*self.fs, &path, self.id(), &KIND, end) {
                 Ok(journal) => self.journal = journal,
@@ -215,9 +157,7 @@ impl Manifest {
             }
             return Err(e);
         }
-        self.journal
-            .sync()
-            .inspect_err(|e| self.broken = Some(Arc::new(e.clone())))?;
+        self.journal.sync().inspect_err(|e| self.broken = Some(Arc::new(e.clone())))?;
         self.state.carry_out(plan);
         self.records += 1;
         Ok(())
@@ -225,8 +165,7 @@ impl Manifest {
 
     /// True if the manifest has grown so much that [`Self::rewrite`] pays.
     pub fn rewrite_due(&self) -> bool {
-        self.journal.len()
-            > REWRITE_BYTES_MIN.max(self.snapshot_bytes.saturating_mul(REWRITE_GROWTH))
+        self.journal.len() > REWRITE_BYTES_MIN.max(self.snapshot_bytes.saturating_mul(REWRITE_GROWTH))
     }
 
     /// Goes on in a new file that starts with the present state, and removes the old one. Durable on return.
@@ -235,21 +174,15 @@ impl Manifest {
     /// [`Error::ReadOnly`].
     pub fn rewrite(&mut self, id: FileId) -> Result<()> {
         if let Some(cause) = &self.broken {
-            return Err(Error::ReadOnly {
-                cause: cause.clone(),
-            });
+            return Err(Error::ReadOnly { cause: cause.clone() });
         }
         if id <= self.id() {
-            return Err(Error::law(format!(
-                "manifest {id} after manifest {}",
-                self.id()
-            )));
+            return Err(Error::law(format!("manifest {id} after manifest {}", self.id())));
         }
         let mut state = self.state.clone();
         state.next_id = state.next_id.max(id.saturating_add(1));
         let written = write_snapshot(&*self.fs, &self.dir, id, &state);
-        let written =
-            written.and_then(|written| point_to(&*self.fs, &self.dir, id).map(|()| written));
+        let written = written.and_then(|written| point_to(&*self.fs, &self.dir, id).map(|()| written));
         let (journal, snapshot_bytes) = match written {
             Ok(written) => written,
             Err(e) => {
@@ -277,12 +210,7 @@ fn manifest_path(dir: &Path, id: FileId) -> PathBuf {
 }
 
 /// A new manifest, synced, and its name too. Returns its length with it.
-fn write_snapshot(
-    fs: &dyn Fs,
-    dir: &Path,
-    id: FileId,
-    state: &State,
-) -> Result<(JournalWriter, u64)> {
+fn write_snapshot(fs: &dyn Fs, dir: &Path, id: FileId, state: &State) -> Result<(JournalWriter, u64)> {
     let mut journal = JournalWriter::create(fs, &manifest_path(dir, id), id, &KIND)?;
     journal.append_group([(0, encode_snapshot(state).as_slice())])?;
     journal.sync()?;
@@ -294,13 +222,7 @@ fn write_snapshot(
 /// Prepares a `CURRENT` that names the manifest `id`.
 fn point_to(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<()> {
     let name = FileName::Manifest(id).to_string();
-    prepare_small(
-        fs,
-        dir,
-        FileName::Current,
-        name.as_bytes(),
-        Purpose::Manifest,
-    )
+    prepare_small(fs, dir, FileName::Current, name.as_bytes(), Purpose::Manifest)
 }
 
 #[cfg(test)]

@@ -121,9 +121,7 @@ impl State {
                 return Err(format!("table {} is newer than the state", table.id));
             }
         }
-        self.runs
-            .iter()
-            .try_for_each(|run| check_run(&run.tables))?;
+        self.runs.iter().try_for_each(|run| check_run(&run.tables))?;
         check_levels(self.runs.iter().map(|run| run.level))
     }
 
@@ -134,17 +132,9 @@ impl State {
         }
         let added = edit.added.as_ref().map_or(&[][..], |added| &added.tables);
         self.check_ids(&deleted, added)?;
-        let target = edit
-            .added
-            .as_ref()
-            .map(|added| self.target(added, &deleted))
-            .transpose()?;
+        let target = edit.added.as_ref().map(|added| self.target(added, &deleted)).transpose()?;
         self.check_levels_after(&deleted, target.as_ref())?;
-        let id_after = added
-            .iter()
-            .map(|t| t.id.saturating_add(1))
-            .max()
-            .unwrap_or(0);
+        let id_after = added.iter().map(|t| t.id.saturating_add(1)).max().unwrap_or(0);
         let seqno_after = added.iter().map(|t| t.newest_seqno).max().unwrap_or(0);
         let next_id = risen("next id", self.next_id, edit.next_id)?;
         let last_seqno = risen("last sequence number", self.last_seqno, edit.last_seqno)?;
@@ -163,16 +153,8 @@ impl State {
             run.tables.retain(|table| !plan.deleted.contains(&table.id));
         }
         match plan.target {
-            Some(Target {
-                run,
-                is_new: true,
-                state,
-            }) => self.runs.insert(run, state),
-            Some(Target {
-                run,
-                is_new: false,
-                state,
-            }) => self.runs[run] = state,
+            Some(Target { run, is_new: true, state }) => self.runs.insert(run, state),
+            Some(Target { run, is_new: false, state }) => self.runs[run] = state,
             None => {}
         }
         self.runs.retain(|run| !run.tables.is_empty());
@@ -219,28 +201,17 @@ impl State {
             Some(_) => return Err(beyond()),
             None => {
                 let old = old.ok_or_else(beyond)?;
-                let staying = old
-                    .tables
-                    .iter()
-                    .filter(|table| !deleted.contains(&table.id));
+                let staying = old.tables.iter().filter(|table| !deleted.contains(&table.id));
                 tables.extend(staying.cloned());
                 tables.sort_by(|a, b| a.min.cmp(&b.min));
                 old.level
             }
         };
         check_run(&tables)?;
-        Ok(Target {
-            run,
-            is_new: new_level.is_some(),
-            state: RunState { level, tables },
-        })
+        Ok(Target { run, is_new: new_level.is_some(), state: RunState { level, tables } })
     }
 
-    fn check_levels_after(
-        &self,
-        deleted: &HashSet<FileId>,
-        target: Option<&Target>,
-    ) -> Result<(), String> {
+    fn check_levels_after(&self, deleted: &HashSet<FileId>, target: Option<&Target>) -> Result<(), String> {
         let mut levels = Vec::with_capacity(self.runs.len() + 1);
         for index in 0..=self.runs.len() {
             let here = target.filter(|target| target.run == index);
@@ -263,10 +234,7 @@ fn check_run(tables: &[TableMeta]) -> Result<(), String> {
         return Err(format!("table {} contradicts itself", table.id));
     }
     match tables.windows(2).find(|pair| pair[0].max >= pair[1].min) {
-        Some(pair) => Err(format!(
-            "table {} starts at or before table {} of its run ends",
-            pair[1].id, pair[0].id
-        )),
+        Some(pair) => Err(format!("table {} starts at or before table {} of its run ends", pair[1].id, pair[0].id)),
         None => Ok(()),
     }
 }
@@ -277,9 +245,7 @@ fn check_levels(mut levels: impl Iterator<Item = u8>) -> Result<(), String> {
     };
     for level in levels {
         if level > above {
-            return Err(format!(
-                "a run of level {level} is newer than one of level {above}"
-            ));
+            return Err(format!("a run of level {level} is newer than one of level {above}"));
         }
         above = level;
     }

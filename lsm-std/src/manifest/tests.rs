@@ -24,10 +24,7 @@ pub(super) fn table(id: FileId, min: u8, max: u8) -> TableMeta {
 }
 
 pub(super) fn add(place: Place, tables: Vec<TableMeta>) -> Edit {
-    Edit {
-        added: Some(AddRun { place, tables }),
-        ..Edit::default()
-    }
+    Edit { added: Some(AddRun { place, tables }), ..Edit::default() }
 }
 
 pub(super) fn flush(id: FileId) -> Edit {
@@ -36,11 +33,7 @@ pub(super) fn flush(id: FileId) -> Edit {
 
 /// Levels and table ids, oldest run first.
 pub(super) fn shape(state: &State) -> Vec<(u8, Vec<FileId>)> {
-    state
-        .runs
-        .iter()
-        .map(|run| (run.level, run.tables.iter().map(|t| t.id).collect()))
-        .collect()
+    state.runs.iter().map(|run| (run.level, run.tables.iter().map(|t| t.id).collect())).collect()
 }
 
 /// An edit whose tables have no numbers yet; most break some law.
@@ -58,24 +51,17 @@ pub(super) fn draft() -> impl Strategy<Value = Draft> {
         (0..4usize, 0..3u8).prop_map(|(run, level)| Place::Before { run, level }),
     ];
     let spans = prop::collection::vec((0..60u8, 0..3u8), 0..3);
-    (place, prop::collection::btree_set(0..12u64, 0..3), spans).prop_map(
-        |(place, deleted, spans)| Draft {
-            place,
-            deleted,
-            spans,
-        },
-    )
+    (place, prop::collection::btree_set(0..12u64, 0..3), spans).prop_map(|(place, deleted, spans)| Draft {
+        place,
+        deleted,
+        spans,
+    })
 }
 
 pub(super) fn edit_of(draft: &Draft, next_id: FileId) -> Edit {
     let tables = draft.spans.iter().enumerate();
-    let tables = tables
-        .map(|(i, &(min, width))| table(next_id + i as u64, min, min + width))
-        .collect();
-    Edit {
-        deleted: draft.deleted.iter().copied().collect(),
-        ..add(draft.place, tables)
-    }
+    let tables = tables.map(|(i, &(min, width))| table(next_id + i as u64, min, min + width)).collect();
+    Edit { deleted: draft.deleted.iter().copied().collect(), ..add(draft.place, tables) }
 }
 
 proptest! {
@@ -122,10 +108,7 @@ fn three_edits() -> (Arc<MemFs>, Vec<(usize, State)>) {
     let mut manifest = Manifest::create(fs.clone(), Path::new(""), 7, State::default()).unwrap();
     let len = || fs.bytes("MANIFEST-000007").unwrap().len();
     let mut steps = vec![(len(), manifest.state().clone())];
-    let merge = Edit {
-        deleted: vec![8, 9],
-        ..add(Place::Before { run: 0, level: 1 }, vec![table(10, 1, 9)])
-    };
+    let merge = Edit { deleted: vec![8, 9], ..add(Place::Before { run: 0, level: 1 }, vec![table(10, 1, 9)]) };
     for edit in [flush(8), flush(9), merge] {
         manifest.append(&edit).unwrap();
         steps.push((len(), manifest.state().clone()));
@@ -145,10 +128,7 @@ fn a_manifest_cut_at_any_byte_holds_the_edits_before_and_takes_new_ones() {
             continue;
         };
         let mut manifest = open().unwrap().unwrap();
-        let lost = (len > *end).then_some(Torn {
-            offset: *end as u64,
-            bytes_lost: (len - end) as u64,
-        });
+        let lost = (len > *end).then_some(Torn { offset: *end as u64, bytes_lost: (len - end) as u64 });
         assert_eq!((manifest.state(), manifest.torn()), (state, lost), "{len}");
         manifest.append(&flush(50)).unwrap();
         assert_eq!(open().unwrap().unwrap().state(), manifest.state(), "{len}");
@@ -164,10 +144,7 @@ fn every_flipped_bit_of_a_manifest_is_an_error() {
         bad[bit / 8] ^= 1 << (bit % 8);
         fs.set_bytes("MANIFEST-000007", bad);
         let read = Manifest::read(&*fs, Path::new(""));
-        assert!(
-            matches!(read, Err(Error::Corrupt { .. })),
-            "bit {bit}: {read:?}"
-        );
+        assert!(matches!(read, Err(Error::Corrupt { .. })), "bit {bit}: {read:?}");
     }
 }
 
@@ -175,19 +152,11 @@ fn every_flipped_bit_of_a_manifest_is_an_error() {
 fn a_current_that_names_nothing_good_is_an_error() {
     let (fs, _) = three_edits();
     let named = |name: &str| {
-        crate::fs::replace_small(
-            &*fs,
-            Path::new(""),
-            FileName::Current,
-            name.as_bytes(),
-            Purpose::Manifest,
-        )
-        .unwrap();
+        crate::fs::replace_small(&*fs, Path::new(""), FileName::Current, name.as_bytes(), Purpose::Manifest).unwrap();
         Manifest::read(&*fs, Path::new("")).unwrap_err().to_string()
     };
     assert!(
-        named("MANIFEST-000008")
-            .contains("CURRENT is damaged at byte 0: it names MANIFEST-000008, which is missing")
+        named("MANIFEST-000008").contains("CURRENT is damaged at byte 0: it names MANIFEST-000008, which is missing")
     );
     assert!(named("000008.log").contains("it names no manifest"));
     fs.remove(Path::new("CURRENT")).unwrap();
@@ -197,8 +166,7 @@ fn a_current_that_names_nothing_good_is_an_error() {
 #[test]
 fn a_failed_write_is_cut_off_and_the_next_edit_is_taken() {
     let fs = FaultyFs::default();
-    let mut manifest =
-        Manifest::create(Arc::new(fs.clone()), Path::new(""), 7, State::default()).unwrap();
+    let mut manifest = Manifest::create(Arc::new(fs.clone()), Path::new(""), 7, State::default()).unwrap();
     fs.fail_after(0, 1);
     assert!(manifest.append(&flush(8)).unwrap_err().is_no_space());
     manifest.append(&flush(9)).unwrap();
@@ -210,15 +178,11 @@ fn a_failed_write_is_cut_off_and_the_next_edit_is_taken() {
 fn after_a_failed_sync_or_cut_no_edit_is_taken() {
     for (good, bad) in [(1, 1), (0, 2)] {
         let fs = FaultyFs::default();
-        let mut manifest =
-            Manifest::create(Arc::new(fs.clone()), Path::new(""), 7, State::default()).unwrap();
+        let mut manifest = Manifest::create(Arc::new(fs.clone()), Path::new(""), 7, State::default()).unwrap();
         fs.fail_after(good, bad);
         assert!(manifest.append(&flush(8)).unwrap_err().is_no_space());
         assert_eq!(shape(manifest.state()), []);
-        assert!(matches!(
-            manifest.append(&flush(9)),
-            Err(Error::ReadOnly { .. })
-        ));
+        assert!(matches!(manifest.append(&flush(9)), Err(Error::ReadOnly { .. })));
         assert!(matches!(manifest.rewrite(10), Err(Error::ReadOnly { .. })));
         assert!(manifest.broken().is_some());
     }
@@ -228,8 +192,7 @@ fn after_a_failed_sync_or_cut_no_edit_is_taken() {
 fn a_rewrite_that_fails_at_any_call_loses_nothing() {
     for good in 0.. {
         let fs = FaultyFs::default();
-        let mut manifest =
-            Manifest::create(Arc::new(fs.clone()), Path::new(""), 7, State::default()).unwrap();
+        let mut manifest = Manifest::create(Arc::new(fs.clone()), Path::new(""), 7, State::default()).unwrap();
         manifest.append(&flush(8)).unwrap();
         fs.fail_after(good, 1);
         let rewritten = manifest.rewrite(9);
@@ -237,11 +200,7 @@ fn a_rewrite_that_fails_at_any_call_loses_nothing() {
         let added = manifest.append(&flush(20));
         assert_eq!(added.is_err(), manifest.broken().is_some());
         let read = Manifest::read(&fs, Path::new("")).unwrap().unwrap();
-        assert_eq!(
-            shape(&read.state),
-            shape(manifest.state()),
-            "after {good} good calls"
-        );
+        assert_eq!(shape(&read.state), shape(manifest.state()), "after {good} good calls");
         if rewritten.is_ok() && fs.mem.list(Path::new("")).unwrap().len() == 2 {
             assert!(good > 8, "only {good} calls");
             break;
@@ -256,25 +215,13 @@ fn a_manifest_is_rewritten_before_it_grows_without_bound() {
     let mut rewrites = 0;
     for id in (10..40_000).step_by(2) {
         let deleted = manifest.state().tables().map(|t| t.id).collect();
-        manifest
-            .append(&Edit {
-                deleted,
-                ..flush(id)
-            })
-            .unwrap();
+        manifest.append(&Edit { deleted, ..flush(id) }).unwrap();
         if manifest.rewrite_due() {
             manifest.rewrite(id + 1).unwrap();
             rewrites += 1;
         }
-        assert!(
-            fs.file_len(Path::new(&FileName::Manifest(manifest.id()).to_string()))
-                .unwrap()
-                < 2 << 20
-        );
+        assert!(fs.file_len(Path::new(&FileName::Manifest(manifest.id()).to_string())).unwrap() < 2 << 20);
     }
     assert!(rewrites > 0);
-    assert_eq!(
-        Manifest::open(fs, Path::new("")).unwrap().unwrap().state(),
-        manifest.state()
-    );
+    assert_eq!(Manifest::open(fs, Path::new("")).unwrap().unwrap().state(), manifest.state());
 }

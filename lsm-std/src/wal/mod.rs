@@ -15,11 +15,7 @@ use crate::types::{FileId, SeqNo};
 
 pub use crate::journal::Torn;
 
-const KIND: JournalKind = JournalKind {
-    magic: *b"lsm-log\n",
-    version: 1,
-    purpose: Purpose::Log,
-};
+const KIND: JournalKind = JournalKind { magic: *b"lsm-log\n", version: 1, purpose: Purpose::Log };
 
 /// One atomic batch of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,18 +37,13 @@ pub struct WalWriter {
 impl WalWriter {
     /// A new segment. Its name is durable after a sync of `dir`, its records after [`Self::sync`].
     pub fn create(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<Self> {
-        Ok(Self {
-            journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND)?,
-        })
+        Ok(Self { journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND)? })
     }
 
     /// Hands a group of batches to the operating system, each as its first sequence number and its bytes, with one write.
     ///
     /// Returns the bytes written. [`BatchTooLarge`](crate::Error::BatchTooLarge) before anything is written if one has 4 GiB or more.
-    pub fn append_group<'a>(
-        &mut self,
-        batches: impl IntoIterator<Item = (SeqNo, &'a [u8])>,
-    ) -> Result<u64> {
+    pub fn append_group<'a>(&mut self, batches: impl IntoIterator<Item = (SeqNo, &'a [u8])>) -> Result<u64> {
         self.journal.append_group(batches)
     }
 
@@ -93,9 +84,7 @@ pub struct WalReader {
 impl WalReader {
     /// Reads a segment. A segment of 0 bytes has no batches and is not torn.
     pub fn open(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<Self> {
-        Ok(Self {
-            journal: JournalReader::open(fs, &segment_path(dir, id), id, &KIND)?,
-        })
+        Ok(Self { journal: JournalReader::open(fs, &segment_path(dir, id), id, &KIND)? })
     }
 
     /// What was lost at the end, if the end is torn. Known once the iterator has ended.
@@ -109,18 +98,13 @@ impl Iterator for WalReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.journal.next()?;
-        Some(record.map(|r| WalRecord {
-            offset: r.offset,
-            first_seqno: r.tag,
-            payload: r.payload,
-        }))
+        Some(record.map(|r| WalRecord { offset: r.offset, first_seqno: r.tag, payload: r.payload }))
     }
 }
 
 /// Cuts a torn segment at [`Torn::offset`], and syncs the cut.
 pub fn cut(fs: &dyn Fs, dir: &Path, id: FileId, offset: u64) -> Result<()> {
-    fs.append(&segment_path(dir, id), offset, KIND.purpose)
-        .map(drop)
+    fs.append(&segment_path(dir, id), offset, KIND.purpose).map(drop)
 }
 
 fn segment_path(dir: &Path, id: FileId) -> PathBuf {
@@ -137,36 +121,21 @@ mod tests {
         let (fs, dir) = (MemFs::new(), Path::new(""));
         let mut wal = WalWriter::create(&fs, dir, 12).unwrap();
         assert!(wal.is_empty() && wal.needs_sync());
-        let written = wal
-            .append_group([(1, b"one".as_slice()), (4, b"")])
-            .unwrap();
+        let written = wal.append_group([(1, b"one".as_slice()), (4, b"")]).unwrap();
         assert_eq!(written + 24, wal.len());
         wal.sync().unwrap();
         assert!(!wal.is_empty() && !wal.needs_sync());
         let whole = wal.len();
         wal.append_group([(5, b"torn".as_slice())]).unwrap();
-        fs.append(Path::new("000012.log"), whole + 7, Purpose::Other)
-            .unwrap();
+        fs.append(Path::new("000012.log"), whole + 7, Purpose::Other).unwrap();
 
         let read = || {
             let mut reader = WalReader::open(&fs, dir, 12).unwrap();
-            let batches: Vec<_> = reader
-                .by_ref()
-                .map(|r| r.map(|r| (r.first_seqno, r.payload)).unwrap())
-                .collect();
+            let batches: Vec<_> = reader.by_ref().map(|r| r.map(|r| (r.first_seqno, r.payload)).unwrap()).collect();
             (batches, reader.torn())
         };
         let batches = vec![(1, Bytes::from("one")), (4, Bytes::new())];
-        assert_eq!(
-            read(),
-            (
-                batches.clone(),
-                Some(Torn {
-                    offset: whole,
-                    bytes_lost: 7
-                })
-            )
-        );
+        assert_eq!(read(), (batches.clone(), Some(Torn { offset: whole, bytes_lost: 7 })));
         cut(&fs, dir, 12, whole).unwrap();
         assert_eq!(read(), (batches, None));
     }
@@ -175,15 +144,9 @@ mod tests {
     fn a_value_of_64_mib_comes_back() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
         let mut wal = WalWriter::create(&fs, dir, 1).unwrap();
-        let value: Vec<u8> = (0..64u32 << 20)
-            .map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0])
-            .collect();
+        let value: Vec<u8> = (0..64u32 << 20).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         wal.append_group([(1, value.as_slice())]).unwrap();
-        let batch = WalReader::open(&fs, dir, 1)
-            .unwrap()
-            .next()
-            .unwrap()
-            .unwrap();
+        let batch = WalReader::open(&fs, dir, 1).unwrap().next().unwrap().unwrap();
         assert!(batch.payload == value);
     }
 }

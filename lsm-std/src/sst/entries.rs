@@ -1,0 +1,113 @@
+//! Reads all entries of one data block, from either end.
+
+use std::ops::{Bound, Range};
+
+use bytes::Bytes;
+
+use super::block::Block;
+use super::builder::KEYS_BYTES_MAX;
+use crate::codec::Malformed;
+use crate::types::{Entry, KEY_BYTES_MAX, Kind, SeqNo};
+
+/// The entries of a block, keys written out, not yet taken from either end.
+///
+/// Two allocations for the block, none for an entry: keys are slices of one buffer, values of the block.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    data: Bytes,
+    keys: Bytes,
+    slots: Vec<Slot>,
+    left: Range<usize>,
+}
+
+/// One entry; offsets fit 32 bits because blocks do.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    seqno: SeqNo,
+    key_at: u32,
+    key_len: u32,
+    value_at: u32,
+    value_len: u32,
+    kind: Kind,
+}
+
+impl Entries {
+    /// Decodes the block. O(bytes of its keys).
+    pub(super) fn decode(block: &Block) -> Result<Self, Malformed> {
+        let mut keys: Vec<u8> = Vec::with_capacity(block.entries_end());
+        let mut slots: Vec<Slot> = Vec::new();
+        let (mut at, mut key_at, mut key_len) = (0, 0, 0);
+        while at < block.entries_end() {
+            let entry = block.entry(at)?;
+            if entry.shared > key_len {
+                return Err(Malformed { at, what: "a key that shares too much" });
+            }
+            let is_same_key = !slots.is_empty() && entry.shared == key_len && entry.rest.is_empty();
+            if !is_same_key {
+                let shared = key_at..key_at + entry.shared;
+                key_at = keys.len();
+                keys.extend_from_within(shared);
+                keys.extend_from_slice(entry.rest);
+                key_len = keys.len() - key_at;
+            }
+            if keys.len() > KEYS_BYTES_MAX + KEY_BYTES_MAX {
+                return Err(Malformed { at, what: "keys too long for one block" });
+            }
+            slots.push(Slot {
+                seqno: entry.seqno,
+                key_at: key_at as u32,
+                key_len: key_len as u32,
+                value_at: entry.value_at as u32,
+                value_len: entry.value_len as u32,
+                kind: entry.kind,
+            });
+            at = entry.next();
+        }
+        let left = 0..slots.len();
+        Ok(Self { data: block.data().clone(), keys: keys.into(), slots, left })
+    }
+
+    /// Leaves out what lies outside the bounds.
+    pub(super) fn trim(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) {
+        let start = match low {
+            Bound::Unbounded => 0,
+            Bound::Included(low) => self.slots.partition_point(|slot| self.key(slot) < low),
+            Bound::Excluded(low) => self.slots.partition_point(|slot| self.key(slot) <= low),
+        };
+        let end = match high {
+            Bound::Unbounded => self.slots.len(),
+            Bound::Included(high) => self.slots.partition_point(|slot| self.key(slot) <= high),
+            Bound::Excluded(high) => self.slots.partition_point(|slot| self.key(slot) < high),
+        };
+        self.left = start..end.max(start);
+    }
+
+    fn key(&self, slot: &Slot) -> &[u8] {
+        &self.keys[slot.key_at as usize..][..slot.key_len as usize]
+    }
+
+    fn entry(&self, index: usize) -> Entry {
+        let slot = &self.slots[index];
+        let slice = |bytes: &Bytes, at: u32, len: u32| bytes.slice(at as usize..at as usize + len as usize);
+        Entry {
+            key: slice(&self.keys, slot.key_at, slot.key_len),
+            seqno: slot.seqno,
+            kind: slot.kind,
+            value: slice(&self.data, slot.value_at, slot.value_len),
+        }
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        self.left.next().map(|index| self.entry(index))
+    }
+}
+
+impl DoubleEndedIterator for Entries {
+    fn next_back(&mut self) -> Option<Entry> {
+        self.left.next_back().map(|index| self.entry(index))
+    }
+}

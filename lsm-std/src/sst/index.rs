@@ -1,0 +1,224 @@
+//! Finds the one data block in which a key can lie.
+//!
+//! For each block a separator: at or after its last entry, before the first of the next block. In memory all separators lie in one buffer without the
+//! prefix that they share; the first eight bytes of each, as a number, stand in an array of their own, so that a search touches little else.
+
+use std::cmp::Ordering;
+
+use super::builder::common_prefix;
+use crate::codec::{Malformed, Reader, put_bytes, put_varint};
+use crate::types::{SeqNo, order};
+
+/// The index in the making: the stored form, entry by entry.
+#[derive(Debug, Default)]
+pub(super) struct IndexBuilder {
+    out: Vec<u8>,
+}
+
+impl IndexBuilder {
+    /// Appends a block of `len` stored bytes that ends at or before (`key`, `seqno`).
+    pub(super) fn add(&mut self, key: &[u8], seqno: SeqNo, len: usize) {
+        put_bytes(&mut self.out, key);
+        put_varint(&mut self.out, seqno);
+        put_varint(&mut self.out, len as u64);
+    }
+
+    /// The stored form.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Bytes of the stored form so far.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+}
+
+/// Where a data block lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockHandle {
+    pub(super) offset: u64,
+    pub(super) len: usize,
+}
+
+/// The index of one table, in memory.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// What every separator starts with.
+    prefix: Box<[u8]>,
+    /// The first eight bytes of each separator behind the prefix.
+    heads: Box<[u64]>,
+    slots: Box<[Slot]>,
+    keys: Box<[u8]>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Sequence number of the separator.
+    seqno: SeqNo,
+    /// Where the block starts.
+    offset: u64,
+    /// Where the separator ends in the buffer; it starts where the one before ends.
+    key_end: usize,
+}
+
+impl Index {
+    /// Reads the stored form of an index whose blocks fill the file up to `data_end`.
+    pub(super) fn parse(stored: &[u8], data_end: u64) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(stored);
+        let mut separators: Vec<&[u8]> = Vec::new();
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut offset = 0u64;
+        while !reader.is_empty() {
+            let place = reader.malformed("a block out of place");
+            let (key, seqno, len) = (reader.bytes()?, reader.varint()?, reader.varint()?);
+            let last = separators.last().zip(slots.last());
+            let ascends = last.is_none_or(|(last, slot)| order(last, slot.seqno, key, seqno) == Ordering::Less);
+            if !ascends || len == 0 {
+                return Err(place);
+            }
+            separators.push(key);
+            slots.push(Slot { seqno, offset, key_end: 0 });
+            offset = offset.checked_add(len).filter(|&end| end <= data_end).ok_or(place)?;
+        }
+        if offset != data_end || slots.is_empty() {
+            return Err(reader.malformed("data that no block covers"));
+        }
+        Ok(Self::new(&separators, slots))
+    }
+
+    fn new(separators: &[&[u8]], mut slots: Vec<Slot>) -> Self {
+        let ends = separators.first().zip(separators.last());
+        // Between the first and the last in order, no separator can start otherwise than both do.
+        let prefix = ends.map_or(&[][..], |(first, last)| &first[..common_prefix(first, last)]);
+        let mut keys = Vec::new();
+        for (slot, separator) in slots.iter_mut().zip(separators) {
+            keys.extend_from_slice(&separator[prefix.len()..]);
+            slot.key_end = keys.len();
+        }
+        let heads = separators.iter().map(|separator| head(&separator[prefix.len()..])).collect();
+        Self { prefix: prefix.into(), heads, slots: slots.into(), keys: keys.into() }
+    }
+
+    /// Number of blocks.
+    pub(super) fn blocks(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The first block whose separator is at or after (`key`, `seqno`): the only one that can hold the first entry there. The number of blocks
+    /// if there is none.
+    pub(super) fn find(&self, key: &[u8], seqno: SeqNo) -> usize {
+        let Some(rest) = key.strip_prefix(&*self.prefix) else {
+            return if *key < *self.prefix { 0 } else { self.blocks() };
+        };
+        let wanted = head(rest);
+        let low = self.heads.partition_point(|&head| head < wanted);
+        let high = low + self.heads[low..].partition_point(|&head| head == wanted);
+        let (mut start, mut end) = (low, high);
+        while start < end {
+            let middle = start + (end - start) / 2;
+            match order(self.key(middle), self.slots[middle].seqno, rest, seqno) {
+                Ordering::Less => start = middle + 1,
+                Ordering::Equal | Ordering::Greater => end = middle,
+            }
+        }
+        start
+    }
+
+    /// Where block `index` lies, if there is one.
+    pub(super) fn block(&self, index: usize, data_end: u64) -> Option<BlockHandle> {
+        let offset = self.slots.get(index)?.offset;
+        let end = self.slots.get(index + 1).map_or(data_end, |next| next.offset);
+        Some(BlockHandle { offset, len: usize::try_from(end - offset).ok()? })
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.len() + self.heads.len() * 8 + size_of_val(&*self.slots)
+    }
+
+    fn key(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.slots[before].key_end);
+        &self.keys[start..self.slots[index].key_end]
+    }
+}
+
+/// The first eight bytes as a number that sorts as they do, zeros for those that are missing.
+fn head(key: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let len = key.len().min(8);
+    first[..len].copy_from_slice(&key[..len]);
+    u64::from_be_bytes(first)
+}
+
+/// The shortest key that is easily found at or after `last` and before `next`; `last < next`.
+pub(super) fn separator<'a>(last: &'a [u8], next: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    let same = common_prefix(last, next);
+    if same == last.len() {
+        return last;
+    }
+    if next.len() > same + 1 {
+        return &next[..=same];
+    }
+    if last.len() > same + 1 && last[same] + 1 < next[same] {
+        buffer.clear();
+        buffer.extend_from_slice(&last[..=same]);
+        buffer[same] += 1;
+        return buffer;
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let letters = prop::sample::select(vec![0u8, 1, b'a', b'b', 0xff]);
+        prop::collection::vec(letters, 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn a_separator_lies_between_and_is_no_longer(a in key(), b in key()) {
+            prop_assume!(a < b);
+            let mut buffer = Vec::new();
+            let between = separator(&a, &b, &mut buffer);
+            prop_assert!(*a <= *between && *between < *b);
+            prop_assert!(between.len() <= a.len().max(b.len()));
+        }
+
+        #[test]
+        fn find_agrees_with_a_scan(keys in prop::collection::btree_set((key(), 0u64..4), 1..40), prefix in key(), asked in key(), seqno in 0u64..4) {
+            let mut separators: Vec<_> = keys.into_iter().map(|(key, seqno)| ([prefix.clone(), key].concat(), seqno)).collect();
+            separators.sort_by(|a, b| order(&a.0, a.1, &b.0, b.1));
+            let mut builder = IndexBuilder::default();
+            separators.iter().for_each(|(key, seqno)| builder.add(key, *seqno, 10));
+            let data_end = separators.len() as u64 * 10;
+            let index = Index::parse(&builder.finish(), data_end).unwrap();
+            for asked in [[prefix.clone(), asked.clone()].concat(), asked, prefix] {
+                let scan = separators.iter().position(|(key, at)| order(key, *at, &asked, seqno) != Ordering::Less);
+                prop_assert_eq!(index.find(&asked, seqno), scan.unwrap_or(separators.len()));
+            }
+            for i in 0..index.blocks() {
+                prop_assert_eq!(index.block(i, data_end), Some(BlockHandle { offset: i as u64 * 10, len: 10 }));
+            }
+            prop_assert_eq!(index.block(index.blocks(), data_end), None);
+        }
+
+        #[test]
+        fn any_bytes_parse_without_a_panic(stored: Vec<u8>, data_end: u64) {
+            let _ = Index::parse(&stored, data_end);
+        }
+    }
+
+    #[test]
+    fn long_neighbours_get_short_separators() {
+        let mut buffer = Vec::new();
+        assert_eq!(separator(b"apple pie", b"banana", &mut buffer), b"b");
+        assert_eq!(separator(b"apple pie", b"c", &mut buffer), b"b");
+        assert_eq!(separator(b"ab", b"abc", &mut buffer), b"ab");
+    }
+}

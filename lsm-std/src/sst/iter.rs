@@ -1,0 +1,154 @@
+//! Iterates over a table from either end.
+
+use std::fmt;
+use std::ops::{Bound, Range};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::block::Block;
+use super::entries::Entries;
+use super::footer::read_range;
+use super::index::BlockHandle;
+use super::reader::{Access, TableReader};
+use crate::error::Result;
+use crate::fs::{Purpose, ReadFile};
+use crate::types::{Entry, SeqNo};
+
+/// Reads ahead in pieces of about this many bytes.
+const AHEAD_BYTES: u64 = 256 << 10;
+
+/// The entries of a table between two bounds, every version. Reads a block when its first entry is asked for; ends after the first error.
+pub struct TableIter {
+    table: Arc<TableReader>,
+    access: Access,
+    low: Bound<Bytes>,
+    high: Bound<Bytes>,
+    /// Blocks that hold an entry within the bounds, and perhaps one at either end that does not.
+    all: Range<usize>,
+    /// Those not yet read.
+    unread: Range<usize>,
+    front: Entries,
+    back: Entries,
+    ahead: Option<Ahead>,
+}
+
+impl fmt::Debug for TableIter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableIter").field("table", &self.table).field("unread", &self.unread).finish_non_exhaustive()
+    }
+}
+
+impl TableIter {
+    pub(super) fn new(table: Arc<TableReader>, low: Bound<Bytes>, high: Bound<Bytes>, access: Access) -> Self {
+        let index = &table.tail().index;
+        let start = match &low {
+            Bound::Unbounded => 0,
+            Bound::Included(key) => index.find(key, SeqNo::MAX),
+            Bound::Excluded(key) => index.find(key, 0),
+        };
+        let last = match &high {
+            Bound::Unbounded => index.blocks(),
+            Bound::Included(key) => index.find(key, 0),
+            Bound::Excluded(key) => index.find(key, SeqNo::MAX),
+        };
+        let all = start..index.blocks().min(last + 1);
+        let (front, back) = (Entries::default(), Entries::default());
+        Self { table, access, low, high, unread: all.clone(), all, front, back, ahead: None }
+    }
+
+    fn read(&mut self, index: usize) -> Result<Entries> {
+        let Some(handle) = self.table.handle(index) else { return Ok(Entries::default()) };
+        let block = match self.access {
+            Access::Read => self.table.cached_block(handle, true)?,
+            Access::ReadNoFill => self.table.cached_block(handle, false)?,
+            Access::Merge => {
+                let ahead = match &mut self.ahead {
+                    Some(ahead) => ahead,
+                    unopened => unopened.insert(Ahead::open(&self.table, Purpose::Merge)?),
+                };
+                ahead.block(&self.table, handle)?
+            }
+        };
+        let mut entries = Entries::decode(&block).map_err(|e| e.in_file(self.table.path(), handle.offset))?;
+        if index == self.all.start || index + 1 == self.all.end {
+            entries.trim(as_slice(&self.low), as_slice(&self.high));
+        }
+        Ok(entries)
+    }
+
+    fn fail(&mut self) {
+        self.unread = 0..0;
+        self.front = Entries::default();
+        self.back = Entries::default();
+    }
+}
+
+impl Iterator for TableIter {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.front.next() {
+                return Some(Ok(entry));
+            }
+            let Some(index) = self.unread.next() else { return self.back.next().map(Ok) };
+            match self.read(index) {
+                Ok(entries) => self.front = entries,
+                Err(e) => {
+                    self.fail();
+                    return Some(Err(e));
+                }
+            }
+        }
+    }
+}
+
+impl DoubleEndedIterator for TableIter {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.back.next_back() {
+                return Some(Ok(entry));
+            }
+            let Some(index) = self.unread.next_back() else { return self.front.next_back().map(Ok) };
+            match self.read(index) {
+                Ok(entries) => self.back = entries,
+                Err(e) => {
+                    self.fail();
+                    return Some(Err(e));
+                }
+            }
+        }
+    }
+}
+
+fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
+    bound.as_ref().map(|key| &**key)
+}
+
+/// Reads blocks in order, many with one read, past the cache.
+pub(super) struct Ahead {
+    file: Arc<dyn ReadFile>,
+    /// Where `bytes` lie in the file.
+    at: u64,
+    bytes: Bytes,
+}
+
+impl Ahead {
+    pub(super) fn open(table: &TableReader, purpose: Purpose) -> Result<Self> {
+        Ok(Self { file: table.open_file(purpose)?, at: 0, bytes: Bytes::new() })
+    }
+
+    pub(super) fn block(&mut self, table: &TableReader, handle: BlockHandle) -> Result<Block> {
+        let end = handle.offset + handle.len as u64;
+        let have = self.at..self.at + self.bytes.len() as u64;
+        if handle.offset < have.start || end > have.end {
+            let ahead = (handle.offset + AHEAD_BYTES).min(table.tail().data_end).max(end);
+            self.bytes = Bytes::new();
+            self.bytes = read_range(&*self.file, table.path(), handle.offset, ahead)?;
+            self.at = handle.offset;
+        }
+        let start = (handle.offset - self.at) as usize;
+        table.parse(&self.bytes.slice(start..start + handle.len), handle)
+    }
+}

@@ -1,0 +1,141 @@
+//! Reads a table.
+
+use std::fmt;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::block::Block;
+use super::footer::{Tail, read_range};
+use super::index::BlockHandle;
+use super::iter::TableIter;
+use super::seal::unseal;
+use crate::cache::Cache;
+use crate::error::{Error, Result};
+use crate::fs::{FileName, Fs, Purpose, ReadFile};
+use crate::types::{FileId, Found, SeqNo, TableMeta};
+
+/// How an iterator gets at blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Through the cache, which keeps the blocks.
+    Read,
+    /// Through the cache, which does not keep the blocks that it did not have.
+    ReadNoFill,
+    /// Past the cache, by a file handle of its own, in large reads ahead: for merges.
+    Merge,
+}
+
+/// An open table. Its index and filter stay in memory, its blocks and its file handle in the [`Cache`].
+///
+/// Dropped, it closes its cached file handle.
+pub struct TableReader {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    cache: Arc<Cache>,
+    tail: Tail,
+}
+
+impl fmt::Debug for TableReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableReader").field("path", &self.path).field("meta", &self.tail.meta).finish_non_exhaustive()
+    }
+}
+
+impl TableReader {
+    /// Opens the table `id` of `dir`. Reads and checks everything but the data blocks, which are checked as they are read.
+    pub fn open(fs: Arc<dyn Fs>, dir: &Path, id: FileId, cache: Arc<Cache>) -> Result<Arc<Self>> {
+        let path = dir.join(FileName::Table(id).to_string());
+        let file = fs.open(&path, Purpose::Read)?;
+        let tail = Tail::read(&*file, &path, id)?;
+        Ok(Arc::new(Self { fs, path, cache, tail }))
+    }
+
+    /// What is known of the table.
+    pub fn meta(&self) -> &TableMeta {
+        &self.tail.meta
+    }
+
+    /// Path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes that the index and the filter take in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.tail.index.bytes() + self.tail.filter.as_ref().map_or(0, |filter| filter.bytes())
+    }
+
+    /// False if no key with this [`key_hash`](super::key_hash) is in the table. Asks the filter, never the disk.
+    pub fn may_contain(&self, key_hash: u64) -> bool {
+        let Some(filter) = &self.tail.filter else { return true };
+        let passed = filter.may_contain(key_hash);
+        self.cache.count_filter(passed);
+        passed
+    }
+
+    /// The newest version of `key` that is at most `snapshot`; `key_hash` is [`key_hash`](super::key_hash) of `key`.
+    ///
+    /// At most one block is read, and none if the filter denies the key. Allocates nothing if the block is cached; the value is a slice of the
+    /// block and keeps it in memory.
+    pub fn get(&self, key: &[u8], key_hash: u64, snapshot: SeqNo) -> Result<Option<Found>> {
+        if snapshot < self.tail.meta.oldest_seqno || !self.may_contain(key_hash) {
+            return Ok(None);
+        }
+        let Some(handle) = self.handle(self.tail.index.find(key, snapshot)) else { return Ok(None) };
+        self.cache.count_point_block();
+        let block = self.cached_block(handle, true)?;
+        block.get(key, snapshot).map_err(|e| e.in_file(&self.path, handle.offset))
+    }
+
+    /// The entries between two bounds on the user key, every version, in either direction. Nothing is read before the first is asked for.
+    pub fn range(self: &Arc<Self>, low: Bound<Bytes>, high: Bound<Bytes>, access: Access) -> TableIter {
+        TableIter::new(self.clone(), low, high, access)
+    }
+
+    pub(super) fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    pub(super) fn handle(&self, index: usize) -> Option<BlockHandle> {
+        self.tail.index.block(index, self.tail.data_end)
+    }
+
+    pub(super) fn cached_block(&self, handle: BlockHandle, fill: bool) -> Result<Block> {
+        let id = self.tail.meta.id;
+        if let Some(block) = self.cache.block(id, handle.offset) {
+            return Ok(block);
+        }
+        let file = self.cache.file(id, || self.fs.open(&self.path, Purpose::Read))?;
+        let end = handle.offset + handle.len as u64;
+        let block = self.parse(&read_range(&*file, &self.path, handle.offset, end)?, handle)?;
+        if fill {
+            self.cache.keep_block(id, handle.offset, &block);
+        }
+        Ok(block)
+    }
+
+    /// Checks and unpacks the stored bytes of a block.
+    pub(super) fn parse(&self, stored: &Bytes, handle: BlockHandle) -> Result<Block> {
+        let raw = unseal(stored, self.tail.meta.id, handle.offset);
+        raw.and_then(Block::parse).map_err(|e| e.in_file(&self.path, handle.offset))
+    }
+
+    /// A file handle of one's own.
+    pub(super) fn open_file(&self, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
+        let file = self.fs.open(&self.path, purpose)?;
+        if file.len() != self.tail.meta.bytes {
+            let what = format!("{} bytes long, not {}", file.len(), self.tail.meta.bytes);
+            return Err(Error::corrupt(&self.path, 0, what));
+        }
+        Ok(file)
+    }
+}
+
+impl Drop for TableReader {
+    fn drop(&mut self) {
+        self.cache.close_file(self.tail.meta.id);
+    }
+}

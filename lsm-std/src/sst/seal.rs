@@ -1,0 +1,159 @@
+//! How each part of a table is stored: packed, and under a checksum.
+
+use byteorder::{ByteOrder, LE};
+use bytes::Bytes;
+use lz4_flex::block::{CompressTable, compress_into, compress_into_with_table, get_maximum_output_size};
+
+use crate::codec::Malformed;
+use crate::types::FileId;
+
+/// Bytes behind the payload: how it is packed, and the checksum.
+pub(super) const TRAILER_BYTES: usize = 5;
+
+const RAW: u8 = 0;
+const LZ4: u8 = 1;
+
+/// Bytes before an LZ4 payload: its unpacked length.
+const LZ4_HEAD: usize = 4;
+
+/// LZ4 cannot pack a byte into less than this part of one: bounds what damaged lengths can make us allocate.
+const LZ4_RATIO_MAX: usize = 256;
+
+/// Blocks below this length share one small table while packing.
+const SMALL_TABLE_BYTES: usize = u16::MAX as usize;
+
+/// Packs and seals blocks.
+pub(super) struct Sealer {
+    id: FileId,
+    table: Option<CompressTable>,
+    packed: Vec<u8>,
+}
+
+impl Sealer {
+    pub(super) fn new(id: FileId, lz4: bool) -> Self {
+        Self { id, table: lz4.then(CompressTable::small), packed: Vec::new() }
+    }
+
+    /// Appends the stored form of `raw`, which will lie at `offset`, to `out`.
+    pub(super) fn seal(&mut self, raw: &[u8], offset: u64, out: &mut Vec<u8>) {
+        let start = out.len();
+        match self.pack(raw) {
+            Some(packed) => {
+                out.extend_from_slice(&self.packed[..packed]);
+                out.push(LZ4);
+            }
+            None => {
+                out.extend_from_slice(raw);
+                out.push(RAW);
+            }
+        }
+        let crc = crc(self.id, offset, &out[start..]);
+        out.extend_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Packs into `self.packed` if it pays, and tells how long that is.
+    fn pack(&mut self, raw: &[u8]) -> Option<usize> {
+        let table = self.table.as_mut()?;
+        let raw_len = u32::try_from(raw.len()).ok()?;
+        let room = LZ4_HEAD + get_maximum_output_size(raw.len());
+        if self.packed.len() < room {
+            self.packed.resize(room, 0);
+        }
+        LE::write_u32(&mut self.packed[..LZ4_HEAD], raw_len);
+        let body = &mut self.packed[LZ4_HEAD..room];
+        let small = raw.len() < SMALL_TABLE_BYTES;
+        let len = if small { compress_into_with_table(raw, body, table) } else { compress_into(raw, body) };
+        let len = LZ4_HEAD + len.ok()?;
+        (len <= raw.len() - raw.len() / 8).then_some(len)
+    }
+}
+
+/// The payload of a stored block, checked and unpacked. A slice of `stored` if it was not packed.
+pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64) -> Result<Bytes, Malformed> {
+    let bad = |at, what| Malformed { at, what };
+    let body_len = stored.len().checked_sub(TRAILER_BYTES).ok_or(bad(0, "a block too short"))?;
+    let (body, sum) = stored.split_at(body_len + 1);
+    if crc(id, offset, body) != LE::read_u32(sum) {
+        return Err(bad(0, "a checksum that does not match"));
+    }
+    match body[body_len] {
+        RAW => Ok(stored.slice(..body_len)),
+        LZ4 => {
+            let packed = body[..body_len].split_at_checked(LZ4_HEAD);
+            let (head, packed) = packed.ok_or(bad(0, "a packed block too short"))?;
+            let raw_len = LE::read_u32(head) as usize;
+            if raw_len > packed.len().saturating_mul(LZ4_RATIO_MAX) {
+                return Err(bad(0, "a packed block that cannot be so long"));
+            }
+            let mut raw = vec![0; raw_len];
+            match lz4_flex::block::decompress_into(packed, &mut raw) {
+                Ok(len) if len == raw_len => Ok(raw.into()),
+                _ => Err(bad(LZ4_HEAD, "a packed block that does not unpack")),
+            }
+        }
+        _ => Err(bad(body_len, "an unknown packing")),
+    }
+}
+
+/// The checksum of `bytes` at `offset` of the table `id`.
+pub(super) fn crc(id: FileId, offset: u64, bytes: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&id.to_le_bytes());
+    crc.update(&offset.to_le_bytes());
+    crc.update(bytes);
+    crc.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sealed(raw: &[u8], lz4: bool) -> Bytes {
+        let mut out = Vec::new();
+        Sealer::new(7, lz4).seal(raw, 4096, &mut out);
+        out.into()
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_come_back(raw: Vec<u8>, byte: u8, repeat in 0usize..200_000, lz4: bool) {
+            for raw in [raw, vec![byte; repeat]] {
+                prop_assert_eq!(unseal(&sealed(&raw, lz4), 7, 4096).unwrap(), raw);
+            }
+        }
+
+        #[test]
+        fn a_flipped_bit_is_an_error(raw in prop::collection::vec(0u8..3, 0..300), lz4: bool, bit: prop::sample::Index) {
+            let mut bad = sealed(&raw, lz4).to_vec();
+            let bit = bit.index(bad.len() * 8);
+            bad[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(unseal(&bad.into(), 7, 4096).is_err());
+        }
+
+        #[test]
+        fn any_packed_bytes_unpack_without_a_panic(mut body: Vec<u8>) {
+            body.push(LZ4);
+            let sum = crc(7, 4096, &body);
+            body.extend(sum.to_le_bytes());
+            let _ = unseal(&body.into(), 7, 4096);
+        }
+    }
+
+    #[test]
+    fn a_block_is_valid_only_where_it_was_written() {
+        let block = sealed(b"payload", false);
+        assert!(unseal(&block, 7, 4096).is_ok());
+        assert!(unseal(&block, 7, 4097).is_err());
+        assert!(unseal(&block, 8, 4096).is_err());
+    }
+
+    #[test]
+    fn a_block_that_does_not_shrink_is_stored_as_it_is() {
+        let zeros = vec![0; 4096];
+        assert!(sealed(&zeros, true).len() < 100);
+        assert_eq!(sealed(&zeros, false).len(), zeros.len() + TRAILER_BYTES);
+        assert_eq!(sealed(b"abcdefgh", true).len(), 8 + TRAILER_BYTES);
+    }
+}
