@@ -1,0 +1,76 @@
+//! Maintenance: flush, rest, figures.
+
+use std::time::Duration;
+
+use crate::db::Db;
+use crate::error::Result;
+use crate::fs::Purpose;
+use crate::report::shape;
+use crate::stats::Stats;
+use crate::sync::{Ordering, lock};
+
+impl Db {
+    /// Writes everything written so far into tables. Returns when they are durable.
+    ///
+    /// # Errors
+    /// What keeps them from being written: a full disk, say, or [`Error::ReadOnly`](crate::Error::ReadOnly).
+    pub fn flush(&self) -> Result<()> {
+        self.engine.health.check()?;
+        self.committer.sink().rotate()?;
+        let newest = self.engine.view.load().frozen.last().map(|memtable| memtable.first_log());
+        let Some(newest) = newest else { return Ok(()) };
+        let left = || self.engine.view.load().frozen.first().is_some_and(|oldest| oldest.first_log() <= newest);
+        self.engine.wait_until(|| !left())
+    }
+
+    /// Waits until no memtable waits to be flushed, no job runs, and the strategy wants none. Does not flush the active memtable.
+    ///
+    /// # Errors
+    /// What keeps the background work from getting on.
+    pub fn wait_idle(&self) -> Result<()> {
+        self.engine.wait_until(|| self.engine.is_at_rest())
+    }
+
+    /// Makes every write so far survive a power cut, whatever the sync policy. One sync.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`](crate::Error::ReadOnly) if the sync fails: the store takes no more writes.
+    pub fn sync(&self) -> Result<()> {
+        self.engine.health.check()?;
+        self.committer.sink().sync()
+    }
+
+    /// Figures of the store. O(runs).
+    pub fn stats(&self) -> Stats {
+        let engine = &self.engine;
+        let (strategy, levels, jobs_running, debt_bytes) = {
+            let tree = engine.tree();
+            let version = tree.buf.view();
+            (tree.strategy.name(), shape(&version), version.running().len(), tree.strategy.debt_bytes(&version))
+        };
+        let view = engine.view.load();
+        let counters = &engine.counters;
+        let count = |counter: &crate::sync::AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            strategy,
+            levels,
+            last_seqno: engine.visible.load(Ordering::Acquire),
+            oldest_snapshot: engine.snapshots.oldest(),
+            memtable_bytes: view.active.bytes() + view.frozen.iter().map(|memtable| memtable.bytes()).sum::<u64>(),
+            frozen_memtables: view.frozen.len(),
+            jobs_running,
+            debt_bytes,
+            user_bytes: count(&counters.user_bytes),
+            batches: count(&counters.batches),
+            gets: count(&counters.gets),
+            scans: count(&counters.scans),
+            jobs: lock(&counters.jobs).clone(),
+            jobs_aborted: count(&counters.aborted),
+            slowed: Duration::from_nanos(count(&counters.slowed_nanos)),
+            stops: count(&counters.stops),
+            cache: engine.files.cache.stats(),
+            io: Purpose::ALL.iter().map(|purpose| (*purpose, engine.counting.counts().of(*purpose))).collect(),
+            background_error: engine.health.check_background().err().map(|error| error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The store as its users see it.
+
+mod admin;
+mod read;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::batch::Batch;
+use crate::commit::Committer;
+use crate::engine::{Engine, LogSink, Workers, recover};
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::sync::{Mutex, Ordering, lock};
+
+pub use read::{Range, Snapshot};
+
+/// An open store. Share it between threads by reference or in an `Arc`: every method takes `&self`.
+///
+/// Dropping it stops its threads and leaves everything on disk as a crash of the process would: nothing that was written is
+/// lost. [`close`](Self::close) does the same and reports errors; it also syncs the log.
+///
+/// ```
+/// # fn main() -> Result<(), lsm_std::Error> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// let db = lsm_std::Db::open(dir.path().join("store"))?;
+/// db.put(b"apple", b"red")?;
+/// db.put(b"pear", b"green")?;
+/// assert_eq!(db.get(b"apple")?.as_deref(), Some(&b"red"[..]));
+/// db.delete(b"apple")?;
+/// let keys: Vec<_> = db.iter().map(|pair| pair.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+/// assert_eq!(keys, [b"pear"]);
+/// db.close()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Db {
+    // Dropped first: threads stop before anything else goes.
+    workers: Mutex<Workers>,
+    committer: Arc<Committer<Bytes, LogSink>>,
+    engine: Arc<Engine>,
+}
+
+impl Db {
+    /// Opens the store in `dir` with default [`Options`], making it if there is none.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Options::new().open(dir)
+    }
+
+    pub(crate) fn open_with(options: Options, dir: &Path) -> Result<Self> {
+        let (engine, wal) = recover(options, dir)?;
+        let committer = Arc::new(Committer::new(LogSink::new(Arc::clone(&engine), wal)));
+        let workers = Mutex::new(Workers::start(&engine, &committer)?);
+        Ok(Self { workers, committer, engine })
+    }
+
+    /// Sets `key` to `value`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(key, value);
+        self.write(batch)
+    }
+
+    /// Removes `key`, whether it is there or not.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn delete(&self, key: &[u8]) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.delete(key);
+        self.write(batch)
+    }
+
+    /// Writes a batch: all of it becomes visible at once, and all of it survives a crash or nothing.
+    ///
+    /// On return it is in the log, as durable as the [`SyncPolicy`](crate::SyncPolicy) says. Costs one write to the log, shared
+    /// with the writers that come meanwhile. Slowed while merges lag behind, stopped while too many memtables wait.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLong`], [`Error::ValueTooLong`] or [`Error::BatchTooLarge`]: nothing was written. [`Error::ReadOnly`]
+    /// after a failed write or sync, now or earlier: whether this batch survives is not known before the store is opened again.
+    pub fn write(&self, batch: Batch) -> Result<()> {
+        if batch.is_empty() {
+            // A refused write leaves its batch empty, or not.
+            return batch.encode().map(drop);
+        }
+        let bytes = batch.bytes();
+        let encoded = batch.encode()?;
+        if self.engine.stopping.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        self.engine.make_room(bytes)?;
+        self.committer.commit(encoded)?;
+        self.engine.counters.wrote(bytes);
+        if self.engine.options.seed.is_some() && self.engine.frozen() > 0 {
+            // The batch is written; what goes wrong here is told to the next writer.
+            let _ = self.engine.work_inline();
+        }
+        Ok(())
+    }
+
+    /// Closes the store: stops its threads, syncs the log, saves what the strategy has learned.
+    ///
+    /// The directory stays locked until the last [`Snapshot`] and [`Range`] are gone too.
+    ///
+    /// # Errors
+    /// What failed; the store is closed all the same.
+    pub fn close(self) -> Result<()> {
+        lock(&self.workers).stop();
+        self.committer.sink().sync()?;
+        self.engine.save_learned()
+    }
+}

@@ -1,0 +1,199 @@
+//! One compaction from decision to installation.
+
+use std::time::Duration;
+
+use compaction_core::{Choice, Event, Outcome, Work};
+
+use crate::engine::output::{Output, OutputOptions};
+use crate::engine::tree::Task;
+use crate::engine::{Engine, Tree};
+use crate::error::{Error, Result};
+use crate::fs::{FileName, Purpose};
+use crate::iter::{Bounds, Direction, Keep, Merge};
+use crate::report::{Report, What, shape};
+use crate::sst::Access;
+use crate::sync::Ordering;
+use crate::types::TableMeta;
+
+/// A merge looks whether the store is being closed after this many entries.
+const ENTRIES_PER_LOOK: u64 = 1024;
+
+/// What a worker found to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A job was carried out, or failed.
+    Worked,
+    /// There is nothing to do until the bell rings, or for this long.
+    Idle(Option<Duration>),
+}
+
+impl Engine {
+    /// Asks the strategy and does what it says.
+    pub(super) fn compact_one(&self) -> Step {
+        if self.health.check().is_err() {
+            return Step::Idle(None);
+        }
+        if let Some(pause) = self.health.pause() {
+            return Step::Idle(Some(pause));
+        }
+        let mut tree = self.tree();
+        self.heat.drain(self.clock.now_ms(), |sample| tree.strategy.observe(&Event::Reads(sample)));
+        let moment = tree.moment(self);
+        let decision = tree.strategy.choose(&tree.buf.view(), &moment);
+        let Some(job) = decision.choice.job() else {
+            return Step::Idle(wait_of(decision.choice, moment.now_ms));
+        };
+        match tree.begin(job, Some(decision.reason), self.snapshots.list()) {
+            Ok(task) => {
+                self.begun(&mut tree, &task);
+                self.carry_out(tree, task);
+            }
+            Err(error) => {
+                self.health.fail(error);
+            }
+        }
+        Step::Worked
+    }
+
+    /// Tells the world that a job starts.
+    pub(super) fn begun(&self, tree: &mut Tree, task: &Task) {
+        let chosen = &task.chosen;
+        tracing::debug!(job = chosen.number, choice = chosen.choice, rule = chosen.rule, tables = chosen.tables,
+            bytes = chosen.bytes, level = chosen.level, reason = %chosen.text, "decision");
+        self.report(tree, self.clock.now_ms(), What::Chosen(chosen.clone()));
+    }
+
+    /// Does a job that has begun. Its failure is noted; the tree is then as before.
+    pub(super) fn carry_out(&self, tree: crate::sync::MutexGuard<'_, Tree>, task: Task) {
+        let (mut tree, outputs) = if task.job.work() == Work::Merge {
+            drop(tree);
+            self.merging.fetch_add(1, Ordering::Relaxed);
+            let span = tracing::info_span!("merge", job = task.chosen.number, bytes = task.chosen.bytes);
+            let outputs = span.in_scope(|| self.merge(&task));
+            self.merging.fetch_sub(1, Ordering::Relaxed);
+            (self.tree(), outputs)
+        } else {
+            (tree, Ok(Vec::new()))
+        };
+        let installed = outputs.and_then(|outputs| {
+            let appended =
+                self.health.check().and_then(|()| tree.edit(&task, &outputs)).and_then(|edit| tree.append(self, edit));
+            match appended {
+                Ok(()) => Ok(outputs),
+                Err(error) => {
+                    // Once the store is read-only, the edit may have reached the disk: its files must stay.
+                    if self.health.check().is_ok() {
+                        outputs.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
+                    }
+                    Err(error)
+                }
+            }
+        });
+        match installed {
+            Ok(outputs) => self.finish(&mut tree, task, &outputs),
+            Err(error) => self.give_up(&mut tree, task, error),
+        }
+        self.note_debt(&tree);
+        drop(tree);
+        self.bell.ring();
+    }
+
+    fn merge(&self, task: &Task) -> Result<Vec<TableMeta>> {
+        let newest_ms = task.tables().map(|table| table.newest_ms).max().unwrap_or(0);
+        let oldest_tombstone_ms = task.tables().filter_map(|table| table.oldest_tombstone_ms).min();
+        let options = OutputOptions {
+            table: self.options.table_options(),
+            purpose: Purpose::Merge,
+            bytes_max: task.job.table_bytes_max(),
+            cuts: task.cuts.clone(),
+            newest_ms,
+            oldest_tombstone_ms: oldest_tombstone_ms.unwrap_or(newest_ms),
+        };
+        let mut output = Output::new(&self.files, options);
+        let mut keep = Keep::new(task.snapshots.clone(), task.job.bottommost());
+        let all = Bounds::all();
+        let inputs = task.inputs.iter().filter_map(|run| run.range(&all, Direction::Forward, Access::Merge));
+        for (at, entry) in (0u64..).zip(Merge::new(inputs.collect(), Direction::Forward)) {
+            if at.is_multiple_of(ENTRIES_PER_LOOK) && self.stopping.load(Ordering::Acquire) {
+                return Err(Error::Closed);
+            }
+            let entry = entry?;
+            if keep.keeps(&entry) {
+                output.add(&entry)?;
+            }
+        }
+        output.finish()
+    }
+
+    fn finish(&self, tree: &mut Tree, task: Task, outputs: &[TableMeta]) {
+        let (chosen, watch, work) = (task.chosen.clone(), task.watch, task.job.work());
+        let runs_before = tree.buf.view().runs().len();
+        if work == Work::Drop {
+            self.snapshots.pin(&self.view.load_full());
+        }
+        let job = match tree.finish(&self.files, task, outputs) {
+            Ok(job) => job,
+            Err(error) => {
+                self.health.fail(error);
+                return;
+            }
+        };
+        self.show(tree.shown(), false);
+        self.health.recovered();
+        let now_ms = self.clock.now_ms();
+        let bytes_read = if work == Work::Merge { chosen.bytes } else { 0 };
+        let bytes_written = outputs.iter().map(|table| table.bytes).sum();
+        let micros = watch.micros();
+        let removed = runs_before.saturating_sub(tree.buf.view().runs().len());
+        if let Some(reason) = chosen.reason {
+            let runs_removed = u32::try_from(removed).unwrap_or(u32::MAX);
+            let outcome = Outcome { job, reason, bytes_read, bytes_written, micros, now_ms, runs_removed };
+            tree.strategy.observe(&Event::Done { version: tree.buf.view(), outcome });
+        }
+        tracing::debug!(job = chosen.number, bytes_read, bytes_written, micros, "done");
+        self.counters.done(&chosen, bytes_read, bytes_written, micros);
+        self.report(tree, now_ms, What::Done { chosen, bytes_read, bytes_written, micros });
+    }
+
+    fn give_up(&self, tree: &mut Tree, task: Task, error: Error) {
+        let chosen = task.chosen.clone();
+        let job = tree.abort(task);
+        if let Some(reason) = chosen.reason {
+            tree.strategy.observe(&Event::Aborted { version: tree.buf.view(), job, reason });
+        }
+        self.counters.aborted();
+        let cause = error.to_string();
+        self.report(tree, self.clock.now_ms(), What::Aborted { chosen, cause });
+        if !matches!(error, Error::Closed | Error::ReadOnly { .. }) {
+            self.health.trouble(error);
+        }
+    }
+
+    /// Hands a report to the hook, if there is one.
+    pub(super) fn report(&self, tree: &Tree, at_ms: u64, what: What) {
+        if let Some(hook) = &self.options.on_report {
+            hook(&Report { at_ms, what, shape: shape(&tree.buf.view()) });
+        }
+    }
+
+    /// Notes the merge debt for backpressure.
+    pub(super) fn note_debt(&self, tree: &Tree) {
+        let debt = tree.strategy.debt_bytes(&tree.buf.view());
+        self.debt_bytes.store(debt, Ordering::Relaxed);
+    }
+
+    /// True if no memtable waits, no job runs, and the strategy wants none.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let mut tree = self.tree();
+        let moment = tree.moment(self);
+        let idle = || matches!(tree.strategy.choose(&tree.buf.view(), &moment).choice, Choice::Wait { .. });
+        self.frozen() == 0 && tree.buf.view().running().is_empty() && idle()
+    }
+}
+
+fn wait_of(choice: Choice, now_ms: u64) -> Option<Duration> {
+    match choice {
+        Choice::Wait { until_ms: Some(until) } => Some(Duration::from_millis(until.saturating_sub(now_ms).max(1))),
+        _ => None,
+    }
+}

@@ -1,0 +1,151 @@
+//! What the threads of an open store share, and the work they do.
+//!
+//! Two locks, taken in this order: `tree` (the shape, the strategy, the manifest; held over a manifest sync) and `memory` (the
+//! list of memtables and the swap of the view; held briefly). Writers never take `tree`, readers take neither.
+
+mod flush;
+mod health;
+mod learned;
+mod log;
+mod merge;
+mod output;
+mod recover;
+mod tree;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::fs::{CountingFs, FileLock};
+use crate::heat::Heat;
+use crate::memtable::Memtable;
+use crate::options::Options;
+use crate::snapshot::OpenSnapshots;
+use crate::stats::Counters;
+use crate::sync::{AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, Ordering, lock};
+use crate::types::{FileId, TableMeta};
+use crate::view::{Files, Runs, View};
+
+pub(crate) use health::Health;
+pub(crate) use log::LogSink;
+pub(crate) use recover::recover;
+pub(crate) use tree::Tree;
+pub(crate) use worker::Workers;
+
+/// What the threads of an open store share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) options: Options,
+    pub(crate) files: Arc<Files>,
+    pub(crate) counting: Arc<CountingFs>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) view: ArcSwap<View>,
+    /// Largest sequence number that readers see. Everything up to it is in the memtables or tables.
+    pub(crate) visible: AtomicU64,
+    pub(crate) snapshots: OpenSnapshots,
+    pub(crate) health: Health,
+    pub(crate) heat: Heat,
+    pub(crate) counters: Counters,
+    /// Rung whenever there may be new work, or work was done.
+    pub(crate) bell: Bell,
+    pub(crate) stopping: AtomicBool,
+    tree: Mutex<Tree>,
+    memory: Mutex<Memory>,
+    /// Log segments in the directory that are still needed.
+    logs: Mutex<BTreeSet<FileId>>,
+    /// Held while work is done inline, in deterministic mode.
+    inline: Mutex<()>,
+    /// Merge debt in bytes and running merges, for backpressure.
+    debt_bytes: AtomicU64,
+    merging: AtomicU64,
+    _lock: Box<dyn FileLock>,
+}
+
+/// The memtables. The active one is in the view alone.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Oldest first.
+    frozen: Vec<Frozen>,
+}
+
+/// A memtable on its way into tables.
+#[derive(Debug)]
+struct Frozen {
+    memtable: Arc<Memtable>,
+    flush: Flush,
+}
+
+#[derive(Debug)]
+enum Flush {
+    Waiting,
+    Building,
+    Built { tables: Vec<TableMeta>, micros: u64 },
+}
+
+impl Engine {
+    pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
+        lock(&self.tree)
+    }
+
+    /// Number of frozen memtables.
+    pub(crate) fn frozen(&self) -> usize {
+        lock(&self.memory).frozen.len()
+    }
+
+    /// Freezes the active memtable and puts `fresh` in its place.
+    fn freeze(&self, fresh: Arc<Memtable>) {
+        let mut memory = lock(&self.memory);
+        let old = self.view.load_full();
+        memory.frozen.push(Frozen { memtable: Arc::clone(&old.active), flush: Flush::Waiting });
+        let mut view = View { active: fresh, ..(*old).clone() };
+        view.frozen.push(Arc::clone(&old.active));
+        self.view.store(Arc::new(view));
+        drop(memory);
+        self.bell.ring();
+    }
+
+    /// Shows readers other runs; takes the oldest frozen memtable out if these runs hold what it held.
+    fn show(&self, runs: Runs, flushed: bool) {
+        let mut memory = lock(&self.memory);
+        let old = self.view.load_full();
+        let mut view = View { runs, ..(*old).clone() };
+        if flushed {
+            memory.frozen.remove(0);
+            view.frozen.remove(0);
+        }
+        self.view.store(Arc::new(view));
+    }
+
+    /// Waits until there is room for a write of `bytes`: slows it while merges lag behind, stops it while too many memtables
+    /// wait to be flushed.
+    pub(crate) fn make_room(&self, bytes: u64) -> Result<()> {
+        self.health.check()?;
+        let limit = self.options.debt_limit();
+        let debt = self.debt_bytes.load(Ordering::Relaxed);
+        if debt > limit && self.merging.load(Ordering::Relaxed) > 0 {
+            self.counters.slowed(worker::slow_down(bytes, debt, limit));
+        }
+        loop {
+            let rung = self.bell.rung();
+            let full = self.view.load().active.bytes() >= self.options.memtable_bytes;
+            if !full || self.frozen() < self.options.frozen_memtables_max {
+                return Ok(());
+            }
+            if self.options.seed.is_some() {
+                self.work_inline()?;
+                continue;
+            }
+            self.health.check()?;
+            self.health.check_background()?;
+            if self.stopping.load(Ordering::Acquire) {
+                return Err(Error::Closed);
+            }
+            self.counters.stopped();
+            self.bell.wait(rung, None);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The tree of a store: its shape, its strategy, its manifest, and the open tables, kept in step.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use compaction_core::{Job, Moment, Place as CorePlace, Reason, Table, Ticket, Version, VersionVec, Work};
+
+use crate::clock::{Entropy, Stopwatch};
+use crate::engine::Engine;
+use crate::engine::flush::lawful;
+use crate::error::{Error, Result};
+use crate::manifest::{Edit, Manifest, Place};
+use crate::report::Chosen;
+use crate::strategy::BoxedStrategy;
+use crate::types::{FileId, SeqNo, TableMeta};
+use crate::view::{Files, RunView, Runs, TableHandle};
+
+/// The tree. Guarded by one lock, which is held over manifest edits and decisions, never over flushes and merges.
+pub(crate) struct Tree {
+    pub(crate) buf: VersionVec<Bytes>,
+    pub(crate) strategy: BoxedStrategy,
+    pub(super) manifest: Manifest,
+    /// The runs as readers get them, oldest first: the same as in `buf`.
+    runs: Vec<Arc<RunView>>,
+    shown: Runs,
+    handles: HashMap<FileId, Arc<TableHandle>>,
+    pub(super) entropy: Entropy,
+    pub(super) jobs: u64,
+    /// Bytes that running jobs may still write.
+    pub(super) reserved_bytes: u64,
+}
+
+/// A job that runs.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) ticket: Ticket,
+    pub(super) job: Job,
+    pub(super) chosen: Chosen,
+    /// The inputs, newest run first.
+    pub(super) inputs: Vec<Arc<RunView>>,
+    /// Its output must be cut at these keys.
+    pub(super) cuts: Vec<Bytes>,
+    pub(super) snapshots: Vec<SeqNo>,
+    pub(super) watch: Stopwatch,
+}
+
+impl Task {
+    pub(super) fn tables(&self) -> impl Iterator<Item = &TableMeta> {
+        self.inputs.iter().flat_map(|run| &run.tables).map(|table| table.meta())
+    }
+}
+
+impl Tree {
+    /// The tree that `manifest` describes.
+    pub(super) fn load(
+        files: &Arc<Files>,
+        manifest: Manifest,
+        strategy: BoxedStrategy,
+        entropy: Entropy,
+    ) -> Result<Self> {
+        let mut buf = VersionVec::default();
+        let (mut runs, mut handles) = (Vec::new(), HashMap::new());
+        for run in &manifest.state().runs {
+            lawful(buf.push_run(run.level, run.tables.iter().map(to_core)))?;
+            let tables: Vec<_> = run.tables.iter().map(|meta| TableHandle::new(files, meta.clone())).collect();
+            handles.extend(tables.iter().map(|table| (table.meta().id, Arc::clone(table))));
+            runs.push(Arc::new(RunView { tables }));
+        }
+        let shown = Runs::new(&runs);
+        Ok(Self { buf, strategy, manifest, runs, shown, handles, entropy, jobs: 0, reserved_bytes: 0 })
+    }
+
+    /// The runs as readers get them.
+    pub(crate) fn shown(&self) -> Runs {
+        self.shown.clone()
+    }
+
+    /// Appends one edit to the manifest. Durable on return.
+    ///
+    /// A full disk leaves everything as it was. After any other failure the store is read-only.
+    pub(super) fn append(&mut self, engine: &Engine, mut edit: Edit) -> Result<()> {
+        edit.next_id = Some(engine.files.next_id());
+        if let Err(error) = self.manifest.append(&edit) {
+            let passing = error.is_no_space() && self.manifest.broken().is_none();
+            return Err(if passing { error } else { engine.health.fail(error) });
+        }
+        if self.manifest.rewrite_due()
+            && let Err(error) = self.manifest.rewrite(engine.files.new_id())
+        {
+            tracing::warn!(%error, "manifest not rewritten, the old one goes on");
+        }
+        Ok(())
+    }
+
+    /// Adds flushed tables as the newest run.
+    pub(super) fn flushed(&mut self, files: &Arc<Files>, tables: &[TableMeta]) -> Result<Runs> {
+        lawful(self.buf.flush(tables.iter().map(to_core).collect::<Vec<_>>()))?;
+        let run = Arc::new(RunView { tables: self.open(files, tables) });
+        self.runs.push(Arc::clone(&run));
+        self.shown.push(run);
+        Ok(self.shown())
+    }
+
+    fn open(&mut self, files: &Arc<Files>, tables: &[TableMeta]) -> Vec<Arc<TableHandle>> {
+        let handles: Vec<_> = tables.iter().map(|meta| TableHandle::new(files, meta.clone())).collect();
+        self.handles.extend(handles.iter().map(|table| (table.meta().id, Arc::clone(table))));
+        handles
+    }
+
+    /// Lets a job run.
+    pub(super) fn begin(&mut self, job: Job, reason: Option<Reason>, snapshots: Vec<SeqNo>) -> Result<Task> {
+        let ticket = lawful(self.buf.begin(job))?;
+        self.jobs += 1;
+        let mut chosen = Chosen::new(self.jobs, &job, reason);
+        let mut inputs = Vec::new();
+        for span in self.buf.view().inputs(&job).filter(|span| !span.is_empty()) {
+            let first = self.buf.view().runs().get(span.run).map_or(0, compaction_core::Run::first);
+            let run = self.runs.get(span.run).map_or(&[][..], |run| &run.tables);
+            let tables = run.get(span.first - first..span.end - first).unwrap_or(&[]).to_vec();
+            chosen.tables += tables.len();
+            chosen.bytes += tables.iter().map(|table| table.meta().bytes).sum::<u64>();
+            inputs.push(Arc::new(RunView { tables }));
+        }
+        chosen.runs = inputs.len();
+        let cuts = self.guards(&inputs);
+        if job.work() == Work::Merge {
+            self.reserved_bytes += chosen.bytes;
+        }
+        Ok(Task { ticket, job, chosen, inputs, cuts, snapshots, watch: Stopwatch::start() })
+    }
+
+    /// The guard keys of the strategy within the keys of `inputs`.
+    fn guards(&self, inputs: &[Arc<RunView>]) -> Vec<Bytes> {
+        let tables = || inputs.iter().flat_map(|run| &run.tables).map(|table| table.meta());
+        let (Some(min), Some(max)) = (tables().map(|table| &table.min).min(), tables().map(|table| &table.max).max())
+        else {
+            return Vec::new();
+        };
+        let mut cuts = Vec::new();
+        let mut key = min;
+        while let Some(guard) = self.strategy.guard_above(key).filter(|guard| *guard > key && *guard <= max) {
+            cuts.push(guard.clone());
+            key = guard;
+        }
+        cuts
+    }
+
+    /// The edit that finishes `task` with these outputs.
+    pub(super) fn edit(&self, task: &Task, outputs: &[TableMeta]) -> Result<Edit> {
+        let core: Vec<_> = outputs.iter().map(to_core).collect();
+        let job = lawful(self.buf.check_finish(&task.ticket, &core))?;
+        let added = match job.work() {
+            Work::Merge => outputs.to_vec(),
+            Work::Move => task.tables().cloned().collect(),
+            Work::Drop => Vec::new(),
+        };
+        let place = place(&self.buf.view(), &job);
+        Ok(Edit {
+            deleted: task.tables().map(|table| table.id).collect(),
+            added: (!added.is_empty()).then_some(crate::manifest::AddRun { place, tables: added }),
+            ..Edit::default()
+        })
+    }
+
+    /// Finishes a job whose edit is in the manifest. Answers with the job as it stood.
+    pub(super) fn finish(&mut self, files: &Arc<Files>, task: Task, outputs: &[TableMeta]) -> Result<Job> {
+        self.release(&task);
+        let core: Vec<_> = outputs.iter().map(to_core).collect();
+        let moved = task.job.work() == Work::Move;
+        let finished = self.buf.finish(task.ticket, core);
+        let job = finished.map_err(|(ticket, law)| Error::law(format!("{law} ({ticket:?})")))?;
+        self.open(files, outputs);
+        if !moved {
+            for table in task.inputs.iter().flat_map(|run| &run.tables) {
+                self.handles.remove(&table.meta().id);
+                table.retire();
+            }
+        }
+        self.rebuild()?;
+        debug_assert!(self.agrees(), "manifest and tree differ after {job:?}");
+        Ok(job)
+    }
+
+    /// Gives a job up.
+    pub(super) fn abort(&mut self, task: Task) -> Job {
+        self.release(&task);
+        let job = self.buf.job(&task.ticket).unwrap_or(task.job);
+        self.buf.abort(task.ticket);
+        job
+    }
+
+    fn release(&mut self, task: &Task) {
+        if task.job.work() == Work::Merge {
+            self.reserved_bytes = self.reserved_bytes.saturating_sub(task.chosen.bytes);
+        }
+    }
+
+    /// Makes the runs that readers get those of `buf`, keeping the ones that stayed. O(tables).
+    fn rebuild(&mut self) -> Result<()> {
+        let version = self.buf.view();
+        let same = |at: usize, run: &RunView| {
+            let ids = version.run_tables(at).iter().map(|table| table.id);
+            ids.eq(run.tables.iter().map(|table| table.meta().id))
+        };
+        let (old, count) = (&self.runs, version.runs().len());
+        let head = (0..old.len().min(count)).take_while(|at| same(*at, &old[*at])).count();
+        let tail_max = old.len().min(count) - head;
+        let tail = (1..=tail_max).take_while(|back| same(count - back, &old[old.len() - back])).count();
+        let mut runs = old[..head].to_vec();
+        for at in head..count - tail {
+            let handle = |table: &Table<Bytes>| self.handles.get(&table.id).cloned();
+            let tables: Option<Vec<_>> = version.run_tables(at).iter().map(handle).collect();
+            let tables = tables.ok_or_else(|| Error::law(format!("run {at} holds a table without a file")))?;
+            runs.push(Arc::new(RunView { tables }));
+        }
+        runs.extend_from_slice(&old[old.len() - tail..]);
+        self.shown = Runs::new(&runs);
+        self.runs = runs;
+        Ok(())
+    }
+
+    fn agrees(&self) -> bool {
+        let version = self.buf.view();
+        let state = &self.manifest.state().runs;
+        let same = |(at, run): (usize, &crate::manifest::RunState)| {
+            let ids = version.run_tables(at).iter().map(|table| table.id);
+            version.runs().get(at).is_some_and(|found| found.level() == run.level)
+                && ids.eq(run.tables.iter().map(|table| table.id))
+        };
+        state.len() == version.runs().len() && state.iter().enumerate().all(same)
+    }
+
+    /// The circumstances of a decision taken now.
+    pub(super) fn moment(&mut self, engine: &Engine) -> Moment {
+        let options = &engine.options;
+        let waiting = engine.frozen() as u64 + 1;
+        let claimed = self.reserved_bytes.saturating_add(options.memtable_bytes.saturating_mul(waiting));
+        let free = engine.files.fs.free_bytes(&engine.files.dir).unwrap_or_else(|error| {
+            tracing::warn!(%error, "free space unknown, taken as unlimited");
+            u64::MAX
+        });
+        Moment {
+            now_ms: engine.clock.now_ms(),
+            entropy: self.entropy.next(),
+            free_bytes: if free == u64::MAX { free } else { free.saturating_sub(claimed) },
+            snapshot_floor: engine.snapshots.floor(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tree").field("buf", &self.buf).field("strategy", &self.strategy.name()).finish_non_exhaustive()
+    }
+}
+
+/// Where the manifest puts the output of `job`, a job at its present positions.
+fn place(version: &Version<'_, Bytes>, job: &Job) -> Place {
+    let mut run = job.oldest();
+    match job.place() {
+        CorePlace::Join => Place::Into { run },
+        CorePlace::New { level } => {
+            // As the core does it: past runs of shallower levels that other jobs put there meanwhile.
+            let runs = version.runs();
+            while run > 0 && runs.get(run - 1).is_some_and(|older| older.level() < level) {
+                run -= 1;
+            }
+            Place::Before { run, level }
+        }
+    }
+}
+
+fn to_core(meta: &TableMeta) -> Table<Bytes> {
+    Table::new(meta.id, meta.bytes, meta.min.clone(), meta.max.clone())
+        .entries(meta.entries)
+        .tombstones(meta.tombstones)
+        .newest_ms(meta.newest_ms)
+        .oldest_tombstone_ms(meta.oldest_tombstone_ms)
+        .newest_seqno(meta.newest_seqno)
+}

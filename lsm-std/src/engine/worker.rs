@@ -1,0 +1,170 @@
+//! The background threads, and the same work done inline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::commit::Committer;
+use crate::engine::merge::Step;
+use crate::engine::{Engine, LogSink};
+use crate::error::{Error, Result};
+use crate::options::SyncPolicy;
+use crate::sync::{Bell, Ordering, lock, thread};
+
+/// A writer that is slowed at twice the debt limit gets on at 16 MiB/s; at a higher debt slower in proportion.
+const SLOW_NANOS_PER_BYTE: u64 = 60;
+const SLOW_MAX: Duration = Duration::from_millis(100);
+
+/// Sleeps in proportion to the bytes written and to the debt above the limit.
+pub(super) fn slow_down(bytes: u64, debt: u64, limit: u64) -> Duration {
+    let over_milli = u128::from(debt - limit) * 1000 / u128::from(limit.max(1));
+    let nanos = u128::from(bytes) * u128::from(SLOW_NANOS_PER_BYTE) * over_milli / 1000;
+    let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(SLOW_MAX);
+    thread::sleep(pause);
+    pause
+}
+
+/// The threads of an open store.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    engine: Arc<Engine>,
+    stop_sync: Arc<Bell>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts one thread that flushes, those that merge, and one that syncs the log if the policy wants it. None in
+    /// deterministic mode.
+    pub(crate) fn start(engine: &Arc<Engine>, committer: &Arc<Committer<Bytes, LogSink>>) -> Result<Self> {
+        let mut workers =
+            Self { engine: Arc::clone(engine), stop_sync: Arc::new(Bell::default()), threads: Vec::new() };
+        if engine.options.seed.is_some() {
+            return Ok(workers);
+        }
+        let flusher = Arc::clone(engine);
+        workers.spawn("lsm-flush", move || flusher.work(false))?;
+        for _ in 0..engine.options.workers {
+            let merger = Arc::clone(engine);
+            workers.spawn("lsm-merge", move || merger.work(true))?;
+        }
+        if let SyncPolicy::Interval(interval) = engine.options.sync {
+            let (stop, committer) = (Arc::clone(&workers.stop_sync), Arc::clone(committer));
+            let engine = Arc::clone(engine);
+            workers.spawn("lsm-sync", move || sync_log(&engine, &committer, &stop, interval))?;
+        }
+        Ok(workers)
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
+        self.threads.push(spawned.map_err(|error| Error::io("spawn", name, error))?);
+        Ok(())
+    }
+
+    /// Stops the threads and waits for them. Running merges are given up, a running flush is finished.
+    pub(crate) fn stop(&mut self) {
+        self.engine.stopping.store(true, Ordering::Release);
+        self.engine.bell.ring();
+        self.stop_sync.ring();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a background thread of the store had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn sync_log(engine: &Engine, committer: &Committer<Bytes, LogSink>, stop: &Bell, interval: Duration) {
+    while !engine.stopping.load(Ordering::Acquire) {
+        let rung = stop.rung();
+        if engine.stopping.load(Ordering::Acquire) {
+            return;
+        }
+        stop.wait(rung, Some(interval));
+        let mut sink = committer.sink();
+        if sink.needs_sync() && sink.sync().is_err() {
+            return;
+        }
+    }
+}
+
+impl Engine {
+    /// Flushes, and merges if `merge`, until the store is closed.
+    fn work(&self, merge: bool) {
+        loop {
+            let rung = self.bell.rung();
+            if self.stopping.load(Ordering::Acquire) {
+                return;
+            }
+            let step = match self.try_flush() {
+                Step::Idle(None) if merge => self.compact_one(),
+                step => step,
+            };
+            if let Step::Idle(time) = step {
+                self.bell.wait(rung, time);
+            }
+        }
+    }
+
+    fn try_flush(&self) -> Step {
+        if self.health.check().is_err() {
+            return Step::Idle(None);
+        }
+        if let Some(pause) = self.health.pause() {
+            return Step::Idle(Some(pause));
+        }
+        match self.flush_one() {
+            Ok(true) => {
+                self.health.recovered();
+                Step::Worked
+            }
+            Ok(false) => Step::Idle(None),
+            Err(error) => {
+                self.health.trouble(error);
+                Step::Worked
+            }
+        }
+    }
+
+    /// Does all that is to be done, in the calling thread.
+    pub(crate) fn work_inline(&self) -> Result<()> {
+        let _turn = lock(&self.inline);
+        loop {
+            self.health.check()?;
+            if self.flush_one().inspect_err(|error| self.health.trouble(error.clone()))? {
+                self.health.recovered();
+            } else if let Step::Idle(_) = self.compact_one() {
+                return self.health.check_background();
+            }
+        }
+    }
+
+    /// Waits until `done` says so, doing the work meanwhile if there are no threads for it.
+    ///
+    /// # Errors
+    /// What keeps the background work from getting on.
+    pub(crate) fn wait_until(&self, done: impl Fn() -> bool) -> Result<()> {
+        loop {
+            let rung = self.bell.rung();
+            if self.options.seed.is_some() {
+                self.work_inline()?;
+            }
+            if done() {
+                return Ok(());
+            }
+            self.health.check()?;
+            self.health.check_background()?;
+            if self.stopping.load(Ordering::Acquire) {
+                return Err(Error::Closed);
+            }
+            self.bell.wait(rung, Some(Duration::from_secs(1)));
+        }
+    }
+}

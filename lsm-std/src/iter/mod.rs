@@ -1,0 +1,20 @@
+//! Ordered reads: sources merged, old versions and deletes taken out, in both directions.
+//!
+//! ```text
+//! memtables, runs --Merge--> all versions in order --Visible--> live pairs --Scan--> next / next_back
+//! ```
+//! Each direction has its own set of sources, made when it is first used; where the two meet, both end. So no source has to
+//! turn round, and an iterator used in one direction pays for one.
+
+mod bounds;
+mod merge;
+mod scan;
+mod visible;
+
+pub(crate) use bounds::{Bounds, Direction};
+pub(crate) use merge::Merge;
+pub(crate) use scan::{Scan, Sources};
+pub(crate) use visible::{Keep, Visible};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The iterator behind `range`: two one-way walks that end where they meet.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::iter::{Bounds, Direction, Merge, Visible};
+use crate::types::{Entry, SeqNo};
+
+/// Something that can be read in order from either end, as many times as wanted, and does not change: one state of a store.
+pub(crate) trait Sources: fmt::Debug {
+    /// Iterates over one source: entries of a memtable or of a run.
+    type Iter: Iterator<Item = Result<Entry>>;
+
+    /// All sources, cut to `bounds`, going in `direction`.
+    fn sources(&self, bounds: &Bounds, direction: Direction) -> Vec<Self::Iter>;
+}
+
+type Walk<S> = Visible<Merge<<S as Sources>::Iter>>;
+
+/// Live pairs of a range of keys, from both ends. Ends after the first error.
+pub(crate) struct Scan<S: Sources> {
+    sources: S,
+    bounds: Bounds,
+    seqno: SeqNo,
+    forward: Option<Walk<S>>,
+    backward: Option<Walk<S>>,
+    front: Option<Bytes>,
+    back: Option<Bytes>,
+    done: bool,
+}
+
+impl<S: Sources> Scan<S> {
+    /// Reads what `sources` hold within `bounds` as of `seqno`. Reads nothing yet.
+    pub(crate) fn new(sources: S, bounds: Bounds, seqno: SeqNo) -> Self {
+        let done = bounds.is_empty();
+        Self { sources, bounds, seqno, forward: None, backward: None, front: None, back: None, done }
+    }
+
+    fn walk(&self, direction: Direction) -> Walk<S> {
+        let merge = Merge::new(self.sources.sources(&self.bounds, direction), direction);
+        Visible::new(merge, self.seqno, direction)
+    }
+
+    fn end<T>(&mut self) -> Option<T> {
+        self.done = true;
+        self.forward = None;
+        self.backward = None;
+        None
+    }
+}
+
+impl<S: Sources> Iterator for Scan<S> {
+    type Item = Result<(Bytes, Bytes)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let mut walk = self.forward.take().unwrap_or_else(|| self.walk(Direction::Forward));
+        let found = walk.next();
+        self.forward = Some(walk);
+        match found {
+            Some(Ok((key, _))) if self.back.as_ref().is_some_and(|back| *back <= key) => self.end(),
+            Some(Ok((key, value))) => {
+                self.front = Some(key.clone());
+                Some(Ok((key, value)))
+            }
+            Some(Err(error)) => {
+                self.end::<()>();
+                Some(Err(error))
+            }
+            None => self.end(),
+        }
+    }
+}
+
+impl<S: Sources> DoubleEndedIterator for Scan<S> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let mut walk = self.backward.take().unwrap_or_else(|| self.walk(Direction::Backward));
+        let found = walk.next();
+        self.backward = Some(walk);
+        match found {
+            Some(Ok((key, _))) if self.front.as_ref().is_some_and(|front| *front >= key) => self.end(),
+            Some(Ok((key, value))) => {
+                self.back = Some(key.clone());
+                Some(Ok((key, value)))
+            }
+            Some(Err(error)) => {
+                self.end::<()>();
+                Some(Err(error))
+            }
+            None => self.end(),
+        }
+    }
+}
+
+impl<S: Sources> fmt::Debug for Scan<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("bounds", &self.bounds).field("seqno", &self.seqno).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::{Error, Result};
+use crate::types::{Entry, Kind, SeqNo};
+
+/// Writes in order, dealt to sources: what memtables and runs hold.
+#[derive(Clone, Debug)]
+struct Dealt(Vec<Vec<Entry>>);
+
+impl Sources for Dealt {
+    type Iter = std::vec::IntoIter<Result<Entry>>;
+
+    fn sources(&self, bounds: &Bounds, direction: Direction) -> Vec<Self::Iter> {
+        let cut = |source: &Vec<Entry>| {
+            let inside = |entry: &&Entry| !bounds.is_above(&entry.key) && !bounds.is_below(&entry.key);
+            let mut entries: Vec<_> = source.iter().filter(inside).cloned().map(Ok).collect();
+            if direction == Direction::Backward {
+                entries.reverse();
+            }
+            entries.into_iter()
+        };
+        self.0.iter().map(cut).collect()
+    }
+}
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Writes (key, put or delete, source), and a model of the live pairs after each of them.
+fn deal(writes: &[(u8, bool, usize)]) -> (Dealt, Vec<Model>) {
+    let (mut sources, mut model) = (vec![Vec::new(); 4], Model::new());
+    let mut models = vec![model.clone()];
+    for (at, (key, put, source)) in writes.iter().enumerate() {
+        let seqno = at as SeqNo + 1;
+        let (key, value) = (vec![*key], seqno.to_be_bytes().to_vec());
+        let kind = if *put { Kind::Put } else { Kind::Delete };
+        sources[*source].push(Entry { key: key.clone().into(), seqno, kind, value: value.clone().into() });
+        if *put {
+            model.insert(key, value);
+        } else {
+            model.remove(&key);
+        }
+        models.push(model.clone());
+    }
+    for source in &mut sources {
+        source.sort_by(Entry::order);
+    }
+    (Dealt(sources), models)
+}
+
+fn pair((key, value): (Bytes, Bytes)) -> (Vec<u8>, Vec<u8>) {
+    (key.to_vec(), value.to_vec())
+}
+
+fn writes() -> impl Strategy<Value = Vec<(u8, bool, usize)>> {
+    proptest::collection::vec((0u8..12, any::<bool>(), 0usize..4), 0..60)
+}
+
+proptest! {
+    #[test]
+    fn a_scan_from_both_ends_equals_the_model(
+        writes in writes(), at in any::<prop::sample::Index>(), low in 0u8..13, len in 0u8..13,
+        turns in proptest::collection::vec(any::<bool>(), 40),
+    ) {
+        let (dealt, models) = deal(&writes);
+        let seqno = at.index(models.len());
+        let high = low.saturating_add(len);
+        let bounds = Bounds::of(&([low].as_slice()..[high].as_slice()));
+        let mut scan = Scan::new(dealt, bounds, seqno as SeqNo);
+        let mut expected = models[seqno].range(vec![low]..vec![high]);
+        for front in turns {
+            let (found, expected) = if front { (scan.next(), expected.next()) } else { (scan.next_back(), expected.next_back()) };
+            let found = found.map(|found| pair(found.unwrap()));
+            prop_assert_eq!(found, expected.map(|(key, value)| (key.clone(), value.clone())));
+        }
+    }
+
+    #[test]
+    fn a_merge_changes_nothing_that_a_snapshot_or_a_later_reader_sees(
+        writes in writes(), snapshots in proptest::collection::vec(any::<prop::sample::Index>(), 0..4), bottommost in any::<bool>(),
+    ) {
+        let (dealt, models) = deal(&writes);
+        let snapshots: Vec<_> = snapshots.iter().map(|at| at.index(models.len()) as SeqNo).collect();
+        let merge = Merge::new(dealt.sources(&Bounds::all(), Direction::Forward), Direction::Forward);
+        let mut keep = Keep::new(snapshots.clone(), bottommost);
+        let kept: Vec<_> = merge.map(Result::unwrap).filter(|entry| keep.keeps(entry)).collect();
+        for seqno in snapshots.iter().copied().chain([writes.len() as SeqNo]) {
+            let scan = Scan::new(Dealt(vec![kept.clone()]), Bounds::all(), seqno);
+            let seen: Model = scan.map(|found| pair(found.unwrap())).collect();
+            prop_assert_eq!(&seen, &models[seqno as usize], "at {}", seqno);
+        }
+        // Never more than one version of a key for each stripe, and no delete without a purpose.
+        let mut count = BTreeMap::<&[u8], usize>::new();
+        for entry in &kept {
+            *count.entry(&entry.key).or_default() += 1;
+        }
+        prop_assert!(count.values().all(|versions| *versions <= snapshots.len() + 1));
+        if bottommost && snapshots.is_empty() {
+            prop_assert!(kept.iter().all(|entry| entry.kind == Kind::Put));
+        }
+        if !bottommost {
+            prop_assert_eq!(count.len(), writes.iter().map(|write| write.0).collect::<std::collections::BTreeSet<_>>().len());
+        }
+    }
+}
+
+#[test]
+fn the_first_error_ends_a_merge() {
+    let entry =
+        |key: &'static [u8]| Entry { key: Bytes::from_static(key), seqno: 1, kind: Kind::Put, value: Bytes::new() };
+    let sources =
+        vec![vec![Ok(entry(b"a")), Err(Error::Closed), Ok(entry(b"b"))].into_iter(), vec![Ok(entry(b"c"))].into_iter()];
+    let mut merge = Merge::new(sources, Direction::Forward);
+    assert!(matches!(merge.next(), Some(Err(Error::Closed))));
+    assert!(merge.next().is_none());
+}

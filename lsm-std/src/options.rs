@@ -1,0 +1,296 @@
+//! How a store is opened: one builder, checked as a whole.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compaction_core::AnySettings;
+
+use crate::clock::{Clock, LogicalClock, SystemClock};
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::fs::{Fs, RealFs};
+use crate::report::Report;
+use crate::sst::TableOptions;
+use crate::strategy;
+
+/// When the log is synced. Whatever is chosen, a write that has returned was handed to the operating system: it survives the
+/// death of the process. The choice is about power cuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Before a write returns: it survives a power cut. Writers that come together share a sync.
+    Always,
+    /// In the background, this long after a write at the latest, if the disk keeps up. A power cut takes what came after the
+    /// last sync: what survives is a prefix of the batches.
+    Interval(Duration),
+    /// When the operating system sees fit. A power cut may take everything since the last flush; what survives is a prefix of
+    /// the batches.
+    Never,
+}
+
+/// Called with each [`Report`].
+pub(crate) type ReportHook = Arc<dyn Fn(&Report) + Send + Sync>;
+
+/// How a store is opened.
+///
+/// ```no_run
+/// # fn main() -> Result<(), lsm_std::Error> {
+/// let db = lsm_std::Options::new().memtable_bytes(8 << 20).sync(lsm_std::SyncPolicy::Never).open("store")?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) strategy: Option<AnySettings>,
+    pub(crate) sync: SyncPolicy,
+    pub(crate) memtable_bytes: u64,
+    pub(crate) frozen_memtables_max: usize,
+    pub(crate) table_bytes: u64,
+    pub(crate) cache_bytes: u64,
+    pub(crate) open_files_max: usize,
+    pub(crate) block_bytes: usize,
+    pub(crate) lz4: bool,
+    pub(crate) filter_bits: u8,
+    pub(crate) workers: usize,
+    pub(crate) debt_bytes_max: Option<u64>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) on_report: Option<ReportHook>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let table = TableOptions::default();
+        Self {
+            strategy: None,
+            sync: SyncPolicy::Always,
+            memtable_bytes: 16 << 20,
+            frozen_memtables_max: 4,
+            table_bytes: 64 << 20,
+            cache_bytes: 64 << 20,
+            open_files_max: 512,
+            block_bytes: table.block_bytes,
+            lz4: table.lz4,
+            filter_bits: table.filter_bits,
+            workers: 2,
+            debt_bytes_max: None,
+            seed: None,
+            fs: Arc::new(RealFs),
+            clock: None,
+            on_report: None,
+        }
+    }
+}
+
+impl Options {
+    /// The defaults: see each setting.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The strategy and its settings. They are stored; without this call a store runs what it was last opened with, a new one
+    /// tiered. Any strategy may follow any other.
+    #[must_use]
+    pub fn strategy(mut self, settings: AnySettings) -> Self {
+        self.strategy = Some(settings);
+        self
+    }
+
+    /// When the log is synced. Default: [`SyncPolicy::Always`].
+    #[must_use]
+    pub fn sync(mut self, policy: SyncPolicy) -> Self {
+        self.sync = policy;
+        self
+    }
+
+    /// A memtable of this many bytes is frozen and flushed. Keys, values and 64 bytes an entry count. Default: 16 MiB.
+    #[must_use]
+    pub fn memtable_bytes(mut self, bytes: u64) -> Self {
+        self.memtable_bytes = bytes;
+        self
+    }
+
+    /// So many frozen memtables may wait for their flush before writers wait for it too. Default: 4.
+    #[must_use]
+    pub fn frozen_memtables_max(mut self, count: usize) -> Self {
+        self.frozen_memtables_max = count;
+        self
+    }
+
+    /// Tables written by a flush are cut at about this many bytes; those of a merge follow the strategy. Default: 64 MiB.
+    #[must_use]
+    pub fn table_bytes(mut self, bytes: u64) -> Self {
+        self.table_bytes = bytes;
+        self
+    }
+
+    /// Memory for blocks of tables, in bytes; 0 for none. Default: 64 MiB.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// So many table files are kept open for reads. Default: 512.
+    #[must_use]
+    pub fn open_files_max(mut self, count: usize) -> Self {
+        self.open_files_max = count;
+        self
+    }
+
+    /// A block of a table is closed at this many bytes before compression. Default: 4096.
+    #[must_use]
+    pub fn block_bytes(mut self, bytes: usize) -> Self {
+        self.block_bytes = bytes;
+        self
+    }
+
+    /// Whether blocks are compressed with LZ4 where that makes them smaller. Default: true.
+    #[must_use]
+    pub fn lz4(mut self, on: bool) -> Self {
+        self.lz4 = on;
+        self
+    }
+
+    /// Bits per key in a table's filter; 0 for no filter. Default: 10, about 1 % false positives.
+    #[must_use]
+    pub fn filter_bits(mut self, bits: u8) -> Self {
+        self.filter_bits = bits;
+        self
+    }
+
+    /// Threads that merge; one more flushes. Default: 2.
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// From this many bytes of merge debt on, writers are slowed while merges run. Default: 64 memtables, but at least 256 MiB.
+    #[must_use]
+    pub fn debt_bytes_max(mut self, bytes: u64) -> Self {
+        self.debt_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Reproducible runs: no background threads, flushes and merges happen within the write that makes them due, entropy comes
+    /// from `seed`, and time counts batches unless a clock is given. The same calls from one thread give the same files.
+    #[must_use]
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The file layer. Default: the operating system's.
+    #[must_use]
+    pub fn fs(mut self, fs: Arc<dyn Fs>) -> Self {
+        self.fs = fs;
+        self
+    }
+
+    /// Where the time of day comes from. Default: the system's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Called for every flush and every decision, start and end. Runs within the engine's lock: it must be quick and must not
+    /// call the store.
+    #[must_use]
+    pub fn on_report(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.on_report = Some(Arc::new(hook));
+        self
+    }
+
+    /// Opens the store in `dir`, making it if there is none, and recovers what a crash left in its log.
+    ///
+    /// # Errors
+    /// [`Error::BadOptions`]; [`Error::Locked`] if it is open already; [`Error::Corrupt`] or [`Error::NewerFormat`] if its files
+    /// cannot be trusted; [`Error::NotAStore`] if something else is in the way.
+    pub fn open(self, dir: impl AsRef<Path>) -> Result<Db> {
+        self.check()?;
+        Db::open_with(self, dir.as_ref())
+    }
+
+    fn check(&self) -> Result<()> {
+        let within = |name, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            let why = format!("must be {min} to {max}").into();
+            Err(Error::BadOptions { name, value: value.to_string(), why })
+        };
+        within("memtable_bytes", self.memtable_bytes, 1 << 10, 1 << 40)?;
+        within("frozen_memtables_max", self.frozen_memtables_max as u64, 1, 1 << 10)?;
+        within("table_bytes", self.table_bytes, 1 << 10, 1 << 40)?;
+        within("open_files_max", self.open_files_max as u64, 1, 1 << 20)?;
+        within("block_bytes", self.block_bytes as u64, 128, 1 << 20)?;
+        within("filter_bits", u64::from(self.filter_bits), 0, 32)?;
+        within("workers", self.workers as u64, 1, 256)?;
+        if let Some(bytes) = self.debt_bytes_max {
+            within("debt_bytes_max", bytes, 1, u64::MAX)?;
+        }
+        if let SyncPolicy::Interval(interval) = self.sync {
+            let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+            within("sync interval in milliseconds", millis, 1, 3_600_000)?;
+        }
+        if let Some(settings) = &self.strategy {
+            strategy::start(settings)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn table_options(&self) -> TableOptions {
+        TableOptions { block_bytes: self.block_bytes, lz4: self.lz4, filter_bits: self.filter_bits }
+    }
+
+    pub(crate) fn debt_limit(&self) -> u64 {
+        self.debt_bytes_max.unwrap_or_else(|| self.memtable_bytes.saturating_mul(64).max(256 << 20))
+    }
+
+    pub(crate) fn make_clock(&self) -> Arc<dyn Clock> {
+        match (&self.clock, self.seed) {
+            (Some(clock), _) => Arc::clone(clock),
+            (None, Some(_)) => Arc::new(LogicalClock::counting_batches()),
+            (None, None) => Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("strategy", &self.strategy)
+            .field("sync", &self.sync)
+            .field("memtable_bytes", &self.memtable_bytes)
+            .field("frozen_memtables_max", &self.frozen_memtables_max)
+            .field("table_bytes", &self.table_bytes)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("block_bytes", &self.block_bytes)
+            .field("lz4", &self.lz4)
+            .field("filter_bits", &self.filter_bits)
+            .field("workers", &self.workers)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_senseless_option_is_named_before_anything_is_touched() {
+        let name = |options: Options| match options.check() {
+            Err(Error::BadOptions { name, .. }) => name,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name(Options::new().memtable_bytes(0)), "memtable_bytes");
+        assert_eq!(name(Options::new().frozen_memtables_max(0)), "frozen_memtables_max");
+        assert_eq!(name(Options::new().workers(0)), "workers");
+        assert_eq!(name(Options::new().sync(SyncPolicy::Interval(Duration::ZERO))), "sync interval in milliseconds");
+        assert!(Options::new().check().is_ok());
+    }
+}

@@ -1,0 +1,106 @@
+//! Which sequence numbers are still being read at.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::types::SeqNo;
+use crate::view::View;
+
+/// The open snapshots of a store.
+///
+/// Merges keep what these can see; a job that drops tables keeps nothing, so before it the present view is pinned to each.
+#[derive(Debug, Default)]
+pub(crate) struct OpenSnapshots {
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    last: u64,
+    snapshots: BTreeMap<(SeqNo, u64), Arc<Pin>>,
+}
+
+type Pin = OnceLock<Arc<View>>;
+
+/// One open snapshot.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) seqno: SeqNo,
+    number: u64,
+    pin: Arc<Pin>,
+}
+
+impl Registered {
+    /// The view to read, given the `present` one, which was loaded before this call.
+    pub(crate) fn view(&self, present: Arc<View>) -> Arc<View> {
+        self.pin.get().cloned().unwrap_or(present)
+    }
+}
+
+impl OpenSnapshots {
+    /// Registers a snapshot at the present value of `visible`.
+    ///
+    /// The number is read under the lock: a merge that lists the snapshots before this one is registered reads only tables
+    /// whose entries are all visible to it, so the newest version, which it keeps, is the one that this snapshot sees.
+    pub(crate) fn open(&self, visible: &AtomicU64) -> Registered {
+        let mut open = lock(&self.open);
+        let seqno = visible.load(Ordering::Acquire);
+        open.last += 1;
+        let (number, pin) = (open.last, Arc::default());
+        open.snapshots.insert((seqno, number), Arc::clone(&pin));
+        Registered { seqno, number, pin }
+    }
+
+    /// Forgets a snapshot.
+    pub(crate) fn close(&self, snapshot: &Registered) {
+        lock(&self.open).snapshots.remove(&(snapshot.seqno, snapshot.number));
+    }
+
+    /// Makes all open snapshots read `view` from now on, but for those that read an older one already.
+    pub(crate) fn pin(&self, view: &Arc<View>) {
+        for pin in lock(&self.open).snapshots.values() {
+            pin.get_or_init(|| Arc::clone(view));
+        }
+    }
+
+    /// Sequence numbers of all open snapshots, ascending.
+    pub(crate) fn list(&self) -> Vec<SeqNo> {
+        let mut list: Vec<_> = lock(&self.open).snapshots.keys().map(|(seqno, _)| *seqno).collect();
+        list.dedup();
+        list
+    }
+
+    /// The oldest sequence number that is read at.
+    pub(crate) fn oldest(&self) -> Option<SeqNo> {
+        lock(&self.open).snapshots.keys().next().map(|(seqno, _)| *seqno)
+    }
+
+    /// Entries below this sequence number are seen by every snapshot, or hidden from all; `u64::MAX` without snapshots.
+    pub(crate) fn floor(&self) -> SeqNo {
+        self.oldest().map_or(SeqNo::MAX, |oldest| oldest.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_above_the_oldest_open_snapshot() {
+        let (open, visible) = (OpenSnapshots::default(), AtomicU64::new(5));
+        assert_eq!((open.floor(), open.oldest()), (SeqNo::MAX, None));
+        let first = open.open(&visible);
+        let second = open.open(&visible);
+        visible.store(9, Ordering::Release);
+        let third = open.open(&visible);
+        assert_eq!((first.seqno, second.seqno, third.seqno), (5, 5, 9));
+        assert_eq!((open.list(), open.floor()), (vec![5, 9], 6));
+        open.close(&first);
+        assert_eq!(open.floor(), 6);
+        open.close(&second);
+        assert_eq!((open.list(), open.floor()), (vec![9], 10));
+        open.close(&third);
+        assert_eq!(open.floor(), SeqNo::MAX);
+    }
+}

@@ -1,0 +1,76 @@
+//! Locks, atomics and threads: those of std, or of loom under `cfg(loom)`, so that loom can drive the commit path.
+//!
+//! A lock whose holder panicked is taken all the same: every critical section here leaves its data whole at each step.
+
+use std::sync::PoisonError;
+
+#[cfg(not(loom))]
+pub(crate) use std::{
+    sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    thread,
+};
+
+#[cfg(loom)]
+pub(crate) use loom::{
+    sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    thread,
+};
+
+pub(crate) use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Takes the lock, also after a panic of an earlier holder.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits to be notified. Spurious returns happen: call it in a loop.
+pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits to be notified, no longer than `time`. Spurious returns happen.
+pub(crate) fn wait_for<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, time: Duration) -> MutexGuard<'a, T> {
+    condvar.wait_timeout(guard, time).unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// A bell: whoever looked for work before it rang last is told to look again.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    rung: Mutex<u64>,
+    bell: Condvar,
+}
+
+impl Bell {
+    /// How often it has rung. Read this first, then look for work, then [`wait`](Self::wait) with the number read.
+    pub(crate) fn rung(&self) -> u64 {
+        *lock(&self.rung)
+    }
+
+    /// Wakes everyone who waits.
+    pub(crate) fn ring(&self) {
+        let mut rung = lock(&self.rung);
+        *rung = rung.wrapping_add(1);
+        self.bell.notify_all();
+    }
+
+    /// Waits until it has rung again since `seen` was read, no longer than `time` if one is given.
+    pub(crate) fn wait(&self, seen: u64, time: Option<Duration>) {
+        let mut rung = lock(&self.rung);
+        while *rung == seen {
+            match time {
+                None => rung = wait(&self.bell, rung),
+                Some(time) => {
+                    drop(wait_for(&self.bell, rung, time));
+                    return;
+                }
+            }
+        }
+    }
+}

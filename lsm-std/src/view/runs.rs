@@ -1,0 +1,133 @@
+//! The runs of a view, and reads over one run.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::iter::{Bounds, Direction};
+use crate::sst::{Access, TableIter};
+use crate::types::Entry;
+use crate::view::TableHandle;
+
+/// Runs in one block of [`Runs`].
+const BLOCK_RUNS: usize = 128;
+
+/// All runs of a tree, oldest first.
+///
+/// Kept in shared blocks, so that adding a run copies one block and one pointer per further block, not every run: a store that
+/// never merges may have tens of thousands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runs {
+    blocks: Vec<Arc<Vec<Arc<RunView>>>>,
+}
+
+impl Runs {
+    /// These runs, oldest first. O(runs).
+    pub(crate) fn new(runs: &[Arc<RunView>]) -> Self {
+        Self { blocks: runs.chunks(BLOCK_RUNS).map(|block| Arc::new(block.to_vec())).collect() }
+    }
+
+    /// Adds a run newer than all others.
+    pub(crate) fn push(&mut self, run: Arc<RunView>) {
+        match self.blocks.last_mut().filter(|block| block.len() < BLOCK_RUNS) {
+            Some(block) => Arc::make_mut(block).push(run),
+            None => self.blocks.push(Arc::new(vec![run])),
+        }
+    }
+
+    /// The runs, newest first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Arc<RunView>> {
+        self.blocks.iter().rev().flat_map(|block| block.iter().rev())
+    }
+}
+
+/// Tables sorted by key, disjoint.
+#[derive(Debug)]
+pub(crate) struct RunView {
+    pub(crate) tables: Vec<Arc<TableHandle>>,
+}
+
+impl RunView {
+    /// The one table that may hold `key`. O(log tables).
+    pub(crate) fn find(&self, key: &[u8]) -> Option<&TableHandle> {
+        let at = self.tables.partition_point(|table| table.meta().max[..] < *key);
+        self.tables.get(at).filter(|table| table.meta().min[..] <= *key).map(|table| &**table)
+    }
+
+    /// Iterates over the entries within `bounds`; `None` if no table meets them. Opens nothing yet.
+    pub(crate) fn range(self: &Arc<Self>, bounds: &Bounds, direction: Direction, access: Access) -> Option<RunIter> {
+        let first = self.tables.partition_point(|table| bounds.is_above(&table.meta().max));
+        let end = self.tables.partition_point(|table| !bounds.is_below(&table.meta().min));
+        (first < end).then(|| RunIter {
+            run: Arc::clone(self),
+            first,
+            end,
+            table: None,
+            bounds: bounds.clone(),
+            direction,
+            access,
+        })
+    }
+}
+
+/// Walks a run in one direction, one open table at a time.
+pub(crate) struct RunIter {
+    run: Arc<RunView>,
+    /// Tables not yet opened: `first..end`.
+    first: usize,
+    end: usize,
+    table: Option<Box<TableIter>>,
+    bounds: Bounds,
+    direction: Direction,
+    access: Access,
+}
+
+impl RunIter {
+    fn open_next(&mut self) -> Result<bool> {
+        if self.first >= self.end {
+            return Ok(false);
+        }
+        let at = match self.direction {
+            Direction::Forward => {
+                self.first += 1;
+                self.first - 1
+            }
+            Direction::Backward => {
+                self.end -= 1;
+                self.end
+            }
+        };
+        let reader = self.run.tables[at].reader()?;
+        self.table = Some(Box::new(reader.range(self.bounds.low.clone(), self.bounds.high.clone(), self.access)));
+        Ok(true)
+    }
+}
+
+impl Iterator for RunIter {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = self.table.as_mut().and_then(|table| match self.direction {
+                Direction::Forward => table.next(),
+                Direction::Backward => table.next_back(),
+            });
+            if entry.is_some() {
+                return entry;
+            }
+            match self.open_next() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.first = self.end;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for RunIter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunIter").field("first", &self.first).field("end", &self.end).finish_non_exhaustive()
+    }
+}
