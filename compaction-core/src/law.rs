@@ -149,9 +149,10 @@ impl fmt::Display for SettleError {
 impl core::error::Error for SettleError {}
 
 /// Law 5 as a driver: chooses and applies until the strategy waits, checking every law on the way; answers with the number of
-/// jobs. Ids of outputs count up from `next_id`.
+/// jobs. Ids of outputs count up from the largest id in the tree.
 ///
-/// Merges lose nothing but tombstones at the bottom that no snapshot sees. `scratch` holds one job's outputs.
+/// Merges lose nothing but tombstones at the bottom that no snapshot sees. `scratch` is emptied, and then holds the outputs of
+/// one job at a time: no more tables than the widest run of a job has.
 ///
 /// # Errors
 /// The first law that is broken, or [`SettleError::Restless`] after `steps_max` jobs.
@@ -159,12 +160,12 @@ pub fn settle<K, T, R, J>(
     strategy: &mut impl CompactionStrategy<K>,
     buf: &mut VersionBuf<K, T, R, J>,
     moment: &Moment,
+    scratch: &mut impl Storage<Table<K>>,
     steps_max: usize,
 ) -> Result<usize, SettleError>
 where
     K: Ord + Clone,
-    T: Storage<Table<K>> + Default,
-    T: IntoIterator<Item = Table<K>> + AsRef<[Table<K>]>,
+    T: Storage<Table<K>>,
     R: Storage<Run>,
     J: Storage<Running>,
 {
@@ -180,10 +181,11 @@ where
         if steps == steps_max {
             break;
         }
-        let mut outputs = T::default();
+        scratch.truncate(0);
         if let Choice::Merge(job) = decision.choice {
-            merge(&view, &job, moment, &mut next_id, &mut outputs).map_err(SettleError::Edit)?;
+            merge(&view, &job, moment, &mut next_id, scratch).map_err(SettleError::Edit)?;
         }
+        let outputs = Copies(scratch.as_slice());
         let (reason, runs) = (decision.reason, view.runs.len());
         let bytes_written = outputs.as_ref().iter().map(|table| table.bytes).fold(0, u64::saturating_add);
         let ticket = buf.begin(job).map_err(SettleError::Begin)?;
@@ -205,13 +207,31 @@ where
     Err(SettleError::Restless { steps: steps_max })
 }
 
+/// Tables that are handed over as copies, since only some storages can be taken apart.
+struct Copies<'a, K>(&'a [Table<K>]);
+
+impl<K> AsRef<[Table<K>]> for Copies<'_, K> {
+    fn as_ref(&self) -> &[Table<K>] {
+        self.0
+    }
+}
+
+impl<'a, K: Clone> IntoIterator for Copies<'a, K> {
+    type Item = Table<K>;
+    type IntoIter = core::iter::Cloned<core::slice::Iter<'a, Table<K>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().cloned()
+    }
+}
+
 /// What a merge of this job would write, without the data: the inputs' sizes spread over the key ranges of its widest run.
-fn merge<K: Ord + Clone, T: Storage<Table<K>>>(
+fn merge<K: Ord + Clone>(
     view: &Version<'_, K>,
     job: &Job,
     moment: &Moment,
     next_id: &mut u64,
-    outputs: &mut T,
+    outputs: &mut impl Storage<Table<K>>,
 ) -> Result<(), EditError> {
     let mut whole: Option<Table<K>> = None;
     for table in view.inputs(job).flat_map(|span| view.tables.get(span.range()).unwrap_or(&[])) {

@@ -100,6 +100,8 @@ pub struct Job {
     pub(crate) level: u8,
     pub(crate) place: Place,
     pub(crate) bottommost: bool,
+    /// Where in its run the cut began when the job was planned: where a strategy's cursor goes on.
+    pub(crate) offset: u32,
     pub(crate) table_bytes_max: u64,
 }
 
@@ -175,6 +177,7 @@ impl Running {
             level: 0,
             place: Place::Join,
             bottommost: false,
+            offset: 0,
             table_bytes_max: 0,
         },
     };

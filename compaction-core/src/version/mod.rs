@@ -172,18 +172,19 @@ impl<'a, K: Ord> Version<'a, K> {
     /// Whether `job` meets a running job: their ranges of runs intersect and so do their windows of keys. O(running jobs).
     #[must_use]
     pub fn conflicts(&self, job: &Job) -> bool {
-        self.running.iter().any(|running| self.meet(job, &running.job))
+        self.is_barred(job.oldest(), job.newest(), self.window(job))
     }
 
-    fn meet(&self, a: &Job, b: &Job) -> bool {
-        a.oldest <= b.newest && b.oldest <= a.newest && self.windows_meet(a, b)
-    }
-
-    fn windows_meet(&self, a: &Job, b: &Job) -> bool {
-        match (self.window(a), self.window(b)) {
-            (Some((a_min, a_max)), Some((b_min, b_max))) => a_min <= b_max && b_min <= a_max,
-            _ => true,
-        }
+    /// Whether a job over these runs and this window of keys (`None` for every key) would meet a running job.
+    pub(crate) fn is_barred(&self, oldest: usize, newest: usize, window: Option<(&K, &K)>) -> bool {
+        self.running.iter().any(|Running { job, .. }| {
+            oldest <= job.newest()
+                && job.oldest() <= newest
+                && match (window, self.window(job)) {
+                    (Some((a_min, a_max)), Some((b_min, b_max))) => a_min <= b_max && b_min <= a_max,
+                    _ => true,
+                }
+        })
     }
 
     /// Smallest and largest key of a job's inputs; `None` for a job of whole runs, which takes every key.

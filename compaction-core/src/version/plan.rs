@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use super::{Inputs, Span, Version};
+use super::{Inputs, Span, Totals, Version};
 use crate::decision::{Cut, Hull, Job, Place, Running, Work};
 
 /// What a strategy wishes for; [`Version::plan`] closes it and refuses what has no lawful place.
@@ -58,16 +58,19 @@ impl<'a, K: Ord> Version<'a, K> {
     ///
     /// `None` when it has no inputs or no lawful place: positions out of range, a new run whose level does not fit between
     /// its neighbours, a move of several runs or to where the tables already are, a drop above older data that it
-    /// overlaps. O(runs x log tables).
+    /// overlaps, a merge whose run might hold more than `u64::MAX` bytes or entries. O(runs x log tables).
     #[must_use]
     pub fn plan(&self, plan: &Plan) -> Option<Planned> {
         let (oldest, newest) = (*plan.runs.start(), *plan.runs.end());
         let home = self.runs.get(oldest)?;
         let newest_run = self.runs.get(newest).filter(|_| oldest <= newest)?;
-        if let Cut::Tables { first, last } = plan.cut {
-            let inside = newest_run.first() <= first as usize && first <= last && (last as usize) < newest_run.end();
-            inside.then_some(())?;
-        }
+        let offset = match plan.cut {
+            Cut::Tables { first, last } => {
+                let inside = first <= last && (last as usize) < newest_run.end();
+                first.checked_sub(newest_run.first).filter(|_| inside)?
+            }
+            Cut::Whole | Cut::From(_) => 0,
+        };
         let level = match plan.place {
             Place::Join => home.level,
             Place::New { level } => {
@@ -87,6 +90,7 @@ impl<'a, K: Ord> Version<'a, K> {
                 level,
                 place: plan.place,
                 bottommost: false,
+                offset,
                 table_bytes_max: plan.table_bytes_max.max(1),
             },
             bytes: 0,
@@ -95,8 +99,13 @@ impl<'a, K: Ord> Version<'a, K> {
             runs: 0,
         };
         let mut source = newest;
+        // What the destination run will hold, at most.
+        let mut sum = if plan.place == Place::Join { home.totals } else { Totals::default() };
         for span in inputs.by_ref().filter(|span| !span.is_empty()) {
-            let bytes = self.span_totals(&span).bytes;
+            let totals = self.span_totals(&span);
+            let bytes = totals.bytes;
+            let counted = span.run == oldest && plan.place == Place::Join;
+            sum = if counted || plan.work == Work::Drop { sum } else { sum.checked_add(totals)? };
             planned.bytes = planned.bytes.saturating_add(u128::from(bytes));
             planned.tables = planned.tables.saturating_add(span.len());
             planned.runs = planned.runs.saturating_add(1);
@@ -188,6 +197,7 @@ impl<'a, K: Ord> Version<'a, K> {
             level,
             place,
             bottommost: false,
+            offset: 0,
             table_bytes_max: u64::MAX,
         };
         Some(Running { ticket, job })
