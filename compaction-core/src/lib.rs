@@ -87,6 +87,10 @@ pub use edit::VersionVec;
 pub use edit::{BeginError, EditError, Ticket, VersionBuf};
 pub use law::{LawError, SettleError, check_decision, settle};
 pub use storage::{Lent, Storage};
+#[cfg(all(feature = "alloc", feature = "bandit"))]
+pub use strategy::BanditVec;
+#[cfg(feature = "bandit")]
+pub use strategy::{Bandit, Reward, Slot};
 pub use strategy::{BanditSettings, EstimatorKind};
 pub use strategy::{
     CompactionStrategy, Event, Fifo, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings, Outcome,

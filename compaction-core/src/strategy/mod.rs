@@ -10,6 +10,10 @@ mod tiered;
 use crate::decision::{Candidate, Decision, Job, Moment, Reason};
 use crate::version::Version;
 
+#[cfg(all(feature = "alloc", feature = "bandit"))]
+pub use bandit::BanditVec;
+#[cfg(feature = "bandit")]
+pub use bandit::{Bandit, Reward, Slot};
 pub use bandit::{BanditSettings, EstimatorKind};
 pub use fifo::{Fifo, FifoSettings};
 pub use leveled::{Granularity, Leveled, LeveledSettings};

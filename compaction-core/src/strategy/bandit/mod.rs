@@ -9,6 +9,42 @@
 //!
 //! Settings, and what can be read of them, are always there; the strategy itself needs the feature `bandit`.
 
+#[cfg(feature = "bandit")]
+mod arm;
+#[cfg(feature = "bandit")]
+mod board;
+#[cfg(feature = "bandit")]
+mod estimator;
+#[cfg(feature = "bandit")]
+mod guards;
+#[cfg(feature = "bandit")]
+mod heat;
+#[cfg(feature = "bandit")]
+mod l0;
+#[cfg(feature = "bandit")]
+mod policy;
+#[cfg(feature = "bandit")]
+mod purge;
+#[cfg(feature = "bandit")]
+mod reward;
+#[cfg(feature = "bandit")]
+mod scheduler;
 mod settings;
+#[cfg(feature = "bandit")]
+mod slot;
+#[cfg(feature = "bandit")]
+mod stack;
+#[cfg(all(test, feature = "bandit"))]
+mod tests;
+#[cfg(feature = "bandit")]
+mod wish;
 
+#[cfg(feature = "bandit")]
+pub use policy::Bandit;
+#[cfg(all(feature = "bandit", feature = "alloc"))]
+pub use policy::BanditVec;
+#[cfg(feature = "bandit")]
+pub use reward::Reward;
 pub use settings::{BanditSettings, EstimatorKind};
+#[cfg(feature = "bandit")]
+pub use slot::Slot;

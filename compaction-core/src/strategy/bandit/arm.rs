@@ -1,0 +1,44 @@
+//! What is known of one arm: here, of the merges of one slot.
+
+/// How often an arm was picked and how well that paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Arm {
+    /// How often it was picked.
+    pub(crate) picks: u64,
+    /// The same with older picks discounted, in the scheduler's unit.
+    pub(crate) weight: f64,
+    /// Mean reward, 0 to 1; 0 before the first.
+    pub(crate) mean: f64,
+}
+
+impl Arm {
+    /// Half of what is known, for each half of a slot that was split: the mean stays.
+    pub(crate) fn halved(self) -> Self {
+        Self { weight: self.weight / 2.0, ..self }
+    }
+
+    /// What is known of two slots that became one.
+    pub(crate) fn joined(self, other: Self) -> Self {
+        let weight = self.weight + other.weight;
+        let mean = if weight > 0.0 { (self.mean * self.weight + other.mean * other.weight) / weight } else { 0.0 };
+        Self { picks: self.picks.saturating_add(other.picks), weight, mean }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_arm_was_never_picked() {
+        assert_eq!(Arm::default(), Arm { picks: 0, weight: 0.0, mean: 0.0 });
+    }
+
+    #[test]
+    fn split_and_joined_again_it_knows_the_same() {
+        let arm = Arm { picks: 3, weight: 3.0, mean: 0.25 };
+        let again = arm.halved().joined(arm.halved());
+        assert_eq!((again.weight, again.mean), (3.0, 0.25));
+        assert_eq!(Arm::default().joined(Arm::default()), Arm::default());
+    }
+}

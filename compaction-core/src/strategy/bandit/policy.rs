@@ -1,0 +1,309 @@
+//! The strategy itself: what it decides, and what it learns from events.
+
+use core::marker::PhantomData;
+use core::ops::Range;
+
+use super::board::Board;
+use super::heat::{self, Heat};
+use super::reward::{Reward, Scale};
+use super::scheduler::Scheduler;
+use super::settings::BanditSettings;
+use super::slot::Slot;
+use super::stack::{Piece, Stack};
+use super::{guards, l0, purge, wish};
+use crate::config::ConfigError;
+use crate::decision::{Cut, Decision, Place, Rule, Verdict, Work};
+use crate::storage::Storage;
+use crate::strategy::{CompactionStrategy, Event, Outcome, ReadSample, Search, clamp};
+use crate::version::{Plan, Planned, Version};
+
+/// Adaptive tiered-leveled compaction; its slots live in the caller's storage `S`. What it does is told in the
+/// [settings](BanditSettings), what it learns comes from events alone.
+///
+/// Without any event it takes the whole key range for one slot.
+#[derive(Clone, Debug)]
+pub struct Bandit<K, S> {
+    pub(super) settings: BanditSettings,
+    pub(super) slots: S,
+    pub(super) scheduler: Scheduler,
+    pub(super) heat: Heat,
+    pub(super) scale: Scale,
+    board: Board,
+    pub(super) next_id: u32,
+    /// Edit number of the version that the slots were last held against.
+    edit: u64,
+    last_reward: Option<Reward>,
+    key: PhantomData<K>,
+}
+
+/// A [`Bandit`] whose slots are kept in a growing vector.
+#[cfg(feature = "alloc")]
+pub type BanditVec<K> = Bandit<K, alloc::vec::Vec<Slot<K>>>;
+
+impl<K, S> Bandit<K, S> {
+    /// The stored name.
+    pub const NAME: &'static str = "BanditCompaction";
+}
+
+impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
+    /// Checks the settings. `slots` is emptied; it may hold fewer than the settings allow.
+    ///
+    /// # Errors
+    /// The setting that makes no sense.
+    pub fn new(settings: BanditSettings, mut slots: S) -> Result<Self, ConfigError> {
+        settings.check()?;
+        slots.truncate(0);
+        Ok(Self {
+            settings,
+            slots,
+            scheduler: Scheduler::new(&settings),
+            heat: Heat::default(),
+            scale: Scale::default(),
+            board: Board::default(),
+            next_id: 1,
+            edit: 0,
+            last_reward: None,
+            key: PhantomData,
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> BanditSettings {
+        self.settings
+    }
+
+    /// The slots, in the order of their keys; none before the first event.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot<K>] {
+        self.slots.as_slice()
+    }
+
+    /// The heat of a slot against the mean slot, 1 when all are alike.
+    #[must_use]
+    pub fn relative_heat(&self, slot: &Slot<K>) -> f64 {
+        self.heat.relative(slot.heat, self.slots.as_slice().len())
+    }
+
+    /// The reward of the last merge of a slot that was done.
+    #[must_use]
+    pub fn last_reward(&self) -> Option<Reward> {
+        self.last_reward
+    }
+
+    /// Offers the slots that want a merge: perhaps any one first, then the best.
+    fn pick(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
+        let slots = self.slots.as_slice();
+        if slots.is_empty() {
+            let stack = Stack::of(&search.version(), None, None);
+            return self.offer(search, &Slot::EMPTY, &stack, false);
+        }
+        let any = self.scheduler.explore(search.moment().entropy, self.board.due());
+        let any = any.and_then(|nth| self.board.nth(slots, nth));
+        let best = self.board.best().iter().map(|at| *at as usize);
+        let others = self.board.due() > self.board.best().len();
+        let others = (0..if others { self.board.due() } else { 0 }).filter_map(|nth| self.board.nth(slots, nth));
+        let others = others.filter(|at| !self.board.best().iter().any(|best| *best as usize == *at));
+        for at in any.into_iter().chain(best.chain(others).filter(|at| Some(*at) != any)) {
+            let Some(slot) = slots.get(at) else { continue };
+            let stack = guards::stack(slots, at, &search.version());
+            let decision = self.offer(search, slot, &stack, Some(at) == any);
+            if decision.is_some() {
+                return decision;
+            }
+        }
+        None
+    }
+
+    /// Offers what a slot wants; when the cap or the room forbids it, two of its runs, in the end one table of the newer.
+    fn offer(&self, search: &mut Search<'_, '_, K>, slot: &Slot<K>, stack: &Stack, explored: bool) -> Option<Decision> {
+        let version = search.version();
+        let pieces = stack.pieces();
+        let wanted = wish::wish(stack, slot.owed, &self.settings)?;
+        let milli = |value: f64| (value * 1_000.0) as u64;
+        let rule = Rule::Slot {
+            slot: slot.id,
+            runs: stack.runs,
+            explored,
+            score_milli: milli(self.scheduler.score(&slot.arm)),
+            mean_milli: milli(slot.arm.mean),
+            picks: slot.arm.picks,
+        };
+        let smallest = Step::smallest(pieces, wanted.clone())?;
+        let steps = [Step::of(pieces, wanted)?, Step::of(pieces, smallest.group.clone())?, smallest.clone()];
+        let mut before = None;
+        for step in steps {
+            if before.as_ref() == Some(&step) {
+                continue;
+            }
+            let planned = self.plan(&version, pieces, &step)?;
+            let decision = search.offer(&planned, rule, self.settings.job_bytes_max, step == smallest);
+            if decision.is_some() || search.judge(&planned, u64::MAX) == Verdict::Busy {
+                return decision;
+            }
+            before = Some(step);
+        }
+        None
+    }
+
+    /// The job of one step. Where the tables meet nothing older of the slot they are moved instead, which writes nothing.
+    fn plan(&self, version: &Version<'_, K>, pieces: &[Piece], step: &Step) -> Option<Planned> {
+        let newest = pieces.get(step.group.start)?;
+        let oldest = pieces.get(step.group.end.checked_sub(1)?)?;
+        let plan = Plan {
+            runs: oldest.run..=newest.run,
+            cut: Cut::Tables { first: u32::try_from(step.first).ok()?, last: u32::try_from(step.last).ok()? },
+            work: Work::Merge,
+            place: Place::Join,
+            table_bytes_max: self.settings.table_bytes_max,
+        };
+        let planned = version.plan(&plan)?;
+        if planned.runs == 1 { version.plan(&Plan { work: Work::Move, ..plan }) } else { Some(planned) }
+    }
+
+    /// Looks at the tree anew after an edit that may have touched any slot.
+    fn look(&mut self, version: &Version<'_, K>) {
+        if !self.slots.as_slice().is_empty() || self.slots.push(Slot::EMPTY).is_ok() {
+            guards::recut(&mut self.slots, &mut self.next_id, version, &self.settings);
+        }
+    }
+
+    /// Whether `version` is the next one after that last looked at; notes it as such.
+    fn follows(&mut self, version: &Version<'_, K>) -> bool {
+        let follows = version.edit() == self.edit.wrapping_add(1) && !self.slots.as_slice().is_empty();
+        self.edit = version.edit();
+        follows
+    }
+
+    /// Scores all slots and lists those that want a merge. O(slots).
+    fn refresh(&mut self) {
+        for slot in self.slots.as_mut_slice() {
+            slot.score = self.scheduler.score(&slot.arm);
+        }
+        self.board = Board::of(self.slots.as_mut_slice());
+    }
+
+    fn flushed(&mut self, version: &Version<'_, K>) {
+        // A flush changes level 0 alone.
+        if !self.follows(version) {
+            self.look(version);
+            self.refresh();
+        }
+    }
+
+    fn done(&mut self, version: &Version<'_, K>, outcome: &Outcome) {
+        let follows = self.follows(version);
+        let slot = match outcome.reason.rule {
+            Rule::Slot { slot, .. } => self.slots.as_slice().iter().position(|known| known.id == slot),
+            _ => None,
+        };
+        let Some(at) = slot else {
+            self.look(version);
+            return self.refresh();
+        };
+        let alone = |slot: &Slot<K>| follows && !slot.shape.crossed;
+        let before = self.slots.as_slice().get(at).map_or(0, |slot| slot.shape.runs);
+        if self.slots.as_slice().get(at).is_some_and(alone) {
+            guards::survey(self.slots.as_mut_slice(), at, version, &self.settings);
+        } else {
+            for at in 0..self.slots.as_slice().len() {
+                guards::survey(self.slots.as_mut_slice(), at, version, &self.settings);
+            }
+        }
+        self.reward(at, before, outcome);
+        self.refresh();
+    }
+
+    /// Rewards the merge of a slot that had `before` runs.
+    fn reward(&mut self, at: usize, before: u32, outcome: &Outcome) {
+        let slots = self.slots.as_slice().len();
+        let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
+        let after = slot.shape.runs;
+        slot.settle(before, after);
+        let saved = u64::from(before.saturating_sub(after).max(1));
+        let heat = self.heat.relative(slot.heat, slots);
+        let reward = self.scale.reward(saved, outcome.bytes_written, heat);
+        self.last_reward = Some(Reward { slot: slot.id, reward, bytes: outcome.bytes_written, heat });
+        if self.scheduler.reward(&mut slot.arm, reward) {
+            self.scheduler.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.arm));
+        }
+    }
+
+    /// Charges reads to the slot that they met. O(log slots).
+    fn read(&mut self, sample: &ReadSample<'_, K>) {
+        let at = guards::slot_of(self.slots.as_slice(), sample.key);
+        let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
+        let was_due = slot.is_due();
+        let cost = heat::read_cost(sample.gets, sample.scans);
+        slot.charge(cost);
+        let listed = was_due || !slot.is_due();
+        if self.heat.add(&mut slot.heat, cost, sample.now_ms) {
+            self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
+        }
+        if !listed {
+            self.board.add(self.slots.as_mut_slice(), at);
+        }
+    }
+}
+
+/// One way to work on a slot: some neighbours of its stack, and the tables of the newest of them that start the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    group: Range<usize>,
+    first: usize,
+    last: usize,
+}
+
+impl Step {
+    /// All tables of the slot.
+    fn of(pieces: &[Piece], group: Range<usize>) -> Option<Self> {
+        let newest = pieces.get(group.start)?;
+        Some(Self { group, first: newest.first, last: newest.last })
+    }
+
+    /// One table of the newer of the two cheapest neighbours.
+    fn smallest(pieces: &[Piece], group: Range<usize>) -> Option<Self> {
+        let pair = Self::of(pieces, wish::cheapest(pieces, group, 2)?)?;
+        Some(Self { last: pair.first, ..pair })
+    }
+}
+
+impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S> {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
+        l0::offer(&self.settings, search)
+            .or_else(|| self.pick(search))
+            .or_else(|| purge::offer(&self.settings, search))
+            .unwrap_or_else(|| search.wait())
+    }
+
+    fn guard_above(&self, key: &K) -> Option<&K> {
+        let next = guards::slot_of(self.slots.as_slice(), key).saturating_add(1);
+        self.slots.as_slice().get(next)?.guard.as_ref()
+    }
+
+    fn observe(&mut self, event: &Event<'_, K>) {
+        match event {
+            Event::Flushed { version, .. } => self.flushed(version),
+            Event::Done { version, outcome } => self.done(version, outcome),
+            Event::Aborted { .. } => {}
+            Event::Reads(sample) => self.read(sample),
+        }
+    }
+
+    fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
+        let level = version.level_runs(0);
+        let full = u64::try_from(level.len()).is_ok_and(|runs| runs > self.settings.l0_runs_max);
+        let above = if full { version.runs_bytes(level) } else { 0 };
+        let below = if self.slots.as_slice().is_empty() {
+            let want = wish::want(&Stack::of(version, None, None), &self.settings);
+            if want.threshold == 0 { u128::from(want.bytes) } else { 0 }
+        } else {
+            self.board.debt
+        };
+        clamp(above.saturating_add(below))
+    }
+}

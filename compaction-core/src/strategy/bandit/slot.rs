@@ -1,0 +1,102 @@
+//! One slot of the key range.
+
+use super::arm::Arm;
+use super::wish::Want;
+
+/// A stretch of the key range with what was learned of it; the strategy keeps them in the caller's storage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot<K> {
+    /// Its first key; `None` for the first slot, which has no lower border.
+    pub(crate) guard: Option<K>,
+    /// Its name, kept while slots before it are split or joined.
+    pub(crate) id: u32,
+    pub(crate) arm: Arm,
+    /// Heat in the unit of `Heat`.
+    pub(crate) heat: f64,
+    /// What its extra runs have cost reads since they stand, in bytes read.
+    pub(crate) owed: u64,
+    /// What was found in the tree when last looked at.
+    pub(crate) shape: Shape,
+    /// Its score as of the last refresh.
+    pub(crate) score: f64,
+    /// Position of the slot that is the n-th of those that want a merge, n being the position of this one.
+    pub(crate) nth_due: u32,
+}
+
+/// What a slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) runs: u32,
+    /// Saturates.
+    pub(crate) bytes: u64,
+    pub(crate) crossed: bool,
+    pub(crate) want: Want,
+}
+
+impl<K> Slot<K> {
+    /// A filler for storage that must be initialised, such as a lent array; also the one slot of a tree not yet looked at.
+    pub const EMPTY: Self = Self {
+        guard: None,
+        id: 0,
+        arm: Arm { picks: 0, weight: 0.0, mean: 0.0 },
+        heat: 0.0,
+        owed: 0,
+        shape: Shape { runs: 0, bytes: 0, crossed: false, want: Want::NEVER },
+        score: f64::INFINITY,
+        nth_due: 0,
+    };
+
+    /// The name under which reasons and rewards speak of it.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Its first key; `None` for the first slot, which has no lower border.
+    #[must_use]
+    pub fn guard(&self) -> Option<&K> {
+        self.guard.as_ref()
+    }
+
+    /// Runs below level 0 that had tables in it when last looked at.
+    #[must_use]
+    pub fn runs(&self) -> u32 {
+        self.shape.runs
+    }
+
+    /// Bytes below level 0 in it when last looked at, tables that reach over a border counted whole. Saturates.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shape.bytes
+    }
+
+    /// How often it was worked on.
+    #[must_use]
+    pub fn picks(&self) -> u64 {
+        self.arm.picks
+    }
+
+    /// The mean reward of that, 0 to 1.
+    #[must_use]
+    pub fn mean_reward(&self) -> f64 {
+        self.arm.mean
+    }
+
+    /// Whether it wants a merge.
+    pub(crate) fn is_due(&self) -> bool {
+        self.owed >= self.shape.want.threshold && self.shape.want.threshold != u64::MAX
+    }
+
+    /// Charges reads that cost `cost` for each run beyond the first.
+    pub(crate) fn charge(&mut self, cost: u64) {
+        let extra = u64::from(self.shape.runs.saturating_sub(1));
+        self.owed = self.owed.saturating_add(cost.saturating_mul(extra));
+    }
+
+    /// What is still owed after a merge left `after` of `before` runs: the share of the extra runs that are left.
+    pub(crate) fn settle(&mut self, before: u32, after: u32) {
+        let (before, after) = (u128::from(before.saturating_sub(1)), u128::from(after.saturating_sub(1)));
+        let left = u128::from(self.owed).saturating_mul(after.min(before)).checked_div(before).unwrap_or(0);
+        self.owed = u64::try_from(left).unwrap_or(u64::MAX);
+    }
+}

@@ -1,0 +1,92 @@
+//! Scheduler, heat and reward together: do the picks go where the reads are?
+
+use super::arm::Arm;
+use super::heat::{Heat, read_cost};
+use super::reward::Scale;
+use super::scheduler::Scheduler;
+use super::settings::{BanditSettings, EstimatorKind};
+use crate::strategy::PPM;
+use std::vec;
+use std::vec::Vec;
+
+const SLOTS: usize = 16;
+
+/// Sixteen slots that all want a merge all the time, of which a few are read more than the others.
+struct Loop {
+    scheduler: Scheduler,
+    heat: Heat,
+    scale: Scale,
+    arms: Vec<Arm>,
+    heats: Vec<f64>,
+    step: u64,
+}
+
+impl Loop {
+    fn new(settings: BanditSettings) -> Self {
+        Self {
+            scheduler: Scheduler::new(&settings),
+            heat: Heat::default(),
+            scale: Scale::default(),
+            arms: vec![Arm::default(); SLOTS],
+            heats: vec![0.0; SLOTS],
+            step: 0,
+        }
+    }
+
+    /// A number below `below`, by a linear congruential generator (Knuth's).
+    fn random(&mut self, below: u64) -> u64 {
+        self.step = self.step.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.step >> 33) % below
+    }
+
+    /// Between two merges a thousand reads come, `hot_pct` of them to the four slots from `hot` on. Answers with the share of
+    /// `picks` merges that go to these, in percent.
+    fn hot_share(&mut self, hot: usize, hot_pct: u64, picks: usize) -> usize {
+        let mut hits = 0;
+        for _ in 0..picks {
+            for _ in 0..1_000 {
+                let at =
+                    if self.random(100) < hot_pct { hot + self.random(4) as usize } else { self.random(16) as usize };
+                self.heat.add(&mut self.heats[at], read_cost(1, 0), 0);
+            }
+            let entropy = self.random(u64::MAX);
+            let scores: Vec<f64> = self.arms.iter().map(|arm| self.scheduler.score(arm)).collect();
+            let best = (0..SLOTS).rev().max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap();
+            let at = self.scheduler.explore(entropy, SLOTS).unwrap_or(best);
+            hits += usize::from((hot..hot + 4).contains(&at));
+            // Merges differ: one to three runs saved, one to two MiB written.
+            let (saved, bytes) = (1 + self.random(3), (1 << 20) + self.random(1 << 20));
+            let heat = self.heat.relative(self.heats[at], SLOTS);
+            let reward = self.scale.reward(saved, bytes, heat);
+            self.scheduler.reward(&mut self.arms[at], reward);
+        }
+        hits * 100 / picks
+    }
+}
+
+#[test]
+fn four_hot_of_sixteen_slots_get_most_picks_and_again_after_they_move() {
+    for hot_pct in [80, 95] {
+        let mut run = Loop::new(BanditSettings::default());
+        let first = run.hot_share(4, hot_pct, 500);
+        let moved = run.hot_share(10, hot_pct, 300);
+        std::println!(
+            "{hot_pct} % of the reads hot: {first} % of the first 500 picks, {moved} % of the 300 after the move"
+        );
+        assert!(first >= 60 && moved >= 60, "{first} % before the move, {moved} % after it");
+    }
+}
+
+#[test]
+fn a_scheduler_that_only_explores_picks_evenly() {
+    let share = Loop::new(BanditSettings { epsilon_ppm: PPM, ..BanditSettings::default() }).hot_share(4, 80, 2_000);
+    assert!((22..=28).contains(&share), "{share} %");
+}
+
+#[test]
+fn greedy_takes_the_hot_slots_nearly_always() {
+    let settings = BanditSettings { estimator: EstimatorKind::Greedy, ..BanditSettings::default() };
+    let mut run = Loop::new(settings);
+    run.hot_share(4, 80, 200);
+    assert!(run.hot_share(4, 80, 300) >= 85);
+}
