@@ -304,7 +304,7 @@ fn a_clock_at_zero_stepping_back_or_at_its_end_breaks_nothing() {
 type Shape = Vec<(u8, Vec<(u8, u8, u64, u8, u8)>)>;
 
 fn shape() -> impl Strategy<Value = Shape> {
-    let bytes = prop_oneof![0..2_000u64, 0..u64::MAX / 64];
+    let bytes = prop_oneof![0..2_000u64, 0..u64::MAX / 128];
     let table = (0..20u8, 0..30u8, bytes, 0..=100u8, 0..100u8);
     let run = (0..9u8, prop::collection::vec(table, 1..8));
     prop::collection::vec(run, 0..14).prop_map(|mut runs| {
@@ -370,7 +370,7 @@ proptest! {
             bandit.observe(&Event::Reads(ReadSample { key, gets: *gets, scans: 1, now_ms }));
         }
         let moment = Moment { now_ms, entropy, snapshot_floor: floor, ..Moment::default() };
-        let jobs = settle(&mut bandit, &mut tree, &moment, 20_000);
+        let jobs = settle(&mut bandit, &mut tree, &moment, &mut vec![], 20_000);
         prop_assert!(jobs.is_ok(), "{}: {settings:?}", jobs.unwrap_err());
         let view = tree.view();
         prop_assert_eq!(bandit.debt_bytes(&view), 0);

@@ -136,7 +136,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             if before.as_ref() == Some(&step) {
                 continue;
             }
-            let planned = self.plan(&version, pieces, &step)?;
+            let Some(planned) = self.plan(&version, pieces, &step) else { continue };
             let decision = search.offer(&planned, rule, self.settings.job_bytes_max, step == smallest);
             if decision.is_some() || search.judge(&planned, u64::MAX) == Verdict::Busy {
                 return decision;
