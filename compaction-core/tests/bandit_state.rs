@@ -17,7 +17,13 @@ fn learned() -> (VersionVec<u32>, BanditVec<u32>) {
         });
         tree.push_run(1, tables.collect::<Vec<_>>()).unwrap();
     }
-    let settings = BanditSettings { table_bytes_max: 100, cold_runs_max: 2, slots_max: 16, ..Default::default() };
+    let settings = BanditSettings {
+        table_bytes_max: 100,
+        cold_runs_max: 2,
+        slots_max: 16,
+        epsilon_ppm: 400_000,
+        ..Default::default()
+    };
     let mut bandit = BanditVec::new(settings, vec![]).unwrap();
     bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 5, bytes: 0 });
     for entropy in 0..6 {
