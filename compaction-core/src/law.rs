@@ -157,7 +157,7 @@ impl core::error::Error for SettleError {}
 /// # Errors
 /// The first law that is broken, or [`SettleError::Restless`] after `steps_max` jobs.
 pub fn settle<K, T, R, J>(
-    strategy: &mut impl CompactionStrategy<K>,
+    strategy: &mut (impl CompactionStrategy<K> + ?Sized),
     buf: &mut VersionBuf<K, T, R, J>,
     moment: &Moment,
     scratch: &mut impl Storage<Table<K>>,

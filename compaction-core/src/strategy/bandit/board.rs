@@ -27,7 +27,8 @@ impl Board {
         board
     }
 
-    fn add<K>(&mut self, slots: &mut [Slot<K>], at: usize) {
+    /// Lists the slot at position `at`, which is not listed yet. O(1).
+    pub(crate) fn add<K>(&mut self, slots: &mut [Slot<K>], at: usize) {
         let Ok(name) = u32::try_from(at) else { return };
         if let Some(nth) = slots.get_mut(self.due) {
             nth.nth_due = name;

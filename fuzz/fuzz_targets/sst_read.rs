@@ -1,0 +1,114 @@
+//! A damaged table answers as the intact one did or with an error; damage under right checksums never panics or runs away.
+#![no_main]
+
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use lsm_fuzz::Damage;
+use lsm_std::fs::{MemFs, Purpose};
+use lsm_std::fuzzing::{Access, Cache, TableOptions, TableReader, TableWriter, key_hash};
+use lsm_std::{Entry, Error, Kind, Result};
+
+const ID: u64 = 7;
+const NAME: &str = "000007.sst";
+const FOOTER_BYTES: usize = 48;
+const ENTRIES_MAX: usize = 64;
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    entries: Vec<(Vec<u8>, u8, Option<Vec<u8>>)>,
+    block_bytes: u8,
+    lz4: bool,
+    filter_bits: u8,
+    probe: Vec<u8>,
+    damage: Damage,
+    /// Damage only one part (data, filter, index, properties), and make its checksum right again.
+    resealed: Option<u8>,
+}
+
+fuzz_target!(|input: Input| {
+    let fs = Arc::new(MemFs::new());
+    let entries = entries(&input);
+    write(&fs, &input, &entries).expect("a lawful table is written");
+    let mut bytes = fs.bytes(NAME).expect("the table is there");
+    assert_eq!(read(&fs, &input.probe).expect("an intact table is read"), entries);
+    match input.resealed {
+        None => input.damage.apply(&mut bytes),
+        Some(part) => reseal(&mut bytes, part, &input.damage),
+    }
+    fs.set_bytes(NAME, bytes);
+    match read(&fs, &input.probe) {
+        Ok(found) if input.resealed.is_none() => assert_eq!(found, entries, "damage changed an answer"),
+        Ok(_) => {}
+        Err(error) => assert!(matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. }), "{error}"),
+    }
+});
+
+fn entries(input: &Input) -> Vec<Entry> {
+    let entry = |(key, seqno, value): &(Vec<u8>, u8, Option<Vec<u8>>)| Entry {
+        key: Bytes::copy_from_slice(key),
+        seqno: u64::from(*seqno),
+        kind: if value.is_some() { Kind::Put } else { Kind::Delete },
+        value: value.as_deref().map(Bytes::copy_from_slice).unwrap_or_default(),
+    };
+    let mut entries: Vec<Entry> = input.entries.iter().take(ENTRIES_MAX).map(entry).collect();
+    if entries.is_empty() {
+        entries.push(entry(&(Vec::new(), 0, None)));
+    }
+    entries.sort_by(Entry::order);
+    entries.dedup_by(|a, b| a.key == b.key && a.seqno == b.seqno);
+    entries
+}
+
+fn write(fs: &MemFs, input: &Input, entries: &[Entry]) -> Result<()> {
+    // One block when it is to be damaged behind its checksum, so that its place is known.
+    let block_bytes = if input.resealed.is_some() { usize::MAX } else { usize::from(input.block_bytes) + 1 };
+    let options = TableOptions { block_bytes, lz4: input.lz4, filter_bits: input.filter_bits % 20 };
+    let mut table = TableWriter::new(fs, Path::new(""), ID, &options, Purpose::Flush)?;
+    for entry in entries {
+        table.add(&entry.key, entry.seqno, entry.kind, &entry.value)?;
+    }
+    table.finish(1, 1).map(drop)
+}
+
+/// Everything the table can be asked: all entries, forward and backward; each by its key; one key more; all bytes verified.
+fn read(fs: &Arc<MemFs>, probe: &[u8]) -> Result<Vec<Entry>> {
+    let table = TableReader::open(fs.clone(), Path::new(""), ID, Cache::new(1 << 16, 4))?;
+    let all = || table.range(Bound::Unbounded, Bound::Unbounded, Access::Read);
+    let forward = all().collect::<Result<Vec<Entry>>>()?;
+    let mut backward = all().rev().collect::<Result<Vec<Entry>>>()?;
+    backward.reverse();
+    for entry in &forward {
+        let _ = table.get(&entry.key, key_hash(&entry.key), entry.seqno)?;
+    }
+    let key = Bytes::copy_from_slice(probe);
+    let _ = table.get(&key, key_hash(&key), u64::MAX)?;
+    let _ = table.range(Bound::Excluded(key.clone()), Bound::Unbounded, Access::Merge).next().transpose()?;
+    let _ = table.range(Bound::Unbounded, Bound::Included(key), Access::ReadNoFill).next_back().transpose()?;
+    table.verify()?;
+    assert_eq!(forward, backward, "forward and backward differ in a table that verifies");
+    Ok(forward)
+}
+
+/// Damages one part of a table of one data block and seals it again.
+fn reseal(bytes: &mut [u8], part: u8, damage: &Damage) {
+    let footer = bytes.len() - FOOTER_BYTES;
+    let offset =
+        |at: usize| u64::from_le_bytes(bytes[footer + at..footer + at + 8].try_into().expect("eight bytes")) as usize;
+    let ends = [0, offset(0), offset(8), offset(16), footer];
+    let part = usize::from(part % 4);
+    let (start, end) = (ends[part], ends[part + 1]);
+    if start == end {
+        return;
+    }
+    damage.patch(&mut bytes[start..end - 4]);
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&ID.to_le_bytes());
+    sum.update(&(start as u64).to_le_bytes());
+    sum.update(&bytes[start..end - 4]);
+    bytes[end - 4..end].copy_from_slice(&sum.finalize().to_le_bytes());
+}
