@@ -90,7 +90,7 @@ pub use storage::{Lent, Storage};
 #[cfg(all(feature = "alloc", feature = "bandit"))]
 pub use strategy::BanditVec;
 #[cfg(feature = "bandit")]
-pub use strategy::{Bandit, Reward, Slot};
+pub use strategy::{Bandit, KeyCodec, PlainKeys, Reward, Slot};
 pub use strategy::{BanditSettings, EstimatorKind};
 pub use strategy::{
     CompactionStrategy, Event, Fifo, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings, Outcome,

@@ -58,6 +58,11 @@ pub enum DecodeError {
         /// Its name.
         field: &'static str,
     },
+    /// This field is there, but nobody wrote it so.
+    Senseless {
+        /// Its name.
+        field: &'static str,
+    },
     /// No strategy has this name.
     UnknownStrategy {
         /// The stored name.
@@ -78,6 +83,7 @@ impl fmt::Display for DecodeError {
             }
             Self::Version { found, known } => write!(f, "format version {found}, known are 1 to {known}"),
             Self::Missing { field } => write!(f, "the record ends before {field}"),
+            Self::Senseless { field } => write!(f, "{field} makes no sense"),
             Self::UnknownStrategy { name } => write!(f, "unknown strategy {name}"),
             Self::Invalid(error) => write!(f, "{error}"),
         }

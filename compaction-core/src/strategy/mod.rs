@@ -13,7 +13,7 @@ use crate::version::Version;
 #[cfg(all(feature = "alloc", feature = "bandit"))]
 pub use bandit::BanditVec;
 #[cfg(feature = "bandit")]
-pub use bandit::{Bandit, Reward, Slot};
+pub use bandit::{Bandit, KeyCodec, PlainKeys, Reward, Slot};
 pub use bandit::{BanditSettings, EstimatorKind};
 pub use fifo::{Fifo, FifoSettings};
 pub use leveled::{Granularity, Leveled, LeveledSettings};

@@ -27,8 +27,7 @@ impl Board {
         board
     }
 
-    /// Lists the slot at position `at`, which is not listed yet. O(1).
-    pub(crate) fn add<K>(&mut self, slots: &mut [Slot<K>], at: usize) {
+    fn add<K>(&mut self, slots: &mut [Slot<K>], at: usize) {
         let Ok(name) = u32::try_from(at) else { return };
         if let Some(nth) = slots.get_mut(self.due) {
             nth.nth_due = name;

@@ -33,6 +33,18 @@ pub(crate) fn survey<K: Ord>(slots: &mut [Slot<K>], at: usize, version: &Version
     }
 }
 
+/// Looks at all slots anew. O(slots x runs x log tables).
+pub(crate) fn survey_all<K: Ord>(slots: &mut [Slot<K>], version: &Version<'_, K>, settings: &BanditSettings) {
+    for at in 0..slots.len() {
+        survey(slots, at, version, settings);
+    }
+}
+
+/// How many slots there may be.
+pub(crate) fn slots_max<K>(slots: &impl Storage<Slot<K>>, settings: &BanditSettings) -> usize {
+    (settings.slots_max as usize).min(slots.len_max())
+}
+
 /// The slot that `key` belongs to. O(log slots).
 pub(crate) fn slot_of<K: Ord>(slots: &[Slot<K>], key: &K) -> usize {
     slots.partition_point(|slot| slot.guard.as_ref().is_none_or(|guard| guard <= key)).saturating_sub(1)
@@ -44,10 +56,8 @@ where
     K: Ord + Clone,
     S: Storage<Slot<K>>,
 {
-    let max = (settings.slots_max as usize).min(slots.len_max());
-    for at in 0..slots.as_slice().len() {
-        survey(slots.as_mut_slice(), at, version, settings);
-    }
+    let max = slots_max(slots, settings);
+    survey_all(slots.as_mut_slice(), version, settings);
     let total = version.runs_bytes(0..version.level_runs(0).start);
     let least = u128::from(settings.table_bytes_max).saturating_mul(2);
     let share = least.max(total.checked_div(u128::try_from(max).unwrap_or(u128::MAX)).unwrap_or(0));
@@ -99,9 +109,7 @@ where
             at = at.saturating_add(1);
             continue;
         }
-        left.arm = left.arm.joined(right.arm);
-        left.heat += right.heat;
-        left.owed = left.owed.saturating_add(right.owed);
+        left.join(right);
         storage::remove(slots, at.saturating_add(1), 1);
         survey(slots.as_mut_slice(), at, version, settings);
     }

@@ -34,6 +34,8 @@ mod settings;
 mod slot;
 #[cfg(feature = "bandit")]
 mod stack;
+#[cfg(feature = "bandit")]
+mod state;
 #[cfg(all(test, feature = "bandit"))]
 mod tests;
 #[cfg(feature = "bandit")]
@@ -48,3 +50,5 @@ pub use reward::Reward;
 pub use settings::{BanditSettings, EstimatorKind};
 #[cfg(feature = "bandit")]
 pub use slot::Slot;
+#[cfg(feature = "bandit")]
+pub use state::{KeyCodec, PlainKeys};

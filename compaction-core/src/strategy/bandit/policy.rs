@@ -30,8 +30,8 @@ pub struct Bandit<K, S> {
     pub(super) scale: Scale,
     board: Board,
     pub(super) next_id: u32,
-    /// Edit number of the version that the slots were last held against.
-    edit: u64,
+    /// Edit number of the version that the slots were last held against; `None` when they never were.
+    edit: Option<u64>,
     last_reward: Option<Reward>,
     key: PhantomData<K>,
 }
@@ -61,7 +61,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             scale: Scale::default(),
             board: Board::default(),
             next_id: 1,
-            edit: 0,
+            edit: None,
             last_reward: None,
             key: PhantomData,
         })
@@ -94,7 +94,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers the slots that want a merge: perhaps any one first, then the best.
     fn pick(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
         let slots = self.slots.as_slice();
-        if slots.is_empty() {
+        if self.is_blind() {
             let stack = Stack::of(&search.version(), None, None);
             return self.offer(search, &Slot::EMPTY, &stack, false);
         }
@@ -161,17 +161,33 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         if planned.runs == 1 { version.plan(&Plan { work: Work::Move, ..plan }) } else { Some(planned) }
     }
 
-    /// Looks at the tree anew after an edit that may have touched any slot.
+    /// Whether the slots say nothing of the tree: then the whole key range counts as one slot.
+    fn is_blind(&self) -> bool {
+        self.edit.is_none() || self.slots.as_slice().is_empty()
+    }
+
+    /// How many slots there may be.
+    pub(super) fn slots_max(&self) -> usize {
+        guards::slots_max(&self.slots, &self.settings)
+    }
+
+    /// The slots are new: they say nothing of the tree yet.
+    pub(super) fn forget_tree(&mut self) {
+        (self.edit, self.board) = (None, Board::default());
+    }
+
+    /// Looks at the tree anew after edits that may have touched any slot, and cuts the slots anew.
     fn look(&mut self, version: &Version<'_, K>) {
         if !self.slots.as_slice().is_empty() || self.slots.push(Slot::EMPTY).is_ok() {
             guards::recut(&mut self.slots, &mut self.next_id, version, &self.settings);
         }
+        self.refresh();
     }
 
     /// Whether `version` is the next one after that last looked at; notes it as such.
     fn follows(&mut self, version: &Version<'_, K>) -> bool {
-        let follows = version.edit() == self.edit.wrapping_add(1) && !self.slots.as_slice().is_empty();
-        self.edit = version.edit();
+        let follows = self.edit.is_some_and(|edit| version.edit() == edit.wrapping_add(1));
+        self.edit = Some(version.edit());
         follows
     }
 
@@ -184,33 +200,36 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     }
 
     fn flushed(&mut self, version: &Version<'_, K>) {
+        let loaded = self.edit.is_none() && !self.slots.as_slice().is_empty();
         // A flush changes level 0 alone.
-        if !self.follows(version) {
-            self.look(version);
+        if self.follows(version) {
+            return;
+        }
+        if loaded {
+            // As the slots were when they were saved, so that the same decisions follow.
+            guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
             self.refresh();
+        } else {
+            self.look(version);
         }
     }
 
     fn done(&mut self, version: &Version<'_, K>, outcome: &Outcome) {
         let follows = self.follows(version);
+        let slots = self.slots.as_mut_slice();
         let slot = match outcome.reason.rule {
-            Rule::Slot { slot, .. } => self.slots.as_slice().iter().position(|known| known.id == slot),
+            Rule::Slot { slot, .. } => slots.iter().position(|known| known.id == slot),
             _ => None,
         };
-        let Some(at) = slot else {
-            self.look(version);
-            return self.refresh();
+        let Some((at, shape)) = slot.and_then(|at| Some((at, slots.get(at)?.shape))) else {
+            return self.look(version);
         };
-        let alone = |slot: &Slot<K>| follows && !slot.shape.crossed;
-        let before = self.slots.as_slice().get(at).map_or(0, |slot| slot.shape.runs);
-        if self.slots.as_slice().get(at).is_some_and(alone) {
-            guards::survey(self.slots.as_mut_slice(), at, version, &self.settings);
+        if follows && !shape.crossed {
+            guards::survey(slots, at, version, &self.settings);
         } else {
-            for at in 0..self.slots.as_slice().len() {
-                guards::survey(self.slots.as_mut_slice(), at, version, &self.settings);
-            }
+            guards::survey_all(slots, version, &self.settings);
         }
-        self.reward(at, before, outcome);
+        self.reward(at, shape.runs, outcome);
         self.refresh();
     }
 
@@ -229,19 +248,19 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         }
     }
 
-    /// Charges reads to the slot that they met. O(log slots).
+    /// Charges reads to the slot that they met. O(log slots), and O(slots) when they make it want a merge.
     fn read(&mut self, sample: &ReadSample<'_, K>) {
         let at = guards::slot_of(self.slots.as_slice(), sample.key);
         let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
         let was_due = slot.is_due();
         let cost = heat::read_cost(sample.gets, sample.scans);
         slot.charge(cost);
-        let listed = was_due || !slot.is_due();
+        let is_new = slot.is_due() && !was_due;
         if self.heat.add(&mut slot.heat, cost, sample.now_ms) {
             self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
         }
-        if !listed {
-            self.board.add(self.slots.as_mut_slice(), at);
+        if is_new {
+            self.board = Board::of(self.slots.as_mut_slice());
         }
     }
 }
@@ -298,7 +317,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
         let level = version.level_runs(0);
         let full = u64::try_from(level.len()).is_ok_and(|runs| runs > self.settings.l0_runs_max);
         let above = if full { version.runs_bytes(level) } else { 0 };
-        let below = if self.slots.as_slice().is_empty() {
+        let below = if self.is_blind() {
             let want = wish::want(&Stack::of(version, None, None), &self.settings);
             if want.threshold == 0 { u128::from(want.bytes) } else { 0 }
         } else {

@@ -87,6 +87,13 @@ impl<K> Slot<K> {
         self.owed >= self.shape.want.threshold && self.shape.want.threshold != u64::MAX
     }
 
+    /// Takes in the slot that begins where this one ends.
+    pub(crate) fn join(&mut self, right: &Self) {
+        self.arm = self.arm.joined(right.arm);
+        self.heat += right.heat;
+        self.owed = self.owed.saturating_add(right.owed);
+    }
+
     /// Charges reads that cost `cost` for each run beyond the first.
     pub(crate) fn charge(&mut self, cost: u64) {
         let extra = u64::from(self.shape.runs.saturating_sub(1));

@@ -1,0 +1,195 @@
+//! What the bandit learned, as bytes: one record with version and checksum, all numbers little-endian.
+//!
+//! ```text
+//! next slot id u32 | scheduler: unit f64, total f64 | heat: unit f64, total f64, last u64 ms
+//! reward scale: known u8, mean f64 | number of slots u32, then each slot:
+//!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed u64 | guard: length u32, bytes (none in the first slot)
+//! ```
+//! At most 44 bytes and the guard's for each slot, and 75 beside them.
+
+use super::arm::Arm;
+use super::policy::Bandit;
+use super::slot::Slot;
+use crate::config::codec::{Reader, Writer};
+use crate::config::{DecodeError, EncodeError};
+use crate::storage::Storage;
+
+const MAGIC: [u8; 4] = *b"LSMb";
+const VERSION: u16 = 1;
+
+/// How keys are stored in learned state. An engine implements it, on a type of its own, for the key type that it uses.
+pub trait KeyCodec<K> {
+    /// Hands the key's bytes to `put`, once.
+    fn encode(&self, key: &K, put: &mut dyn FnMut(&[u8]));
+
+    /// The key that has these bytes; `None` when none has.
+    fn decode(&self, bytes: &[u8]) -> Option<K>;
+}
+
+/// Integers, little-endian, and byte strings, as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlainKeys;
+
+impl KeyCodec<u32> for PlainKeys {
+    fn encode(&self, key: &u32, put: &mut dyn FnMut(&[u8])) {
+        put(&key.to_le_bytes());
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Option<u32> {
+        bytes.try_into().ok().map(u32::from_le_bytes)
+    }
+}
+
+impl KeyCodec<u64> for PlainKeys {
+    fn encode(&self, key: &u64, put: &mut dyn FnMut(&[u8])) {
+        put(&key.to_le_bytes());
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Option<u64> {
+        bytes.try_into().ok().map(u64::from_le_bytes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl KeyCodec<alloc::vec::Vec<u8>> for PlainKeys {
+    fn encode(&self, key: &alloc::vec::Vec<u8>, put: &mut dyn FnMut(&[u8])) {
+        put(key);
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Option<alloc::vec::Vec<u8>> {
+        Some(bytes.into())
+    }
+}
+
+/// What a record holds beside its slots.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    next_id: u32,
+    unit: f64,
+    total: f64,
+    heat_unit: f64,
+    heat_total: f64,
+    last_ms: u64,
+    log_mean: Option<f64>,
+    slots: u32,
+}
+
+impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
+    /// Writes what was learned; the number of bytes written. No allocation.
+    ///
+    /// # Errors
+    /// `out` is too short; the error says how much is needed.
+    pub fn save(&self, codec: &impl KeyCodec<K>, out: &mut [u8]) -> Result<usize, EncodeError> {
+        let mut writer = Writer::new(out, MAGIC, VERSION);
+        writer.u32(self.next_id);
+        for value in [self.scheduler.unit, self.scheduler.total, self.heat.unit, self.heat.total] {
+            writer.u64(value.to_bits());
+        }
+        writer.u64(self.heat.last_ms);
+        writer.u8(u8::from(self.scale.log_mean.is_some()));
+        writer.u64(self.scale.log_mean.unwrap_or(0.0).to_bits());
+        let slots = self.slots.as_slice();
+        writer.u32(u32::try_from(slots.len()).unwrap_or(u32::MAX));
+        for slot in slots {
+            writer.u32(slot.id);
+            writer.u64(slot.arm.picks);
+            for value in [slot.arm.weight, slot.arm.mean, slot.heat] {
+                writer.u64(value.to_bits());
+            }
+            writer.u64(slot.owed);
+            if let Some(guard) = &slot.guard {
+                codec.encode(guard, &mut |bytes| {
+                    writer.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+                    writer.put(bytes);
+                });
+            }
+        }
+        writer.finish()
+    }
+
+    /// Reads back what was learned, in place of what this strategy knows so far. When there are more slots than the settings
+    /// or the storage allow, those of the largest keys are joined. To be called before the first event.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; the strategy is then as before.
+    pub fn load(&mut self, codec: &impl KeyCodec<K>, bytes: &[u8]) -> Result<(), DecodeError> {
+        let mut reader = Reader::open(bytes, MAGIC, VERSION)?;
+        let header = header(&mut reader)?;
+        let slots = reader.clone();
+        // Once to see that all of it is sound, once to take it.
+        let mut before = None;
+        for nth in 0..header.slots {
+            let slot = read_slot(&mut reader, codec, nth)?;
+            if nth > 0 && slot.guard <= before {
+                return Err(DecodeError::Senseless { field: "guard" });
+            }
+            before = slot.guard;
+        }
+        reader.end()?;
+        self.take(&header, slots, codec)
+    }
+
+    fn take(&mut self, header: &Header, mut reader: Reader<'_>, codec: &impl KeyCodec<K>) -> Result<(), DecodeError> {
+        self.slots.truncate(0);
+        let max = self.slots_max();
+        for nth in 0..header.slots {
+            let slot = read_slot(&mut reader, codec, nth)?;
+            if self.slots.as_slice().len() < max {
+                // It fits: `max` is no more than the storage holds.
+                let _ = self.slots.push(slot);
+            } else if let Some(last) = self.slots.as_mut_slice().last_mut() {
+                last.join(&slot);
+            }
+        }
+        self.next_id = header.next_id;
+        (self.scheduler.unit, self.scheduler.total) = (header.unit, header.total);
+        (self.heat.unit, self.heat.total, self.heat.last_ms) = (header.heat_unit, header.heat_total, header.last_ms);
+        self.scale.log_mean = header.log_mean;
+        self.forget_tree();
+        Ok(())
+    }
+}
+
+fn header(reader: &mut Reader<'_>) -> Result<Header, DecodeError> {
+    let next_id = reader.u32("next slot id")?;
+    let unit = positive(reader, "scheduler unit")?;
+    let total = number(reader, "scheduler total")?;
+    let heat_unit = positive(reader, "heat unit")?;
+    let heat_total = number(reader, "heat total")?;
+    let last_ms = reader.u64("heat time")?;
+    let known = reader.u8("reward scale")? != 0;
+    let log_mean = f64::from_bits(reader.u64("reward scale")?);
+    if !log_mean.is_finite() {
+        return Err(DecodeError::Senseless { field: "reward scale" });
+    }
+    let log_mean = known.then_some(log_mean);
+    let slots = reader.u32("number of slots")?;
+    Ok(Header { next_id, unit, total, heat_unit, heat_total, last_ms, log_mean, slots })
+}
+
+fn read_slot<K>(reader: &mut Reader<'_>, codec: &impl KeyCodec<K>, nth: u32) -> Result<Slot<K>, DecodeError> {
+    let id = reader.u32("slot id")?;
+    let picks = reader.u64("picks")?;
+    let weight = number(reader, "weight")?;
+    let mean = number(reader, "mean reward")?;
+    let heat = number(reader, "heat")?;
+    let owed = reader.u64("owed")?;
+    let mut guard = None;
+    if nth > 0 {
+        let len = usize::try_from(reader.u32("guard")?).unwrap_or(usize::MAX);
+        let key = codec.decode(reader.take("guard", len)?);
+        guard = Some(key.ok_or(DecodeError::Senseless { field: "guard" })?);
+    }
+    Ok(Slot { guard, id, arm: Arm { picks, weight, mean }, heat, owed, ..Slot::EMPTY })
+}
+
+/// A number that is finite and not negative.
+fn number(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {
+    let value = f64::from_bits(reader.u64(field)?);
+    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(DecodeError::Senseless { field }) }
+}
+
+fn positive(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {
+    let value = number(reader, field)?;
+    if value >= 1.0 { Ok(value) } else { Err(DecodeError::Senseless { field }) }
+}
