@@ -87,15 +87,18 @@ pub use edit::VersionVec;
 pub use edit::{BeginError, EditError, Ticket, VersionBuf};
 pub use law::{LawError, SettleError, check_decision, settle};
 pub use storage::{Lent, Storage};
+#[cfg(feature = "alloc")]
+pub use strategy::AnyStrategyVec;
 #[cfg(all(feature = "alloc", feature = "bandit"))]
 pub use strategy::BanditVec;
 #[cfg(feature = "bandit")]
 pub use strategy::{Bandit, KeyCodec, PlainKeys, Reward, Slot};
 pub use strategy::{BanditSettings, EstimatorKind};
 pub use strategy::{
-    CompactionStrategy, Event, Fifo, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings, Outcome,
-    ReadSample, Search, Tiered, TieredSettings,
+    AnyStrategy, CompactionStrategy, Event, Fifo, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings,
+    NoSlots, Outcome, ReadSample, Search, Tiered, TieredSettings,
 };
+pub use strategy::{BanditSettings, EstimatorKind};
 #[cfg(feature = "alloc")]
 pub use version::TableIndex;
 pub use version::{Inputs, Plan, Planned, Run, Span, Table, Totals, TreeError, Version, check};

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use compaction_core::{AnySettings, ConfigError, DecodeError, EncodeError, Full, KeysError, Tiered, TieredSettings};
+use compaction_core::{
+    AnySettings, BanditSettings, ConfigError, DecodeError, EncodeError, EstimatorKind, FifoSettings, Full, Granularity,
+    KeysError, LeveledSettings, Tiered, TieredSettings,
+};
 use proptest::prelude::*;
 
 fn encoded(settings: &AnySettings) -> Vec<u8> {
@@ -41,8 +44,60 @@ fn tiered() -> impl Strategy<Value = TieredSettings> {
     )
 }
 
+/// Each setting takes its own value, so that two fields in the wrong order show.
+fn leveled() -> impl Strategy<Value = LeveledSettings> {
+    let counts = (1..=u32::MAX, 2..=u32::MAX, 2..=32u8, any::<u32>(), 1..=u32::MAX);
+    let sizes = (1..=u64::MAX, 1..=u64::MAX, 1..=u64::MAX, any::<u64>(), any::<u64>());
+    let kinds = (any::<bool>(), any::<bool>(), any::<bool>());
+    (counts, sizes, kinds).prop_map(|(counts, sizes, kinds)| LeveledSettings {
+        l0_runs_max: counts.0,
+        base_bytes: sizes.0,
+        fanout: counts.1,
+        levels_max: counts.2,
+        table_bytes_max: sizes.1,
+        job_bytes_max: sizes.2,
+        dynamic: kinds.0,
+        granularity: if kinds.1 { Granularity::Table } else { Granularity::Level },
+        tombstone_pct_max: counts.3,
+        tombstone_age_ms_max: sizes.3,
+        ttl_ms: sizes.4,
+        intra_l0: kinds.2,
+        runs_max: if kinds.0 { 1 } else { counts.4 },
+    })
+}
+
+fn bandit() -> impl Strategy<Value = BanditSettings> {
+    let sizes = (1..=u64::MAX, 1..=u64::MAX, 1..=u64::MAX, any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
+    let slots = (1..=BanditSettings::SLOTS_MAX, 1..=BanditSettings::COLD_RUNS_MAX);
+    let odds = (0..=1_000_000u64, 0..=BanditSettings::UCB_C_PPM_MAX, 1..=1_000_000u64);
+    let discount = BanditSettings::DISCOUNT_PPM_MIN..=1_000_000;
+    (sizes, slots, odds, discount, any::<bool>(), any::<bool>()).prop_map(
+        |(sizes, slots, odds, discount_ppm, intra_l0, ucb)| BanditSettings {
+            l0_runs_max: sizes.0,
+            table_bytes_max: sizes.1,
+            job_bytes_max: sizes.2,
+            intra_l0,
+            tombstone_pct_max: sizes.3,
+            tombstone_age_ms_max: sizes.4,
+            ttl_ms: sizes.5,
+            max_space_amp_pct: sizes.6,
+            slots_max: slots.0,
+            cold_runs_max: slots.1,
+            estimator: if ucb { EstimatorKind::Ucb } else { EstimatorKind::Greedy },
+            epsilon_ppm: odds.0,
+            ucb_c_ppm: odds.1,
+            alpha_ppm: odds.2,
+            discount_ppm,
+        },
+    )
+}
+
 fn any_settings() -> impl Strategy<Value = AnySettings> {
     prop_oneof![
+        leveled().prop_map(AnySettings::from),
+        bandit().prop_map(AnySettings::Bandit),
+        (1..=u64::MAX, any::<u64>())
+            .prop_map(|(bytes_max, ttl_ms)| AnySettings::Fifo(FifoSettings { bytes_max, ttl_ms })),
         tiered().prop_map(AnySettings::Tiered),
         Just(AnySettings::Idle),
         (1..=u64::MAX).prop_map(|table_bytes_max| AnySettings::Full(Full { table_bytes_max })),
@@ -79,6 +134,27 @@ fn settings_that_nothing_can_work_with_are_refused_by_name() {
     let settings = AnySettings::Tiered(TieredSettings { table_bytes_max: 0, ..TieredSettings::default() });
     let wrong = ConfigError::OutOfRange { name: "table_bytes_max", value: 0, min: 1, max: u64::MAX };
     assert_eq!(AnySettings::decode(&encoded(&settings)), Err(DecodeError::Invalid(wrong)));
+}
+
+#[test]
+fn a_kind_or_a_switch_that_does_not_exist_is_named() {
+    let mut record = encoded(&AnySettings::Leveled(LeveledSettings::default()));
+    // Behind the header, the name and five numbers: `dynamic`, then `granularity`.
+    let dynamic = 10 + 1 + "LeveledCompaction".len() + 4 + 8 + 4 + 1 + 8 + 8;
+    record[dynamic + 1] = 2;
+    let wrong = ConfigError::OutOfRange { name: "granularity", value: 2, min: 0, max: 1 };
+    assert_eq!(AnySettings::decode(&sealed(record)), Err(DecodeError::Invalid(wrong)));
+}
+
+#[test]
+fn leveled_and_lazy_are_told_apart_by_their_runs() {
+    let (leveled, lazy) = (LeveledSettings::default(), LeveledSettings::lazy());
+    assert_eq!(AnySettings::from(leveled), AnySettings::Leveled(leveled));
+    assert_eq!(AnySettings::from(lazy), AnySettings::Lazy(lazy));
+    for mixed in [AnySettings::Leveled(lazy), AnySettings::Lazy(leveled)] {
+        assert!(matches!(mixed.check(), Err(ConfigError::OutOfRange { name: "runs_max", .. })));
+        assert!(matches!(AnySettings::decode(&encoded(&mixed)), Err(DecodeError::Invalid(_))));
+    }
 }
 
 #[test]

@@ -1,1 +1,4 @@
 //! Harness shared by the cross-crate tests.
+
+pub mod drawn;
+pub mod settings;

@@ -3,6 +3,7 @@
 mod checksum;
 pub(crate) mod codec;
 mod error;
+mod fields;
 mod keys;
 mod settings;
 
@@ -34,6 +35,11 @@ pub enum ConfigError {
         /// Its value.
         value: u64,
     },
+    /// The strategy is not part of this build.
+    NotBuilt {
+        /// The feature of the crate that it needs.
+        feature: &'static str,
+    },
 }
 
 impl ConfigError {
@@ -56,6 +62,7 @@ impl fmt::Display for ConfigError {
             }
             Self::OutOfRange { name, value, min, max } => write!(f, "{name} is {value}, must lie in {min}..={max}"),
             Self::NotStored { name, value } => write!(f, "{name} is {value}, which this form cannot hold"),
+            Self::NotBuilt { feature } => write!(f, "the strategy needs the crate's feature {feature}"),
         }
     }
 }

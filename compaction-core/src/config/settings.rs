@@ -1,8 +1,9 @@
 //! The settings of any strategy, and their stored form.
 
 use super::codec::{FRAME_LEN, Reader, Writer};
+use super::fields;
 use super::{ConfigError, DecodeError, EncodeError, StoredName};
-use crate::strategy::{Full, Tiered, TieredSettings};
+use crate::strategy::{BanditSettings, Fifo, FifoSettings, Full, Leveled, LeveledSettings, Tiered, TieredSettings};
 
 const MAGIC: [u8; 4] = *b"LSMc";
 const VERSION: u16 = 1;
@@ -22,6 +23,14 @@ const VERSION: u16 = 1;
 pub enum AnySettings {
     /// Size-tiered.
     Tiered(TieredSettings),
+    /// Leveled, with `runs_max` 1.
+    Leveled(LeveledSettings),
+    /// Lazy leveling: leveled with a `runs_max` above 1.
+    Lazy(LeveledSettings),
+    /// Adaptive. Its settings are always read and written; the strategy needs the feature `bandit`.
+    Bandit(BanditSettings),
+    /// First in, first out.
+    Fifo(FifoSettings),
     /// Nothing is ever merged.
     Idle,
     /// Everything is always merged.
@@ -37,6 +46,10 @@ impl AnySettings {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Tiered(_) => Tiered::NAME,
+            Self::Leveled(_) => Leveled::NAME,
+            Self::Lazy(_) => Leveled::LAZY_NAME,
+            Self::Bandit(_) => BanditSettings::NAME,
+            Self::Fifo(_) => Fifo::NAME,
             Self::Idle => "Idle",
             Self::Full(_) => "Full",
         }
@@ -49,6 +62,16 @@ impl AnySettings {
     pub fn check(&self) -> Result<(), ConfigError> {
         match self {
             Self::Tiered(settings) => Tiered::new(*settings).map(drop),
+            Self::Leveled(settings) => {
+                ConfigError::within("runs_max", settings.runs_max.into(), 1, 1)?;
+                Leveled::new(*settings).map(drop)
+            }
+            Self::Lazy(settings) => {
+                ConfigError::within("runs_max", settings.runs_max.into(), 2, u32::MAX.into())?;
+                Leveled::new(*settings).map(drop)
+            }
+            Self::Bandit(settings) => settings.check(),
+            Self::Fifo(settings) => Fifo::new(*settings).map(drop),
             Self::Idle => Ok(()),
             Self::Full(full) => ConfigError::positive("table_bytes_max", full.table_bytes_max),
         }
@@ -64,7 +87,10 @@ impl AnySettings {
         writer.u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
         writer.put(name);
         match self {
-            Self::Tiered(settings) => write_tiered(&mut writer, settings),
+            Self::Tiered(settings) => fields::write_tiered(&mut writer, settings),
+            Self::Leveled(settings) | Self::Lazy(settings) => fields::write_leveled(&mut writer, settings),
+            Self::Bandit(settings) => fields::write_bandit(&mut writer, settings),
+            Self::Fifo(settings) => fields::write_fifo(&mut writer, settings),
             Self::Idle => {}
             Self::Full(Full { table_bytes_max }) => writer.u64(*table_bytes_max),
         }
@@ -79,10 +105,14 @@ impl AnySettings {
         let mut reader = Reader::open(bytes, MAGIC, VERSION)?;
         let len = reader.u8("strategy name")?;
         let name = reader.take("strategy name", usize::from(len))?;
-        let settings = match name {
-            _ if name == Tiered::NAME.as_bytes() => Self::Tiered(read_tiered(&mut reader)?),
-            b"Idle" => Self::Idle,
-            b"Full" => Self::Full(Full { table_bytes_max: reader.u64("table_bytes_max")? }),
+        let settings = match core::str::from_utf8(name) {
+            Ok(Tiered::NAME) => Self::Tiered(fields::read_tiered(&mut reader)?),
+            Ok(Leveled::NAME) => Self::Leveled(fields::read_leveled(&mut reader)?),
+            Ok(Leveled::LAZY_NAME) => Self::Lazy(fields::read_leveled(&mut reader)?),
+            Ok(BanditSettings::NAME) => Self::Bandit(fields::read_bandit(&mut reader)?),
+            Ok(Fifo::NAME) => Self::Fifo(fields::read_fifo(&mut reader)?),
+            Ok("Idle") => Self::Idle,
+            Ok("Full") => Self::Full(Full { table_bytes_max: reader.u64("table_bytes_max")? }),
             _ => return Err(DecodeError::UnknownStrategy { name: StoredName::new(name) }),
         };
         reader.end()?;
@@ -91,34 +121,9 @@ impl AnySettings {
     }
 }
 
-fn write_tiered(writer: &mut Writer<'_>, settings: &TieredSettings) {
-    // Taken apart without `..`, so that a new setting cannot be forgotten here.
-    let TieredSettings {
-        size_ratio_ppm,
-        min_merge_width,
-        max_merge_width,
-        max_space_amp_pct,
-        table_bytes_max,
-        runs_max,
-        job_bytes_max,
-    } = *settings;
-    writer.u64(size_ratio_ppm);
-    writer.u32(min_merge_width);
-    writer.u32(max_merge_width);
-    writer.u64(max_space_amp_pct);
-    writer.u64(table_bytes_max);
-    writer.u64(runs_max);
-    writer.u64(job_bytes_max);
-}
-
-fn read_tiered(reader: &mut Reader<'_>) -> Result<TieredSettings, DecodeError> {
-    Ok(TieredSettings {
-        size_ratio_ppm: reader.u64("size_ratio_ppm")?,
-        min_merge_width: reader.u32("min_merge_width")?,
-        max_merge_width: reader.u32("max_merge_width")?,
-        max_space_amp_pct: reader.u64("max_space_amp_pct")?,
-        table_bytes_max: reader.u64("table_bytes_max")?,
-        runs_max: reader.u64("runs_max")?,
-        job_bytes_max: reader.u64("job_bytes_max")?,
-    })
+impl From<LeveledSettings> for AnySettings {
+    /// Leveled, or lazy where a level may have several runs.
+    fn from(settings: LeveledSettings) -> Self {
+        if settings.runs_max > 1 { Self::Lazy(settings) } else { Self::Leveled(settings) }
+    }
 }

@@ -1,5 +1,6 @@
 //! The strategies, and the one trait they share.
 
+mod any;
 mod bandit;
 mod fifo;
 mod leveled;
@@ -10,6 +11,9 @@ mod tiered;
 use crate::decision::{Candidate, Decision, Job, Moment, Reason};
 use crate::version::Version;
 
+#[cfg(feature = "alloc")]
+pub use any::AnyStrategyVec;
+pub use any::{AnyStrategy, NoSlots};
 #[cfg(all(feature = "alloc", feature = "bandit"))]
 pub use bandit::BanditVec;
 #[cfg(feature = "bandit")]

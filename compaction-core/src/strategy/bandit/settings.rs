@@ -70,6 +70,8 @@ pub struct BanditSettings {
 }
 
 impl BanditSettings {
+    /// The name under which the settings are stored.
+    pub const NAME: &'static str = "BanditCompaction";
     /// The largest `cold_runs_max`.
     pub const COLD_RUNS_MAX: u32 = 32;
     /// The largest `slots_max`.
