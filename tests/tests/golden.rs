@@ -101,7 +101,7 @@ impl Stage {
     }
 
     fn done(&mut self, words: &str, jobs_max: usize) -> String {
-        let outcome = match settle(&mut self.strategy, &mut self.tree, &moment(words), jobs_max) {
+        let outcome = match settle(&mut self.strategy, &mut self.tree, &moment(words), &mut vec![], jobs_max) {
             Ok(jobs) => format!("{jobs} jobs, at rest\n"),
             Err(SettleError::Restless { steps }) => format!("{steps} jobs, more to do\n"),
             Err(error) => panic!("{error}\n{}", drawn::list(&self.tree.view())),
