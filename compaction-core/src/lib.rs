@@ -91,13 +91,12 @@ pub use storage::{Lent, Storage};
 pub use strategy::AnyStrategyVec;
 #[cfg(all(feature = "alloc", feature = "bandit"))]
 pub use strategy::BanditVec;
-#[cfg(feature = "bandit")]
-pub use strategy::{Bandit, KeyCodec, PlainKeys, Reward, Slot};
-pub use strategy::{BanditSettings, EstimatorKind};
 pub use strategy::{
     AnyStrategy, CompactionStrategy, Event, Fifo, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings,
-    NoSlots, Outcome, ReadSample, Search, Tiered, TieredSettings,
+    NoSlots, Outcome, ReadSample, Search, SlotStorage, Tiered, TieredSettings,
 };
+#[cfg(feature = "bandit")]
+pub use strategy::{Bandit, KeyCodec, PlainKeys, Reward, Slot};
 pub use strategy::{BanditSettings, EstimatorKind};
 #[cfg(feature = "alloc")]
 pub use version::TableIndex;

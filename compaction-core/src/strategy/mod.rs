@@ -13,7 +13,7 @@ use crate::version::Version;
 
 #[cfg(feature = "alloc")]
 pub use any::AnyStrategyVec;
-pub use any::{AnyStrategy, NoSlots};
+pub use any::{AnyStrategy, NoSlots, SlotStorage};
 #[cfg(all(feature = "alloc", feature = "bandit"))]
 pub use bandit::BanditVec;
 #[cfg(feature = "bandit")]
