@@ -31,7 +31,7 @@ pub use batch::{BATCH_BYTES_MAX, Batch};
 pub use cache::CacheStats;
 pub use clock::{Clock, LogicalClock, SystemClock};
 pub use compaction_core;
-pub use db::{Db, Range, Snapshot};
+pub use db::{Db, Range, Snapshot, Verified};
 pub use error::{Error, Result};
 pub use options::{Options, SyncPolicy};
 pub use report::{Chosen, LevelShape, Report, What};

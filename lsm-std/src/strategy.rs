@@ -44,3 +44,12 @@ pub(crate) fn decode(bytes: &[u8], dir: &Path) -> Result<AnySettings> {
         why: format!("its stored strategy cannot be used: {error}; open it with another one").into(),
     })
 }
+
+/// Where a merge that the user asks for cuts its tables: as the strategy's own merges do.
+pub(crate) fn table_bytes_max(settings: &AnySettings) -> u64 {
+    match settings {
+        AnySettings::Tiered(tiered) => tiered.table_bytes_max,
+        AnySettings::Full(full) => full.table_bytes_max,
+        _ => TieredSettings::default().table_bytes_max,
+    }
+}

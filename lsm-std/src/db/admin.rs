@@ -1,10 +1,12 @@
 //! Maintenance: flush, rest, figures.
 
+use std::ops::RangeBounds;
 use std::time::Duration;
 
 use crate::db::Db;
 use crate::error::Result;
 use crate::fs::Purpose;
+use crate::iter::Bounds;
 use crate::report::shape;
 use crate::stats::Stats;
 use crate::sync::{Ordering, lock};
@@ -21,6 +23,29 @@ impl Db {
         let Some(newest) = newest else { return Ok(()) };
         let left = || self.engine.view.load().frozen.first().is_some_and(|oldest| oldest.first_log() <= newest);
         self.engine.wait_until(|| !left())
+    }
+
+    /// Merges all tables that hold keys of `range`, until each of those keys lies in one run, without old versions and deletes
+    /// but for what open snapshots see. Flushes first; returns when done. No other merge starts meanwhile.
+    ///
+    /// # Errors
+    /// What keeps the merge from being done.
+    pub fn compact_range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<()> {
+        let bounds = Bounds::of(&range);
+        if bounds.is_empty() {
+            return Ok(());
+        }
+        self.flush()?;
+        self.engine.compact_range(&bounds)
+    }
+
+    /// As [`compact_range`](Self::compact_range), for all keys.
+    ///
+    /// # Errors
+    /// As [`compact_range`](Self::compact_range).
+    pub fn compact_all(&self) -> Result<()> {
+        self.flush()?;
+        self.engine.compact_range(&Bounds::all())
     }
 
     /// Waits until no memtable waits to be flushed, no job runs, and the strategy wants none. Does not flush the active memtable.

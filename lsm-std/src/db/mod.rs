@@ -1,6 +1,7 @@
 //! The store as its users see it.
 
 mod admin;
+mod copy;
 mod read;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::sync::{Mutex, Ordering, lock};
 
+pub use copy::Verified;
 pub use read::{Range, Snapshot};
 
 /// An open store. Share it between threads by reference or in an `Arc`: every method takes `&self`.

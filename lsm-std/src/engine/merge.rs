@@ -12,7 +12,7 @@ use crate::fs::{FileName, Purpose};
 use crate::iter::{Bounds, Direction, Keep, Merge};
 use crate::report::{Report, What, shape};
 use crate::sst::Access;
-use crate::sync::Ordering;
+use crate::sync::{MutexGuard, Ordering};
 use crate::types::TableMeta;
 
 /// A merge looks whether the store is being closed after this many entries.
@@ -36,6 +36,9 @@ impl Engine {
         if let Some(pause) = self.health.pause() {
             return Step::Idle(Some(pause));
         }
+        if self.manual.load(Ordering::Acquire) > 0 {
+            return Step::Idle(None);
+        }
         let mut tree = self.tree();
         self.heat.drain(self.clock.now_ms(), |sample| tree.strategy.observe(&Event::Reads(sample)));
         let moment = tree.moment(self);
@@ -45,26 +48,31 @@ impl Engine {
         };
         match tree.begin(job, Some(decision.reason), self.snapshots.list()) {
             Ok(task) => {
-                self.begun(&mut tree, &task);
-                self.carry_out(tree, task);
+                self.begun(&tree, &task);
+                // A failure is noted there.
+                let _ = self.carry_out(tree, task);
             }
             Err(error) => {
-                self.health.fail(error);
+                self.health
+                    .fail(Error::law(format!("{} chose a job that cannot begin: {error}", tree.strategy.name())));
             }
         }
         Step::Worked
     }
 
     /// Tells the world that a job starts.
-    pub(super) fn begun(&self, tree: &mut Tree, task: &Task) {
+    pub(super) fn begun(&self, tree: &Tree, task: &Task) {
         let chosen = &task.chosen;
         tracing::debug!(job = chosen.number, choice = chosen.choice, rule = chosen.rule, tables = chosen.tables,
             bytes = chosen.bytes, level = chosen.level, reason = %chosen.text, "decision");
         self.report(tree, self.clock.now_ms(), What::Chosen(chosen.clone()));
     }
 
-    /// Does a job that has begun. Its failure is noted; the tree is then as before.
-    pub(super) fn carry_out(&self, tree: crate::sync::MutexGuard<'_, Tree>, task: Task) {
+    /// Does a job that has begun.
+    ///
+    /// # Errors
+    /// Why it was given up. That is noted; the tree is as before.
+    pub(super) fn carry_out(&self, tree: MutexGuard<'_, Tree>, task: Task) -> Result<()> {
         let (mut tree, outputs) = if task.job.work() == Work::Merge {
             drop(tree);
             self.merging.fetch_add(1, Ordering::Relaxed);
@@ -75,27 +83,30 @@ impl Engine {
         } else {
             (tree, Ok(Vec::new()))
         };
-        let installed = outputs.and_then(|outputs| {
-            let appended =
-                self.health.check().and_then(|()| tree.edit(&task, &outputs)).and_then(|edit| tree.append(self, edit));
-            match appended {
-                Ok(()) => Ok(outputs),
-                Err(error) => {
-                    // Once the store is read-only, the edit may have reached the disk: its files must stay.
-                    if self.health.check().is_ok() {
-                        outputs.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
-                    }
-                    Err(error)
-                }
-            }
-        });
-        match installed {
+        let installed = match outputs.and_then(|outputs| self.append(&mut tree, &task, outputs)) {
             Ok(outputs) => self.finish(&mut tree, task, &outputs),
-            Err(error) => self.give_up(&mut tree, task, error),
-        }
+            Err(error) => {
+                self.give_up(&mut tree, task, &error);
+                Err(error)
+            }
+        };
         self.note_debt(&tree);
         drop(tree);
         self.bell.ring();
+        installed
+    }
+
+    /// Puts the job's edit into the manifest, or removes its outputs.
+    fn append(&self, tree: &mut Tree, task: &Task, outputs: Vec<TableMeta>) -> Result<Vec<TableMeta>> {
+        let edit = self.health.check().and_then(|()| tree.edit(task, &outputs));
+        if let Err(error) = edit.and_then(|edit| tree.append(self, edit)) {
+            // Once the store is read-only, the edit may have reached the disk: its files must stay.
+            if self.health.check().is_ok() {
+                outputs.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
+            }
+            return Err(error);
+        }
+        Ok(outputs)
     }
 
     fn merge(&self, task: &Task) -> Result<Vec<TableMeta>> {
@@ -125,19 +136,15 @@ impl Engine {
         output.finish()
     }
 
-    fn finish(&self, tree: &mut Tree, task: Task, outputs: &[TableMeta]) {
+    /// Makes a job whose edit is durable part of the tree.
+    fn finish(&self, tree: &mut Tree, task: Task, outputs: &[TableMeta]) -> Result<()> {
         let (chosen, watch, work) = (task.chosen.clone(), task.watch, task.job.work());
         let runs_before = tree.buf.view().runs().len();
         if work == Work::Drop {
             self.snapshots.pin(&self.view.load_full());
         }
-        let job = match tree.finish(&self.files, task, outputs) {
-            Ok(job) => job,
-            Err(error) => {
-                self.health.fail(error);
-                return;
-            }
-        };
+        let finished = tree.finish(&self.files, task, outputs);
+        let job = finished.map_err(|error| self.health.fail(error))?;
         self.show(tree.shown(), false);
         self.health.recovered();
         let now_ms = self.clock.now_ms();
@@ -153,9 +160,10 @@ impl Engine {
         tracing::debug!(job = chosen.number, bytes_read, bytes_written, micros, "done");
         self.counters.done(&chosen, bytes_read, bytes_written, micros);
         self.report(tree, now_ms, What::Done { chosen, bytes_read, bytes_written, micros });
+        Ok(())
     }
 
-    fn give_up(&self, tree: &mut Tree, task: Task, error: Error) {
+    fn give_up(&self, tree: &mut Tree, task: Task, error: &Error) {
         let chosen = task.chosen.clone();
         let job = tree.abort(task);
         if let Some(reason) = chosen.reason {
@@ -165,7 +173,7 @@ impl Engine {
         let cause = error.to_string();
         self.report(tree, self.clock.now_ms(), What::Aborted { chosen, cause });
         if !matches!(error, Error::Closed | Error::ReadOnly { .. }) {
-            self.health.trouble(error);
+            self.health.trouble(error.clone());
         }
     }
 

@@ -9,6 +9,7 @@ mod learned;
 mod log;
 mod merge;
 mod output;
+mod range;
 mod recover;
 mod tree;
 mod worker;
@@ -53,6 +54,8 @@ pub(crate) struct Engine {
     /// Rung whenever there may be new work, or work was done.
     pub(crate) bell: Bell,
     pub(crate) stopping: AtomicBool,
+    /// Calls of `compact_range` that run; background workers start no job meanwhile.
+    manual: AtomicU64,
     tree: Mutex<Tree>,
     memory: Mutex<Memory>,
     /// Log segments in the directory that are still needed.
@@ -89,6 +92,11 @@ enum Flush {
 impl Engine {
     pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
         lock(&self.tree)
+    }
+
+    /// The log segments that are still needed, oldest first.
+    pub(crate) fn log_segments(&self) -> Vec<FileId> {
+        lock(&self.logs).iter().copied().collect()
     }
 
     /// Number of frozen memtables.

@@ -40,7 +40,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalW
     };
     let replayed = Replay::new(&files, &options, &manifest).run(&listing.logs)?;
     let entropy = options.seed.map_or_else(Entropy::random, Entropy::seeded);
-    let tree = Tree::load(&files, manifest, strategy::start(&settings)?, entropy)?;
+    let tree = Tree::load(&files, manifest, &settings, entropy)?;
     listing.clean(&files);
 
     let active = Arc::new(Memtable::new(FileId::MAX));
@@ -64,6 +64,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalW
         inline: Default::default(),
         debt_bytes: Default::default(),
         merging: Default::default(),
+        manual: Default::default(),
         _lock: lock,
     };
     let wal = new_segment(&engine, engine.options.sync)?;

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use compaction_core::{Job, Moment, Place as CorePlace, Reason, Table, Ticket, Version, VersionVec, Work};
+use compaction_core::{
+    AnySettings, BeginError, Job, Moment, Place as CorePlace, Reason, Table, Ticket, Version, VersionVec, Work,
+};
 
 use crate::clock::{Entropy, Stopwatch};
 use crate::engine::Engine;
 use crate::engine::flush::lawful;
 use crate::error::{Error, Result};
-use crate::manifest::{Edit, Manifest, Place};
+use crate::manifest::{AddRun, Edit, Manifest, Place, State};
 use crate::report::Chosen;
-use crate::strategy::BoxedStrategy;
+use crate::strategy::{self, BoxedStrategy};
 use crate::types::{FileId, SeqNo, TableMeta};
 use crate::view::{Files, RunView, Runs, TableHandle};
 
@@ -21,6 +23,8 @@ pub(crate) struct Tree {
     pub(crate) buf: VersionVec<Bytes>,
     pub(crate) strategy: BoxedStrategy,
     pub(super) manifest: Manifest,
+    /// Tables of a merge that the user asks for are cut at this many bytes.
+    pub(super) table_bytes_max: u64,
     /// The runs as readers get them, oldest first: the same as in `buf`.
     runs: Vec<Arc<RunView>>,
     shown: Runs,
@@ -56,7 +60,7 @@ impl Tree {
     pub(super) fn load(
         files: &Arc<Files>,
         manifest: Manifest,
-        strategy: BoxedStrategy,
+        settings: &AnySettings,
         entropy: Entropy,
     ) -> Result<Self> {
         let mut buf = VersionVec::default();
@@ -68,12 +72,28 @@ impl Tree {
             runs.push(Arc::new(RunView { tables }));
         }
         let shown = Runs::new(&runs);
-        Ok(Self { buf, strategy, manifest, runs, shown, handles, entropy, jobs: 0, reserved_bytes: 0 })
+        Ok(Self {
+            buf,
+            strategy: strategy::start(settings)?,
+            table_bytes_max: strategy::table_bytes_max(settings),
+            manifest,
+            runs,
+            shown,
+            handles,
+            entropy,
+            jobs: 0,
+            reserved_bytes: 0,
+        })
     }
 
     /// The runs as readers get them.
     pub(crate) fn shown(&self) -> Runs {
         self.shown.clone()
+    }
+
+    /// What the manifest says.
+    pub(crate) fn manifest_state(&self) -> &State {
+        self.manifest.state()
     }
 
     /// Appends one edit to the manifest. Durable on return.
@@ -109,8 +129,13 @@ impl Tree {
     }
 
     /// Lets a job run.
-    pub(super) fn begin(&mut self, job: Job, reason: Option<Reason>, snapshots: Vec<SeqNo>) -> Result<Task> {
-        let ticket = lawful(self.buf.begin(job))?;
+    pub(super) fn begin(
+        &mut self,
+        job: Job,
+        reason: Option<Reason>,
+        snapshots: Vec<SeqNo>,
+    ) -> Result<Task, BeginError> {
+        let ticket = self.buf.begin(job)?;
         self.jobs += 1;
         let mut chosen = Chosen::new(self.jobs, &job, reason);
         let mut inputs = Vec::new();
@@ -158,7 +183,7 @@ impl Tree {
         let place = place(&self.buf.view(), &job);
         Ok(Edit {
             deleted: task.tables().map(|table| table.id).collect(),
-            added: (!added.is_empty()).then_some(crate::manifest::AddRun { place, tables: added }),
+            added: (!added.is_empty()).then_some(AddRun { place, tables: added }),
             ..Edit::default()
         })
     }
