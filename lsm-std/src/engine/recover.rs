@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use compaction_core::Event;
 
 use crate::batch::Ops;
 use crate::cache::Cache;
@@ -69,7 +70,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalW
     };
     let wal = new_segment(&engine, engine.options.sync)?;
     engine.adopt(replayed, &wal);
-    engine.store_settings(&strategy::encode(&settings)?)?;
+    engine.start_strategy(&strategy::encode(&settings)?)?;
     Ok((Arc::new(engine), wal))
 }
 
@@ -277,13 +278,16 @@ impl Engine {
         self.visible.store(replayed.last_seqno, Ordering::Release);
     }
 
-    /// Notes the strategy's settings in the manifest if they are new.
-    fn store_settings(&self, settings: &[u8]) -> Result<()> {
+    /// Notes the strategy's settings in the manifest if they are new, and shows the strategy its tree.
+    fn start_strategy(&self, settings: &[u8]) -> Result<()> {
         let mut tree = self.tree();
         if tree.manifest.state().strategy != settings {
             tree.append(self, Edit { strategy: Some(settings.to_vec()), ..Edit::default() })?;
         }
-        self.note_debt(&tree);
+        let tree = &mut *tree;
+        let (version, now_ms) = (tree.buf.view(), self.clock.now_ms());
+        tree.strategy.observe(&Event::Flushed { version, now_ms, bytes: 0 });
+        self.note_debt(tree);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::common::pairs;
 use lsm_std::compaction_core::{AnySettings, Full, TieredSettings};
 use lsm_std::{Batch, Db, Options, Snapshot, SyncPolicy};
 use proptest::prelude::*;
@@ -73,10 +74,6 @@ fn open(dir: &Path, strategy: AnySettings, threads: bool) -> Db {
     let options = options.sync(SyncPolicy::Never).cache_bytes(4096).open_files_max(3);
     let options = if threads { options.workers(2).frozen_memtables_max(2) } else { options.deterministic(7) };
     options.open(dir).unwrap()
-}
-
-fn pairs(range: impl Iterator<Item = lsm_std::Result<(lsm_std::Value, lsm_std::Value)>>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    range.map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
 }
 
 fn check_all(db: &Db, model: &Model, snapshots: &[(Snapshot, Model)]) {

@@ -1,0 +1,152 @@
+//! What several test files use.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use lsm_std::fs::{FileLock, Fs, MemFs, Purpose, ReadFile, WriteFile};
+use lsm_std::{Error, Result, Value};
+
+/// Says which calls fail: operation and path.
+type Rule = Box<dyn Fn(&str, &str) -> Option<ErrorKind> + Send + Sync>;
+
+/// Files in memory, of which some calls fail.
+#[derive(Clone, Default)]
+pub struct FailFs {
+    pub mem: MemFs,
+    rule: Arc<Mutex<Option<Rule>>>,
+}
+
+impl FailFs {
+    /// From now on, calls for which `rule` names an error fail with it.
+    pub fn fail(&self, rule: impl Fn(&str, &str) -> Option<ErrorKind> + Send + Sync + 'static) {
+        *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    /// From now on, nothing fails.
+    pub fn heal(&self) {
+        *self.rule.lock().unwrap() = None;
+    }
+
+    fn call(&self, op: &'static str, path: &Path) -> Result<()> {
+        let rule = self.rule.lock().unwrap();
+        match rule.as_ref().and_then(|rule| rule(op, &path.to_string_lossy())) {
+            None => Ok(()),
+            Some(kind) => Err(Error::io(op, path, io::Error::from(kind))),
+        }
+    }
+}
+
+impl std::fmt::Debug for FailFs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FailFs")
+    }
+}
+
+#[derive(Debug)]
+struct FailFile {
+    inner: Box<dyn WriteFile>,
+    path: std::path::PathBuf,
+    fs: FailFs,
+}
+
+impl WriteFile for FailFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.fs.call("append", &self.path)?;
+        self.inner.append(bytes)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.fs.call("sync", &self.path)?;
+        self.inner.sync()
+    }
+
+    fn len(&self) -> u64 {
+        self.inner.len()
+    }
+}
+
+impl Fs for FailFs {
+    fn create(&self, path: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        self.call("create", path)?;
+        let inner = self.mem.create(path, purpose)?;
+        Ok(Box::new(FailFile { inner, path: path.to_path_buf(), fs: self.clone() }))
+    }
+
+    fn append(&self, path: &Path, len: u64, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        self.call("cut", path)?;
+        let inner = self.mem.append(path, len, purpose)?;
+        Ok(Box::new(FailFile { inner, path: path.to_path_buf(), fs: self.clone() }))
+    }
+
+    fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
+        self.call("open", path)?;
+        self.mem.open(path, purpose)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.call("rename", from)?;
+        self.mem.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.call("remove", path)?;
+        self.mem.remove(path)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        self.mem.list(dir)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> Result<()> {
+        self.mem.create_dir_all(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.call("sync_dir", dir)?;
+        self.mem.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
+        self.mem.lock(path)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> Result<u64> {
+        self.mem.free_bytes(dir)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.call("link", from)?;
+        self.mem.link(from, to)
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool> {
+        self.mem.exists(path)
+    }
+
+    fn file_len(&self, path: &Path) -> Result<u64> {
+        self.mem.file_len(path)
+    }
+}
+
+/// Pairs as vectors; the first error fails the test.
+pub fn pairs(range: impl Iterator<Item = Result<(Value, Value)>>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    range.map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
+}
+
+/// A key that sorts as its number.
+pub fn key(at: u64) -> Vec<u8> {
+    format!("key{at:08}").into_bytes()
+}
+
+/// A value of `len` bytes that depends on `seed`.
+pub fn value(seed: u64, len: usize) -> Vec<u8> {
+    let mut x = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = |_| {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x as u8
+    };
+    (0..len).map(next).collect()
+}

@@ -1,0 +1,6 @@
+//! The store as a whole, through its public face.
+
+mod common;
+mod merges;
+mod model;
+mod recovery;
