@@ -245,6 +245,9 @@ fn merge<K: Ord + Clone>(
         let kept = whole.entries.saturating_sub(whole.tombstones);
         let bytes = u128::from(whole.bytes).saturating_mul(u128::from(kept)).checked_div(u128::from(whole.entries));
         whole.bytes = bytes.map_or(whole.bytes, crate::strategy::clamp);
+        if kept == 0 && whole.entries > 0 {
+            return Ok(());
+        }
         (whole.entries, whole.tombstones, whole.oldest_tombstone_ms) = (kept, 0, None);
     }
     let widest = view.inputs(job).max_by_key(crate::version::Span::len);

@@ -11,7 +11,8 @@ pub struct Reason {
     pub rule: Rule,
     /// Bytes of the job's inputs, 0 for a wait; saturates at `u64::MAX`.
     pub bytes: u64,
-    /// The cap on a job's input bytes; a job above it is the smallest of its trigger and runs alone.
+    /// The cap on a merge's input bytes, `u64::MAX` for other work; a job above it is the smallest of its trigger and runs
+    /// alone.
     pub bytes_max: u64,
 }
 

@@ -1,9 +1,14 @@
 //! First in, first out: nothing is merged, the oldest tables are dropped.
+//!
+//! 1. What has outlived its time to live. 2. While the tree holds too many bytes: the oldest runs, as many as may go without
+//!    leaving less than allowed; then, of the oldest run, the table whose newest entry is the oldest.
+//!
+//! Nothing goes that an open snapshot may still read.
 
-use super::{CompactionStrategy, Search};
+use super::{CompactionStrategy, Search, clamp, expire};
 use crate::config::ConfigError;
-use crate::decision::Decision;
-use crate::version::Version;
+use crate::decision::{Decision, Rule};
+use crate::version::{Run, Version};
 
 /// Settings of [`Fifo`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,17 @@ impl Default for FifoSettings {
 }
 
 /// First in, first out: a cache or a log that forgets.
+///
+/// ```
+/// use compaction_core::{Choice, CompactionStrategy, Fifo, FifoSettings, Moment, Run, Table, Version};
+/// let mut tables = [Table::new(1, 600, 0, 9), Table::new(2, 600, 0, 9)];
+/// let runs = [Run::seal(0, 0, &mut tables[..1])?, Run::seal(0, 1, &mut tables[1..])?];
+/// let version = Version::new(&runs, &tables)?;
+/// let strategy = Fifo::new(FifoSettings { bytes_max: 1_000, ..Default::default() }).expect("a cap above 0");
+/// let decision = strategy.choose(&version, &Moment::default());
+/// assert!(matches!(decision.choice, Choice::Drop(job) if job.range() == (0..=0)));
+/// # Ok::<(), compaction_core::TreeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fifo {
     settings: FifoSettings,
@@ -45,6 +61,25 @@ impl Fifo {
     pub fn settings(&self) -> FifoSettings {
         self.settings
     }
+
+    fn shrink<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
+        let version = search.version();
+        let floor = search.moment().snapshot_floor;
+        let (bytes, max) = (version.bytes(), self.settings.bytes_max);
+        let mut spare = bytes.checked_sub(u128::from(max)).filter(|spare| *spare > 0)?;
+        let rule = Rule::SizeCap { bytes: clamp(bytes), max };
+        let goes = |run: &&Run| {
+            let rest = spare.checked_sub(u128::from(run.bytes()));
+            spare = rest.unwrap_or(spare);
+            rest.is_some() && run.is_below(floor)
+        };
+        if let Some(newest) = version.runs().iter().take_while(goes).count().checked_sub(1) {
+            return expire::drop_runs(search, newest, rule);
+        }
+        let stalest = version.runs().first()?.stalest();
+        version.tables().get(stalest).filter(|table| table.below(floor))?;
+        expire::drop_table(search, 0, stalest, rule)
+    }
 }
 
 impl<K: Ord> CompactionStrategy<K> for Fifo {
@@ -53,9 +88,10 @@ impl<K: Ord> CompactionStrategy<K> for Fifo {
     }
 
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
-        search.wait()
+        expire::expired(search, self.settings.ttl_ms).or_else(|| self.shrink(search)).unwrap_or_else(|| search.wait())
     }
 
+    /// 0: nothing is ever rewritten.
     fn debt_bytes(&self, _: &Version<'_, K>) -> u64 {
         0
     }

@@ -2,6 +2,7 @@
 
 mod any;
 mod bandit;
+mod expire;
 mod fifo;
 mod leveled;
 mod manual;
@@ -56,7 +57,7 @@ pub trait CompactionStrategy<K: Ord> {
 
     /// What to do next. Pure: the same version, state and moment give the same decision, on every target.
     fn choose(&self, version: &Version<'_, K>, moment: &Moment) -> Decision {
-        self.decide(&mut Search::new(*version, *moment, &mut |_| ()))
+        self.decide(&mut Search::silent(*version, *moment))
     }
 
     /// As [`choose`](Self::choose), and `visit` is told each candidate, with the rule that proposed it and what became of it.

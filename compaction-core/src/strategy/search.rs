@@ -1,7 +1,7 @@
 //! The walk over candidates: admits the first lawful one, remembers why others were refused.
 
-use crate::decision::{Candidate, Choice, Decision, Moment, Reason, Rule, Verdict};
-use crate::version::{Planned, Version};
+use crate::decision::{Candidate, Choice, Decision, Moment, Reason, Rule, Verdict, Work};
+use crate::version::{Planned, Version, output_bytes_max};
 
 /// One decision in the making.
 ///
@@ -10,7 +10,7 @@ use crate::version::{Planned, Version};
 pub struct Search<'v, 'f, K> {
     version: Version<'v, K>,
     moment: Moment,
-    visit: &'f mut dyn FnMut(&Candidate),
+    visit: Option<&'f mut dyn FnMut(&Candidate)>,
     busy: bool,
     needed: Option<u64>,
     until_ms: Option<u64>,
@@ -19,7 +19,19 @@ pub struct Search<'v, 'f, K> {
 impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// Starts a decision; `visit` is told each candidate.
     pub fn new(version: Version<'v, K>, moment: Moment, visit: &'f mut dyn FnMut(&Candidate)) -> Self {
-        Self { version, moment, visit, busy: false, needed: None, until_ms: None }
+        Self { visit: Some(visit), ..Self::silent(version, moment) }
+    }
+
+    /// Starts a decision that nobody watches.
+    #[must_use]
+    pub fn silent(version: Version<'v, K>, moment: Moment) -> Self {
+        Self { version, moment, visit: None, busy: false, needed: None, until_ms: None }
+    }
+
+    /// Whether a visitor is told each candidate; if not, those that are merely outscored need not be noted.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.visit.is_some()
     }
 
     /// The tree.
@@ -39,12 +51,19 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// A cap binds merges only: moves and drops write nothing.
     #[must_use]
     pub fn judge(&self, planned: &Planned, bytes_max: u64) -> Verdict {
-        let needed = planned.output_bytes_max();
-        if self.version.conflicts(&planned.job) {
+        let busy = self.version.conflicts(&planned.job);
+        let written = if planned.job.work() == Work::Merge { planned.bytes } else { 0 };
+        self.judge_bytes(busy, written, bytes_max)
+    }
+
+    /// As [`judge`](Self::judge), for a job that reads `bytes` bytes to write them anew.
+    pub(crate) fn judge_bytes(&self, busy: bool, bytes: u128, bytes_max: u64) -> Verdict {
+        let needed = output_bytes_max(bytes);
+        if busy {
             Verdict::Busy
         } else if needed > self.moment.free_bytes {
             Verdict::NoRoom { needed }
-        } else if needed > 0 && planned.bytes > u128::from(bytes_max) {
+        } else if bytes > u128::from(bytes_max) {
             Verdict::OverCap { bytes_max }
         } else {
             Verdict::Chosen
@@ -53,13 +72,20 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Tells the visitor what became of a candidate, and remembers why it was refused.
     pub fn note(&mut self, planned: &Planned, rule: Rule, verdict: Verdict) {
+        self.remember(verdict);
+        if let Some(visit) = &mut self.visit {
+            visit(&Candidate { job: planned.job, rule, bytes: clamp(planned.bytes), verdict });
+        }
+    }
+
+    /// Remembers why a candidate was refused.
+    pub(crate) fn remember(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Busy => self.busy = true,
             Verdict::NoRoom { needed } => self.needed = Some(self.needed.map_or(needed, |least| least.min(needed))),
             Verdict::OverCap { .. } => self.busy = self.busy || !self.version.running().is_empty(),
             Verdict::Chosen | Verdict::Outscored => {}
         }
-        (self.visit)(&Candidate { job: planned.job, rule, bytes: clamp(planned.bytes), verdict });
     }
 
     /// Offers a candidate; the decision, if it is admitted.
@@ -71,6 +97,7 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
             verdict = Verdict::Chosen;
         }
         self.note(planned, rule, verdict);
+        let bytes_max = if planned.job.work() == Work::Merge { bytes_max } else { u64::MAX };
         let reason = Reason { rule, bytes: clamp(planned.bytes), bytes_max };
         (verdict == Verdict::Chosen).then(|| Decision { choice: Choice::from(planned.job), reason })
     }

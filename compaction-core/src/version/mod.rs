@@ -19,6 +19,7 @@ use crate::decision::{Job, Running};
 pub use check::{TreeError, check};
 #[cfg(feature = "alloc")]
 pub use index::TableIndex;
+pub(crate) use plan::output_bytes_max;
 pub use plan::{Plan, Planned};
 pub use span::{Inputs, Span};
 pub use table::{Run, Table, Totals};

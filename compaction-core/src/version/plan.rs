@@ -41,7 +41,7 @@ impl Planned {
     #[must_use]
     pub fn output_bytes_max(&self) -> u64 {
         match self.job.work {
-            Work::Merge => u64::try_from(self.bytes.saturating_add(self.bytes / 16)).unwrap_or(u64::MAX),
+            Work::Merge => output_bytes_max(self.bytes),
             Work::Move | Work::Drop => 0,
         }
     }
@@ -51,6 +51,11 @@ impl Planned {
     pub fn running(&self, ticket: u64) -> Running {
         Running { ticket, job: self.job }
     }
+}
+
+/// What a merge of `bytes` may write.
+pub(crate) fn output_bytes_max(bytes: u128) -> u64 {
+    u64::try_from(bytes.saturating_add(bytes / 16)).unwrap_or(u64::MAX)
 }
 
 impl<'a, K: Ord> Version<'a, K> {
@@ -118,6 +123,17 @@ impl<'a, K: Ord> Version<'a, K> {
         planned.job.bottommost = self.is_bottom(oldest, hull);
         planned.job.window = if plan.cut == Cut::Whole { None } else { Some(hull) };
         self.is_lawful(&planned, source).then_some(planned)
+    }
+
+    /// As [`plan`](Self::plan), but a merge that would rewrite nothing is a move.
+    pub(crate) fn plan_cheapest(&self, plan: &Plan) -> Option<Planned> {
+        let mut planned = self.plan(plan)?;
+        planned.job.work = Work::Move;
+        let source = planned.job.newest();
+        if !self.is_lawful(&planned, source) {
+            planned.job.work = plan.work;
+        }
+        Some(planned)
     }
 
     fn is_lawful(&self, planned: &Planned, source: usize) -> bool {

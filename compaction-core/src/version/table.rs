@@ -32,10 +32,10 @@ impl Totals {
         }
     }
 
-    /// Whether `self` has more tombstones per entry than `other`; compared exactly, in `u128`.
+    /// Whether `self` has more tombstones per entry than `other`; compared exactly, in `u128`. No entry counts as one.
     fn denser(self, other: Self) -> bool {
         let (a, b) = (u128::from(self.tombstones), u128::from(other.tombstones));
-        a.saturating_mul(u128::from(other.entries)) > b.saturating_mul(u128::from(self.entries))
+        a.saturating_mul(u128::from(other.entries.max(1))) > b.saturating_mul(u128::from(self.entries.max(1)))
     }
 }
 
@@ -244,6 +244,27 @@ impl Run {
         self.newest_ms
     }
 
+    /// Whether every entry is older than all snapshots at or above `floor`.
+    #[must_use]
+    pub fn is_below(&self, floor: u64) -> bool {
+        floor == u64::MAX || self.newest_seqno < floor
+    }
+
+    /// Position of the table with the most tombstones per entry, the first of several.
+    pub(crate) fn densest(&self) -> usize {
+        self.first().saturating_add(self.densest as usize)
+    }
+
+    /// Position of the table whose newest entry is the oldest, the first of several.
+    pub(crate) fn stalest(&self) -> usize {
+        self.first().saturating_add(self.stalest as usize)
+    }
+
+    /// Position of the table with the oldest tombstone, the first of several; any table when there is none.
+    pub(crate) fn oldest_tombstone(&self) -> usize {
+        self.first().saturating_add(self.oldest_tombstone as usize)
+    }
+
     /// Position of its first table in the array of all tables.
     #[must_use]
     pub fn first(&self) -> usize {
@@ -271,5 +292,27 @@ fn check_table<K: Ord>(table: &Table<K>, before: Option<&Table<K>>) -> Result<()
         None => Err(TreeError::Overflow { table: table.id }),
         Some(upto) if upto != table.upto => Err(TreeError::Unsealed { table: table.id }),
         Some(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Run, Table};
+
+    fn densest(tables: [(u64, u64); 3]) -> u32 {
+        let mut at = 0;
+        let mut tables = tables.map(|(tombstones, entries)| {
+            at += 1;
+            Table::new(at, 1, at, at).tombstones(tombstones).entries(entries)
+        });
+        Run::seal(0, 0, &mut tables).unwrap().densest
+    }
+
+    #[test]
+    fn the_densest_table_of_a_run_is_found_behind_an_empty_one() {
+        assert_eq!(densest([(0, 0), (1, 9), (1, 10)]), 1);
+        assert_eq!(densest([(1, 10), (0, 0), (1, 9)]), 2);
+        assert_eq!(densest([(1, 10), (1, 10), (0, 5)]), 0, "the first of several");
+        assert_eq!(densest([(u64::MAX - 3, u64::MAX), (1, 0), (2, 0)]), 2, "entries unknown count as one");
     }
 }

@@ -1,0 +1,226 @@
+//! How much each level may hold, and which level is furthest above that.
+//!
+//! 1. Static targets are counted from the top: level 1 may hold `base_bytes`, each level below `fanout` times as much.
+//! 2. Dynamic targets are counted from the bottom: the deepest level is as large as it is, each level above a `fanout`th of
+//!    the one below, but no less than `base_bytes`. Levels above the first that needs no more than `base_bytes` are not
+//!    used: what lies there sinks.
+//! 3. The deepest level has no target, and one run.
+//!
+//! Source: Dong et al., "Optimizing Space Amplification in RocksDB", CIDR 2017 (dynamic targets).
+
+use core::cmp::Ordering;
+use core::ops::Range;
+
+use super::LeveledSettings;
+use crate::strategy::clamp;
+use crate::version::Version;
+
+/// The layout that one version of a tree should have.
+pub(super) struct Targets {
+    settings: LeveledSettings,
+    /// The deepest level there is or may be.
+    last: u8,
+    /// The shallowest level that data should lie in.
+    top: u8,
+    /// The level that level 0 sinks to: `top`, or one above it that still holds data.
+    pub(super) base: u8,
+    last_bytes: u64,
+}
+
+/// What a level has too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Bytes,
+    Runs,
+}
+
+/// A level with more than it may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trigger {
+    pub(super) level: u8,
+    pub(super) kind: Kind,
+    pub(super) has: u64,
+    pub(super) max: u64,
+}
+
+impl Trigger {
+    /// The larger excess first, `has / max` being compared exactly; then the shallower level, then bytes.
+    fn order(&self, other: &Self) -> Ordering {
+        let score = |a: &Self, b: &Self| u128::from(a.has).saturating_mul(u128::from(b.max));
+        let kind = |trigger: &Self| trigger.kind == Kind::Runs;
+        score(other, self)
+            .cmp(&score(self, other))
+            .then(self.level.cmp(&other.level))
+            .then(kind(self).cmp(&kind(other)))
+    }
+}
+
+impl Targets {
+    pub(super) fn new<K>(settings: &LeveledSettings, version: &Version<'_, K>) -> Self {
+        let last = version.deepest().max(settings.levels_max.saturating_sub(1)).max(1);
+        let last_bytes = clamp(version.level_bytes(last));
+        let below_l0 = version.level_runs(0).start.checked_sub(1).and_then(|run| version.runs().get(run));
+        let shallowest = below_l0.map_or(last, |run| run.level());
+        let (mut top, mut bytes) = (if settings.dynamic { last } else { 1 }, last_bytes);
+        while top > 1 && bytes > settings.base_bytes {
+            bytes = bytes.checked_div(settings.fanout.into()).unwrap_or(0);
+            top = top.saturating_sub(1);
+        }
+        Self { settings: *settings, last, top, base: top.min(shallowest), last_bytes }
+    }
+
+    /// The level below `level`, where what it has too much of goes; `None` for the deepest.
+    pub(super) fn below(&self, level: u8) -> Option<u8> {
+        match level {
+            0 => Some(self.base),
+            _ => (level < self.last).then(|| level.saturating_add(1)),
+        }
+    }
+
+    /// The most bytes that `level` may hold; `u64::MAX` for no limit. Not for level 0.
+    pub(super) fn bytes(&self, level: u8) -> u64 {
+        let fanout = u64::from(self.settings.fanout);
+        if level >= self.last {
+            u64::MAX
+        } else if !self.settings.dynamic {
+            let multiply = |bytes: u64, _| bytes.checked_mul(fanout);
+            (1..level).try_fold(self.settings.base_bytes, multiply).unwrap_or(u64::MAX)
+        } else if level < self.top {
+            0
+        } else {
+            let divide = |bytes: u64, _| bytes.checked_div(fanout);
+            let share = (level..self.last).try_fold(self.last_bytes, divide).unwrap_or(0);
+            share.max(self.settings.base_bytes)
+        }
+    }
+
+    /// The most runs that `level` may have.
+    pub(super) fn runs(&self, level: u8) -> u64 {
+        match level {
+            0 => self.settings.l0_runs_max.into(),
+            _ if level >= self.last => 1,
+            _ => self.settings.runs_max.into(),
+        }
+    }
+
+    /// The trigger after `before` in order of urgency, or the most urgent one. O(runs).
+    pub(super) fn next<K>(&self, version: &Version<'_, K>, before: Option<&Trigger>) -> Option<Trigger> {
+        let mut next: Option<Trigger> = None;
+        self.each(version, |trigger, _| {
+            let later = before.is_none_or(|before| before.order(&trigger) == Ordering::Less);
+            if later && next.as_ref().is_none_or(|next| trigger.order(next) == Ordering::Less) {
+                next = Some(trigger);
+            }
+        });
+        next
+    }
+
+    /// Shows every level that has more than it may, with the positions of its runs. O(runs).
+    pub(super) fn each<K>(&self, version: &Version<'_, K>, mut show: impl FnMut(Trigger, Range<usize>)) {
+        let mut end = version.runs().len();
+        while let Some(run) = end.checked_sub(1).and_then(|newest| version.runs().get(newest)) {
+            let level = run.level();
+            let runs = version.level_runs(level);
+            end = runs.start;
+            let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
+            let mut check = |kind, has, max| {
+                if has > max {
+                    show(Trigger { level, kind, has, max }, runs.clone());
+                }
+            };
+            check(Kind::Runs, count, self.runs(level));
+            if level > 0 {
+                check(Kind::Bytes, clamp(version.runs_bytes(runs.clone())), self.bytes(level));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::{Run, Table};
+    use std::vec::Vec;
+
+    /// A tree with one table of the given bytes in each of the given levels, deepest level first.
+    fn targets(settings: LeveledSettings, levels: &[(u8, u64)]) -> Targets {
+        let mut tables: Vec<_> = (0u64..).zip(levels).map(|(id, (_, bytes))| Table::new(id, *bytes, 0, 9)).collect();
+        let mut runs = Vec::new();
+        for (at, table) in tables.iter_mut().enumerate() {
+            runs.push(Run::seal(levels[at].0, at, core::slice::from_mut(table)).unwrap());
+        }
+        Targets::new(&settings, &Version::new(&runs, &tables).unwrap())
+    }
+
+    fn bytes(targets: &Targets) -> Vec<u64> {
+        (1..=targets.last).map(|level| targets.bytes(level)).collect()
+    }
+
+    fn dynamic() -> LeveledSettings {
+        LeveledSettings { base_bytes: 100, levels_max: 5, ..Default::default() }
+    }
+
+    fn fixed() -> LeveledSettings {
+        LeveledSettings { dynamic: false, ..dynamic() }
+    }
+
+    const MAX: u64 = u64::MAX;
+
+    #[test]
+    fn static_targets_grow_by_the_fanout_and_saturate() {
+        assert_eq!(bytes(&targets(fixed(), &[])), [100, 1_000, 10_000, MAX]);
+        assert_eq!(targets(fixed(), &[(4, MAX)]).base, 1);
+        let huge = LeveledSettings { base_bytes: 1 << 60, fanout: u32::MAX, levels_max: 32, ..fixed() };
+        assert_eq!(bytes(&targets(huge, &[]))[..3], [1 << 60, MAX, MAX]);
+        let doubling = LeveledSettings { base_bytes: 1, fanout: 2, levels_max: 32, ..fixed() };
+        assert_eq!(bytes(&targets(doubling, &[]))[29], 1 << 29);
+    }
+
+    #[test]
+    fn an_empty_tree_sinks_straight_to_the_deepest_level() {
+        let empty = targets(dynamic(), &[]);
+        assert_eq!((empty.base, bytes(&empty)), (4, [0, 0, 0, MAX].to_vec()));
+    }
+
+    #[test]
+    fn dynamic_targets_follow_the_deepest_level() {
+        assert_eq!(bytes(&targets(dynamic(), &[(4, 100)])), [0, 0, 0, MAX], "equality needs no further level");
+        assert_eq!(bytes(&targets(dynamic(), &[(4, 101)])), [0, 0, 100, MAX]);
+        assert_eq!(bytes(&targets(dynamic(), &[(4, 20_000)])), [100, 200, 2_000, MAX]);
+        assert_eq!(bytes(&targets(dynamic(), &[(4, 9_000)])), [0, 100, 900, MAX]);
+        assert_eq!(bytes(&targets(dynamic(), &[(4, MAX)]))[0], MAX / 1_000);
+    }
+
+    #[test]
+    fn level_0_sinks_no_deeper_than_to_the_shallowest_level_with_data() {
+        let stray = targets(dynamic(), &[(4, 50), (2, 7)]);
+        assert_eq!((stray.base, stray.bytes(2)), (2, 0), "what lies above the used levels sinks");
+    }
+
+    #[test]
+    fn a_tree_deeper_than_the_settings_keeps_its_depth() {
+        let deep = targets(dynamic(), &[(255, 5_000), (9, 1)]);
+        assert_eq!((deep.last, deep.top, deep.base), (255, 253, 9));
+        assert_eq!((deep.bytes(254), deep.bytes(253), deep.bytes(252)), (500, 100, 0));
+        assert_eq!(deep.below(255), None);
+    }
+
+    #[test]
+    fn triggers_come_in_order_of_excess_and_each_once() {
+        let settings = LeveledSettings { l0_runs_max: 1, ..fixed() };
+        let levels = [(3, 20_000), (2, 5_000), (1, 400), (0, 1), (0, 1), (0, 1)];
+        let mut tables: Vec<_> = (0u64..).zip(levels).map(|(id, (_, bytes))| Table::new(id, bytes, 0, 9)).collect();
+        let mut runs = Vec::new();
+        for (at, table) in tables.iter_mut().enumerate() {
+            runs.push(Run::seal(levels[at].0, at, core::slice::from_mut(table)).unwrap());
+        }
+        let version = Version::new(&runs, &tables).unwrap();
+        let targets = Targets::new(&settings, &version);
+        let (mut seen, mut before) = (Vec::new(), None);
+        while let Some(trigger) = targets.next(&version, before.as_ref()) {
+            seen.push((trigger.level, trigger.has, trigger.max));
+            before = Some(trigger);
+        }
+        assert_eq!(seen, [(2, 5_000, 1_000), (1, 400, 100), (0, 3, 1), (3, 20_000, 10_000)]);
+    }
+}
