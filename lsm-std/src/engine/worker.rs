@@ -21,7 +21,7 @@ pub(super) fn slow_down(bytes: u64, debt: u64, limit: u64) -> Duration {
     let over_milli = u128::from(debt - limit) * 1000 / u128::from(limit.max(1));
     let nanos = u128::from(bytes) * u128::from(SLOW_NANOS_PER_BYTE) * over_milli / 1000;
     let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(SLOW_MAX);
-    thread::sleep(pause);
+    std::thread::sleep(pause);
     pause
 }
 
