@@ -1,28 +1,26 @@
-//! Which strategy a store runs: its settings, as given, as stored in the manifest, and as a running policy.
+//! Which strategy a store runs: its settings as the manifest keeps them, and what it has learned.
 
 use std::path::Path;
 
 use bytes::Bytes;
-use compaction_core::{AnySettings, CompactionStrategy, Idle, Tiered, TieredSettings};
+use compaction_core::{AnySettings, AnyStrategyVec, KeyCodec, TieredSettings};
 
 use crate::error::{Error, Result};
 
 /// A running strategy over byte keys.
-pub(crate) type BoxedStrategy = Box<dyn CompactionStrategy<Bytes> + Send>;
+pub(crate) type Strategy = AnyStrategyVec<Bytes>;
 
 /// What a new store runs when nothing else is asked for.
 pub(crate) fn default_settings() -> AnySettings {
     AnySettings::Tiered(TieredSettings::default())
 }
 
-/// Starts a strategy.
-pub(crate) fn start(settings: &AnySettings) -> Result<BoxedStrategy> {
-    let refused = |why: String| Error::BadOptions { name: "strategy", value: format!("{settings:?}"), why: why.into() };
-    Ok(match settings {
-        AnySettings::Tiered(tiered) => Box::new(Tiered::new(*tiered).map_err(|error| refused(error.to_string()))?),
-        AnySettings::Idle => Box::new(Idle),
-        AnySettings::Full(full) => Box::new(*full),
-        _ => return Err(refused("not known to this version of the engine".to_owned())),
+/// Starts a strategy that has learned nothing yet.
+pub(crate) fn start(settings: &AnySettings) -> Result<Strategy> {
+    Strategy::from_settings(*settings).map_err(|error| Error::BadOptions {
+        name: "strategy",
+        value: settings.name().to_owned(),
+        why: error.to_string().into(),
     })
 }
 
@@ -49,7 +47,74 @@ pub(crate) fn decode(bytes: &[u8], dir: &Path) -> Result<AnySettings> {
 pub(crate) fn table_bytes_max(settings: &AnySettings) -> u64 {
     match settings {
         AnySettings::Tiered(tiered) => tiered.table_bytes_max,
+        AnySettings::Leveled(leveled) | AnySettings::Lazy(leveled) => leveled.table_bytes_max,
+        AnySettings::Bandit(bandit) => bandit.table_bytes_max,
         AnySettings::Full(full) => full.table_bytes_max,
         _ => TieredSettings::default().table_bytes_max,
+    }
+}
+
+/// What the strategy has learned, as bytes; `None` if it is one that learns nothing.
+pub(crate) fn save(strategy: &Strategy) -> Option<Vec<u8>> {
+    let bandit = strategy.bandit()?;
+    // Asked with no room at all, it says how much it takes.
+    let mut bytes = vec![0; bandit.save(&ByteKeys, &mut []).unwrap_or_else(|error| error.needed)];
+    match bandit.save(&ByteKeys, &mut bytes) {
+        Ok(len) => {
+            bytes.truncate(len);
+            Some(bytes)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what the strategy learned is not saved");
+            None
+        }
+    }
+}
+
+/// Gives back to the strategy what it learned; does nothing to one that learns nothing. Bytes that cannot be used are dropped:
+/// it starts anew.
+pub(crate) fn load(strategy: &mut Strategy, bytes: &[u8]) {
+    if let Some(bandit) = strategy.bandit_mut()
+        && let Err(error) = bandit.load(&ByteKeys, bytes)
+    {
+        tracing::warn!(%error, "what the strategy had learned cannot be used, it starts anew");
+    }
+}
+
+/// Keys are stored as they are.
+struct ByteKeys;
+
+impl KeyCodec<Bytes> for ByteKeys {
+    fn encode(&self, key: &Bytes, put: &mut dyn FnMut(&[u8])) {
+        put(key);
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Option<Bytes> {
+        Some(Bytes::copy_from_slice(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use compaction_core::{BanditSettings, FifoSettings, LeveledSettings};
+
+    use super::*;
+
+    #[test]
+    fn settings_survive_the_manifest_and_unknown_ones_are_an_error_value() {
+        let all = [
+            default_settings(),
+            AnySettings::Leveled(LeveledSettings::default()),
+            AnySettings::Lazy(LeveledSettings::lazy()),
+            AnySettings::Bandit(BanditSettings::default()),
+            AnySettings::Fifo(FifoSettings::default()),
+            AnySettings::Idle,
+        ];
+        for settings in all {
+            let bytes = encode(&settings).unwrap();
+            assert_eq!(decode(&bytes, Path::new("store")).unwrap(), settings);
+            assert!(matches!(decode(&bytes[1..], Path::new("store")), Err(Error::NotAStore { .. })));
+            assert_eq!(start(&settings).unwrap().bandit().is_some(), save(&start(&settings).unwrap()).is_some());
+        }
     }
 }

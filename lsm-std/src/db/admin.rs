@@ -3,6 +3,8 @@
 use std::ops::RangeBounds;
 use std::time::Duration;
 
+use compaction_core::CompactionStrategy;
+
 use crate::db::Db;
 use crate::error::Result;
 use crate::fs::Purpose;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compaction_core::Event;
+use compaction_core::{CompactionStrategy, Event};
 
 use crate::clock::Stopwatch;
 use crate::engine::output::{Output, OutputOptions};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compaction_core::{Choice, Event, Outcome, Work};
+use compaction_core::{Choice, CompactionStrategy, Event, Outcome, Work};
 
 use crate::engine::output::{Output, OutputOptions};
 use crate::engine::tree::Task;
@@ -91,7 +91,9 @@ impl Engine {
             }
         };
         self.note_debt(&tree);
+        let job = tree.jobs;
         drop(tree);
+        self.save_learned_at(job);
         self.bell.ring();
         installed
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use compaction_core::Event;
+use compaction_core::{CompactionStrategy, Event};
 
 use crate::batch::Ops;
 use crate::cache::Cache;
@@ -66,6 +66,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalW
         debt_bytes: Default::default(),
         merging: Default::default(),
         manual: Default::default(),
+        saving: Default::default(),
         _lock: lock,
     };
     let wal = new_segment(&engine, engine.options.sync)?;
@@ -285,6 +286,7 @@ impl Engine {
             tree.append(self, Edit { strategy: Some(settings.to_vec()), ..Edit::default() })?;
         }
         let tree = &mut *tree;
+        self.load_learned(tree)?;
         let (version, now_ms) = (tree.buf.view(), self.clock.now_ms());
         tree.strategy.observe(&Event::Flushed { version, now_ms, bytes: 0 });
         self.note_debt(tree);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use compaction_core::{
-    AnySettings, BeginError, Job, Moment, Place as CorePlace, Reason, Table, Ticket, Version, VersionVec, Work,
+    AnySettings, BeginError, CompactionStrategy, Job, Moment, Place as CorePlace, Reason, Table, Ticket, Version,
+    VersionVec, Work,
 };
 
 use crate::clock::{Entropy, Stopwatch};
@@ -14,14 +15,14 @@ use crate::engine::flush::lawful;
 use crate::error::{Error, Result};
 use crate::manifest::{AddRun, Edit, Manifest, Place, State};
 use crate::report::Chosen;
-use crate::strategy::{self, BoxedStrategy};
+use crate::strategy::{self, Strategy};
 use crate::types::{FileId, SeqNo, TableMeta};
 use crate::view::{Files, RunView, Runs, TableHandle};
 
 /// The tree. Guarded by one lock, which is held over manifest edits and decisions, never over flushes and merges.
 pub(crate) struct Tree {
     pub(crate) buf: VersionVec<Bytes>,
-    pub(crate) strategy: BoxedStrategy,
+    pub(crate) strategy: Strategy,
     pub(super) manifest: Manifest,
     /// Tables of a merge that the user asks for are cut at this many bytes.
     pub(super) table_bytes_max: u64,

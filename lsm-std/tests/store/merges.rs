@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lsm_std::compaction_core::{AnySettings, Full, TieredSettings};
+use lsm_std::compaction_core::{AnySettings, BanditSettings, Full, LeveledSettings, TieredSettings};
 use lsm_std::fs::{Fs, MemFs, Purpose};
 use lsm_std::{Batch, Db, Error, Options, Report, SyncPolicy, What};
 
@@ -15,6 +15,19 @@ use crate::common::{FailFs, key, pairs, value};
 
 fn tiered(width: u32) -> AnySettings {
     AnySettings::Tiered(TieredSettings { min_merge_width: width, table_bytes_max: 8192, ..Default::default() })
+}
+
+fn strategies() -> [AnySettings; 7] {
+    let leveled = LeveledSettings { base_bytes: 16384, fanout: 4, table_bytes_max: 4096, ..Default::default() };
+    [
+        AnySettings::Idle,
+        tiered(2),
+        tiered(4),
+        AnySettings::Leveled(leveled),
+        AnySettings::Lazy(LeveledSettings { runs_max: 3, ..leveled }),
+        AnySettings::Bandit(BanditSettings { l0_runs_max: 2, table_bytes_max: 4096, ..Default::default() }),
+        AnySettings::Full(Full { table_bytes_max: 4096 }),
+    ]
 }
 
 fn small(strategy: AnySettings) -> Options {
@@ -35,7 +48,7 @@ fn usage(dir: &Path) -> BTreeMap<String, u64> {
 
 #[test]
 fn the_newest_value_wins_at_any_number_of_flushes() {
-    for strategy in [AnySettings::Idle, tiered(2), tiered(4), AnySettings::Full(Full { table_bytes_max: 4096 })] {
+    for strategy in strategies() {
         let dir = tempfile::tempdir().unwrap();
         let mut db = small(strategy).open(dir.path()).unwrap();
         for round in 0..60u64 {
@@ -65,7 +78,7 @@ fn the_newest_value_wins_at_any_number_of_flushes() {
 
 #[test]
 fn at_rest_the_directory_holds_live_tables_the_log_the_manifest_and_small_files() {
-    for strategy in [AnySettings::Idle, tiered(2), AnySettings::Full(Full { table_bytes_max: 4096 })] {
+    for strategy in strategies() {
         let dir = tempfile::tempdir().unwrap();
         let db = small(strategy).workers(3).open(dir.path()).unwrap();
         for at in 0..5000u64 {
@@ -338,6 +351,29 @@ fn the_strategy_is_kept_until_another_is_given() {
     assert_eq!(name(Options::new()), "SizeTieredCompaction");
     assert_eq!(name(Options::new().strategy(AnySettings::Idle)), "Idle");
     assert_eq!(name(Options::new()), "Idle");
+}
+
+#[test]
+fn what_the_bandit_learned_survives_another_strategy_and_damage_to_it_starts_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let bandit = AnySettings::Bandit(BanditSettings { l0_runs_max: 2, table_bytes_max: 4096, ..Default::default() });
+    let db = small(bandit).open(dir.path()).unwrap();
+    for at in 0..4000u64 {
+        db.put(&key(at * 7919 % 1000), &value(at, 50)).unwrap();
+        db.get(&key(at % 100)).unwrap();
+    }
+    db.close().unwrap();
+    let learned = fs::read(dir.path().join("STRATEGY")).unwrap();
+    assert!(learned.len() > 200, "{} bytes", learned.len());
+    small(tiered(4)).open(dir.path()).unwrap().close().unwrap();
+    assert_eq!(fs::read(dir.path().join("STRATEGY")).unwrap(), learned);
+    small(bandit).open(dir.path()).unwrap().close().unwrap();
+    fs::write(dir.path().join("STRATEGY"), &learned[..learned.len() / 2]).unwrap();
+    let db = small(bandit).open(dir.path()).unwrap();
+    assert!(matches!(db.verify(), Err(Error::Corrupt { path, .. }) if path.ends_with("STRATEGY")));
+    assert_eq!(db.iter().count(), 1000);
+    db.close().unwrap();
+    small(bandit).open(dir.path()).unwrap().verify().unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::common::pairs;
-use lsm_std::compaction_core::{AnySettings, Full, TieredSettings};
+use lsm_std::compaction_core::{AnySettings, BanditSettings, FifoSettings, Full, LeveledSettings, TieredSettings};
 use lsm_std::{Batch, Db, Options, Snapshot, SyncPolicy};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -56,6 +56,26 @@ fn strategies() -> Vec<AnySettings> {
     vec![
         AnySettings::Tiered(TieredSettings { min_merge_width: 2, ..Default::default() }),
         AnySettings::Tiered(TieredSettings { table_bytes_max: 1024, ..Default::default() }),
+        AnySettings::Leveled(LeveledSettings {
+            l0_runs_max: 2,
+            base_bytes: 3000,
+            fanout: 2,
+            table_bytes_max: 900,
+            ..Default::default()
+        }),
+        AnySettings::Lazy(LeveledSettings {
+            base_bytes: 3000,
+            fanout: 3,
+            table_bytes_max: 900,
+            ..LeveledSettings::lazy()
+        }),
+        AnySettings::Bandit(BanditSettings {
+            l0_runs_max: 2,
+            table_bytes_max: 900,
+            slots_max: 4,
+            ..Default::default()
+        }),
+        AnySettings::Fifo(FifoSettings { bytes_max: u64::MAX, ..Default::default() }),
         AnySettings::Idle,
         AnySettings::Full(Full { table_bytes_max: 700 }),
     ]
