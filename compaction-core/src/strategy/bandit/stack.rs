@@ -1,6 +1,6 @@
 //! The runs of one slot, found in a version.
 
-use crate::version::{Span, Version};
+use crate::version::{Run, Span, Table, Version};
 
 /// The most runs of a slot that are looked at; further, older ones wait until there are fewer.
 pub(crate) const PIECES_MAX: usize = 32;
@@ -44,7 +44,7 @@ impl Stack {
     fn push<K: Ord>(&mut self, version: &Version<'_, K>, run: usize, low: Option<&K>, high: Option<&K>) {
         let tables = version.run_tables(run);
         let start = low.map_or(0, |low| tables.partition_point(|table| table.max < *low));
-        let end = high.map_or(tables.len(), |high| tables.partition_point(|table| table.min < *high));
+        let end = high.map_or(tables.len(), |high| start.saturating_add(count_below(tables.get(start..), high)));
         let (Some(first), Some(last)) = (tables.get(start), end.checked_sub(1).and_then(|last| tables.get(last)))
         else {
             return;
@@ -52,7 +52,7 @@ impl Stack {
         if end <= start {
             return;
         }
-        let base = version.runs().get(run).map_or(0, crate::version::Run::first);
+        let base = version.runs().get(run).map_or(0, Run::first);
         let span = Span { run, first: base.saturating_add(start), end: base.saturating_add(end) };
         let bytes = version.span_totals(&span).bytes;
         self.runs = self.runs.saturating_add(1);
@@ -77,5 +77,35 @@ impl Stack {
     /// The largest piece.
     pub(crate) fn largest(&self) -> Option<&Piece> {
         self.pieces().iter().max_by_key(|piece| piece.bytes)
+    }
+}
+
+/// How many of the first tables start below `high`. They are few: looks ahead in steps that double. O(log of their number).
+fn count_below<K: Ord>(tables: Option<&[Table<K>]>, high: &K) -> usize {
+    let tables = tables.unwrap_or(&[]);
+    let (mut from, mut step) = (0usize, 1usize);
+    while tables.get(from.saturating_add(step)).is_some_and(|table| table.min < *high) {
+        from = from.saturating_add(step);
+        step = step.saturating_mul(2);
+    }
+    let until = from.saturating_add(step).min(tables.len());
+    let rest = tables.get(from..until).unwrap_or(&[]);
+    from.saturating_add(rest.partition_point(|table| table.min < *high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn looking_ahead_finds_what_a_full_search_finds() {
+        let tables: Vec<_> = (0..50u32).map(|at| Table::new(u64::from(at), 1, at * 2, at * 2 + 1)).collect();
+        for len in 0..tables.len() {
+            for high in 0..110 {
+                let expected = tables[..len].partition_point(|table| table.min < high);
+                assert_eq!(count_below(tables.get(..len), &high), expected, "{len} tables, {high}");
+            }
+        }
     }
 }
