@@ -300,6 +300,22 @@ fn a_clock_at_zero_stepping_back_or_at_its_end_breaks_nothing() {
     assert!((heat / store.bandit.slots().len() as f64 - 1.0).abs() < 1e-6);
 }
 
+#[test]
+fn what_outlived_its_time_is_dropped_with_all_older_tables_below_it() {
+    let mut store = Store::new(BanditSettings { ttl_ms: 1_000, ..small() });
+    for round in 0..12 {
+        store.flush(spread(round));
+        store.settle();
+    }
+    store.moment.now_ms = 999;
+    assert!(!store.step());
+    store.moment.now_ms = 1_000;
+    assert!(store.step(), "everything was written at 0 ms");
+    assert!(matches!(store.jobs.last().unwrap().reason.rule, Rule::Expired { .. }));
+    store.settle();
+    assert!(store.tree.view().runs().is_empty());
+}
+
 /// Runs of some levels, deepest first: level, and tables as (first key, keys, bytes, tombstones in percent, sequence number).
 type Shape = Vec<(u8, Vec<(u8, u8, u64, u8, u8)>)>;
 
@@ -336,8 +352,17 @@ fn settings() -> impl Strategy<Value = BanditSettings> {
     let cap = prop_oneof![Just(u64::MAX), 1..4_000u64];
     let pct = prop_oneof![Just(u64::MAX), 0..300u64];
     let age = prop_oneof![Just(u64::MAX), 0..80u64];
-    (1..5u64, 1..600u64, cap, pct, 1..20u32, 1..9u32, (0..=100u64, age)).prop_map(
-        |(l0_runs_max, table_bytes_max, job_bytes_max, max_space_amp_pct, slots_max, cold_runs_max, (share, age))| {
+    let ttl = prop_oneof![Just(u64::MAX), Just(u64::MAX), 0..120u64];
+    (1..5u64, 1..600u64, cap, pct, 1..20u32, 1..9u32, (0..=100u64, age, ttl)).prop_map(
+        |(
+            l0_runs_max,
+            table_bytes_max,
+            job_bytes_max,
+            max_space_amp_pct,
+            slots_max,
+            cold_runs_max,
+            (share, age, ttl_ms),
+        )| {
             BanditSettings {
                 l0_runs_max,
                 table_bytes_max,
@@ -347,6 +372,7 @@ fn settings() -> impl Strategy<Value = BanditSettings> {
                 cold_runs_max,
                 tombstone_pct_max: share,
                 tombstone_age_ms_max: age,
+                ttl_ms,
                 ..BanditSettings::default()
             }
         },

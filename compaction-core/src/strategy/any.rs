@@ -69,10 +69,6 @@ pub type AnyStrategyVec<K> = AnyStrategy<K, alloc::vec::Vec<Slot<K>>>;
 pub type AnyStrategyVec<K> = AnyStrategy<K>;
 
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "bandit",
-    expect(clippy::large_enum_variant, reason = "one a tree, and no allocator to put the bandit in a box")
-)]
 enum Kind<K, S> {
     Tiered(Tiered),
     Leveled(Leveled),
