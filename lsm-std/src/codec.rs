@@ -115,6 +115,16 @@ impl<'a> Reader<'a> {
     /// What [`put_varint`] wrote.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(byte.into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let mut n = 0;
         for (i, &byte) in rest.iter().take(VARINT_BYTES_MAX).enumerate() {

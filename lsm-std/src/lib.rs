@@ -10,6 +10,8 @@ mod db;
 mod engine;
 mod error;
 pub mod fs;
+#[doc(hidden)]
+pub mod fuzzing;
 mod heat;
 mod iter;
 mod journal;
@@ -38,14 +40,3 @@ pub use report::{Chosen, LevelShape, Report, What};
 pub use stats::{JobStats, Stats};
 pub use types::{Entry, FileId, Found, KEY_BYTES_MAX, Kind, SeqNo, TableMeta, VALUE_BYTES_MAX, order};
 pub use value::Value;
-
-/// The formats under the engine, for fuzzing and tests only. Not covered by any promise of stability.
-#[doc(hidden)]
-pub mod fuzzing {
-    pub use crate::cache::*;
-    pub use crate::codec::*;
-    pub use crate::journal::*;
-    pub use crate::manifest::*;
-    pub use crate::sst::*;
-    pub use crate::wal::{WalReader, WalRecord, WalWriter, cut};
-}

@@ -17,7 +17,7 @@ use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter, T
 use crate::types::FileId;
 use codec::{Record, encode_edit, encode_snapshot};
 
-const KIND: JournalKind = JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest };
+pub(crate) const KIND: JournalKind = JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest };
 
 /// A manifest is not rewritten before it has this many bytes.
 const REWRITE_BYTES_MIN: u64 = 1 << 20;

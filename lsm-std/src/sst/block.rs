@@ -1,41 +1,49 @@
 //! Reads one data block: point lookups without allocation.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use byteorder::{ByteOrder, LE};
 use bytes::Bytes;
 
 use super::builder::common_prefix;
 use crate::codec::{Malformed, Reader};
-use crate::types::{Found, Kind, SeqNo, order};
+use crate::types::{Found, Kind, SeqNo};
+
+/// Bytes at the end of a block: where the cells end, and the number of restarts.
+const END_BYTES: usize = 8;
+
+/// Bytes of one restart.
+const RESTART_BYTES: usize = 8;
 
 /// One data block in memory, checked against its checksum. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Block {
     data: Bytes,
-    /// Where the entries end and the restart offsets begin.
-    entries_end: usize,
+    /// Where the cells end and the keys begin.
+    cells_end: usize,
+    /// Where the keys end and the restarts begin.
+    keys_end: usize,
 }
 
-/// One entry as it stands in the block.
+/// A key as it stands in the block, and where its cell lies.
 #[derive(Debug)]
-pub(super) struct RawEntry<'a> {
+pub(super) struct RawKey<'a> {
     /// Bytes of the key that are those of the key before.
     pub(super) shared: usize,
     /// The rest of the key.
     pub(super) rest: &'a [u8],
-    pub(super) seqno: SeqNo,
     pub(super) kind: Kind,
-    /// The value ends where the next entry starts.
-    pub(super) value_at: usize,
-    pub(super) value_len: usize,
+    pub(super) cell_len: usize,
+    /// Where the next key starts.
+    pub(super) next: usize,
 }
 
-impl RawEntry<'_> {
-    /// Where the next entry starts.
-    pub(super) fn next(&self) -> usize {
-        self.value_at + self.value_len
-    }
+/// What lies apart from the key.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) seqno: SeqNo,
+    pub(super) value: Range<usize>,
 }
 
 impl Block {
@@ -45,12 +53,13 @@ impl Block {
         if u32::try_from(data.len()).is_err() {
             return Err(malformed("a block of 4 GiB"));
         }
-        let count_at = data.len().checked_sub(4).ok_or(malformed("a block too short"))?;
-        let restarts = LE::read_u32(&data[count_at..]) as usize;
-        let entries_end = restarts.checked_mul(4).and_then(|bytes| count_at.checked_sub(bytes));
-        let entries_end = entries_end.filter(|_| restarts > 0);
-        let entries_end = entries_end.ok_or(malformed("a wrong number of restarts"))?;
-        Ok(Self { data, entries_end })
+        let end = data.len().checked_sub(END_BYTES).ok_or(malformed("a block too short"))?;
+        let cells_end = LE::read_u32(&data[end..]) as usize;
+        let restarts = LE::read_u32(&data[end + 4..]) as usize;
+        let keys_end = restarts.checked_mul(RESTART_BYTES).and_then(|bytes| end.checked_sub(bytes));
+        let keys_end = keys_end.filter(|&keys_end| restarts > 0 && cells_end <= keys_end);
+        let keys_end = keys_end.ok_or(malformed("a block whose parts overlap"))?;
+        Ok(Self { data, cells_end, keys_end })
     }
 
     /// Bytes of the block in memory.
@@ -62,86 +71,100 @@ impl Block {
         &self.data
     }
 
-    pub(super) fn entries_end(&self) -> usize {
-        self.entries_end
+    /// Where the keys lie in the block.
+    pub(super) fn keys(&self) -> Range<usize> {
+        self.cells_end..self.keys_end
     }
 
-    /// The entry at `at`, which is below [`Self::entries_end`].
+    /// The key at `at`.
     #[inline]
-    pub(super) fn entry(&self, at: usize) -> Result<RawEntry<'_>, Malformed> {
-        let mut reader = Reader::starting_at(&self.data[..self.entries_end], at);
-        let shared = reader.size()?;
-        let rest_len = reader.size()?;
-        let tag = reader.varint()?;
-        let seqno = reader.varint()?;
+    pub(super) fn key(&self, at: usize) -> Result<RawKey<'_>, Malformed> {
+        let mut reader = Reader::starting_at(&self.data[..self.keys_end], at);
+        let (shared, rest_len, tag) = (reader.size()?, reader.size()?, reader.varint()?);
         let rest = reader.take(rest_len)?;
-        let value_at = reader.at();
-        let value_len = usize::try_from(tag >> 1).unwrap_or(usize::MAX);
-        reader.take(value_len)?;
         let kind = if tag & 1 == 0 { Kind::Delete } else { Kind::Put };
-        Ok(RawEntry { shared, rest, seqno, kind, value_at, value_len })
+        let cell_len = usize::try_from(tag >> 1).unwrap_or(usize::MAX);
+        Ok(RawKey { shared, rest, kind, cell_len, next: reader.at() })
+    }
+
+    /// The cell of `len` bytes at `at`.
+    #[inline]
+    pub(super) fn cell(&self, at: usize, len: usize) -> Result<Cell, Malformed> {
+        let end = at.checked_add(len).filter(|&end| end <= self.cells_end);
+        let end = end.ok_or(Malformed { at, what: "a value beyond the values" })?;
+        let mut reader = Reader::starting_at(&self.data[..end], at);
+        let seqno = reader.varint()?;
+        Ok(Cell { seqno, value: reader.at()..end })
     }
 
     fn restarts(&self) -> usize {
-        (self.data.len() - 4 - self.entries_end) / 4
+        (self.data.len() - END_BYTES - self.keys_end) / RESTART_BYTES
     }
 
-    /// Where the entry of restart `index` starts.
-    fn restart(&self, index: usize) -> usize {
-        LE::read_u32(&self.data[self.entries_end + 4 * index..]) as usize
+    /// Where the key of restart `index` starts, and its cell.
+    fn restart(&self, index: usize) -> (usize, usize) {
+        let at = self.keys_end + RESTART_BYTES * index;
+        (LE::read_u32(&self.data[at..]) as usize, LE::read_u32(&self.data[at + 4..]) as usize)
     }
 
     /// The newest version of `key` that is at most `snapshot`.
     ///
     /// O(log entries), no allocation.
     pub fn get(&self, key: &[u8], snapshot: SeqNo) -> Result<Option<Found>, Malformed> {
-        let mut at = self.seek(key, snapshot)?;
-        // Bytes that the key of the entry before has in common with `key`, and how long it is.
+        let (mut at, mut cell_at) = self.seek(key, snapshot)?;
+        // Bytes that the key before has in common with the wanted one, and how long it is.
         let (mut matched, mut last_len) = (0, 0);
-        while at < self.entries_end {
-            let entry = self.entry(at)?;
-            if entry.shared > last_len {
+        while at < self.keys_end {
+            let raw = self.key(at)?;
+            if raw.shared > last_len {
                 return Err(Malformed { at, what: "a key that shares too much" });
             }
-            last_len = entry.shared + entry.rest.len();
-            // A key that shares more with the one before than `key` does differs from `key` where that one does, and so lies before it too.
-            let order = if entry.shared > matched && entry.shared > 0 {
+            last_len = raw.shared + raw.rest.len();
+            // A key that shares more with the one before than the wanted one does differs where that one does, and so lies before it too.
+            let order = if raw.shared > matched {
                 Ordering::Less
-            } else if entry.shared > 0 && entry.shared < matched {
+            } else if raw.shared > 0 && raw.shared < matched {
                 Ordering::Greater
             } else {
-                let wanted = &key[entry.shared..];
-                let same = common_prefix(entry.rest, wanted);
-                matched = entry.shared + same;
-                entry.rest[same..].cmp(&wanted[same..])
+                let wanted = &key[raw.shared..];
+                let same = common_prefix(raw.rest, wanted);
+                matched = raw.shared + same;
+                raw.rest[same..].cmp(&wanted[same..])
             };
             match order {
-                Ordering::Equal if entry.seqno <= snapshot => return Ok(Some(self.found(&entry))),
-                Ordering::Less | Ordering::Equal => at = entry.next(),
+                Ordering::Less => {}
+                Ordering::Equal => {
+                    let Cell { seqno, value } = self.cell(cell_at, raw.cell_len)?;
+                    if seqno <= snapshot {
+                        return Ok(Some(Found { seqno, kind: raw.kind, value: self.data.slice(value) }));
+                    }
+                }
                 Ordering::Greater => return Ok(None),
             }
+            at = raw.next;
+            cell_at = cell_at.saturating_add(raw.cell_len);
         }
         Ok(None)
     }
 
-    fn found(&self, entry: &RawEntry<'_>) -> Found {
-        let value = self.data.slice(entry.value_at..entry.next());
-        Found { seqno: entry.seqno, kind: entry.kind, value }
-    }
-
     /// Where to start looking for the first entry at or after (`key`, `seqno`): the last restart before it, or the first of all.
-    fn seek(&self, key: &[u8], seqno: SeqNo) -> Result<usize, Malformed> {
+    fn seek(&self, key: &[u8], seqno: SeqNo) -> Result<(usize, usize), Malformed> {
         let (mut low, mut high) = (0, self.restarts());
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            let at = self.restart(middle);
-            let entry = self.entry(at)?;
-            if entry.shared != 0 {
+            let (at, cell_at) = self.restart(middle);
+            let raw = self.key(at)?;
+            if raw.shared != 0 {
                 return Err(Malformed { at, what: "a restart without a whole key" });
             }
-            match order(entry.rest, entry.seqno, key, seqno) {
-                Ordering::Less => low = middle,
-                Ordering::Equal | Ordering::Greater => high = middle,
+            let is_before = match raw.rest.cmp(key) {
+                Ordering::Equal => self.cell(cell_at, raw.cell_len)?.seqno > seqno,
+                order => order == Ordering::Less,
+            };
+            if is_before {
+                low = middle;
+            } else {
+                high = middle;
             }
         }
         Ok(self.restart(low))

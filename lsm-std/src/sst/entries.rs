@@ -9,6 +9,9 @@ use super::builder::KEYS_BYTES_MAX;
 use crate::codec::Malformed;
 use crate::types::{Entry, KEY_BYTES_MAX, Kind, SeqNo};
 
+/// How long a stored key is expected to be, to allocate once.
+const USUAL_KEY_BYTES: usize = 12;
+
 /// The entries of a block, keys written out, not yet taken from either end.
 ///
 /// Two allocations for the block, none for an entry: keys are slices of one buffer, values of the block.
@@ -34,34 +37,37 @@ struct Slot {
 impl Entries {
     /// Decodes the block. O(bytes of its keys).
     pub(super) fn decode(block: &Block) -> Result<Self, Malformed> {
-        let mut keys: Vec<u8> = Vec::with_capacity(block.entries_end());
-        let mut slots: Vec<Slot> = Vec::new();
-        let (mut at, mut key_at, mut key_len) = (0, 0, 0);
-        while at < block.entries_end() {
-            let entry = block.entry(at)?;
-            if entry.shared > key_len {
+        let span = block.keys();
+        let mut keys: Vec<u8> = Vec::with_capacity(2 * span.len());
+        let mut slots: Vec<Slot> = Vec::with_capacity(span.len() / USUAL_KEY_BYTES);
+        let (mut at, mut cell_at, mut key_at, mut key_len) = (span.start, 0, 0, 0);
+        while at < span.end {
+            let raw = block.key(at)?;
+            let cell = block.cell(cell_at, raw.cell_len)?;
+            if raw.shared > key_len {
                 return Err(Malformed { at, what: "a key that shares too much" });
             }
-            let is_same_key = !slots.is_empty() && entry.shared == key_len && entry.rest.is_empty();
+            let is_same_key = !slots.is_empty() && raw.shared == key_len && raw.rest.is_empty();
             if !is_same_key {
-                let shared = key_at..key_at + entry.shared;
+                let shared = key_at..key_at + raw.shared;
                 key_at = keys.len();
                 keys.extend_from_within(shared);
-                keys.extend_from_slice(entry.rest);
+                keys.extend_from_slice(raw.rest);
                 key_len = keys.len() - key_at;
             }
             if keys.len() > KEYS_BYTES_MAX + KEY_BYTES_MAX {
                 return Err(Malformed { at, what: "keys too long for one block" });
             }
             slots.push(Slot {
-                seqno: entry.seqno,
+                seqno: cell.seqno,
                 key_at: key_at as u32,
                 key_len: key_len as u32,
-                value_at: entry.value_at as u32,
-                value_len: entry.value_len as u32,
-                kind: entry.kind,
+                value_at: cell.value.start as u32,
+                value_len: cell.value.len() as u32,
+                kind: raw.kind,
             });
-            at = entry.next();
+            at = raw.next;
+            cell_at = cell.value.end;
         }
         let left = 0..slots.len();
         Ok(Self { data: block.data().clone(), keys: keys.into(), slots, left })

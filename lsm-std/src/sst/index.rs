@@ -113,6 +113,9 @@ impl Index {
         };
         let wanted = head(rest);
         let low = self.heads.partition_point(|&head| head < wanted);
+        if self.heads.get(low) != Some(&wanted) {
+            return low;
+        }
         let high = low + self.heads[low..].partition_point(|&head| head == wanted);
         let (mut start, mut end) = (low, high);
         while start < end {

@@ -120,7 +120,7 @@ proptest! {
     fn a_get_at_any_snapshot_agrees_with_the_model(model in model(), options in options(), others in prop::collection::vec(key(), 10)) {
         let table = table(&options, &model);
         for key in model.keys().map(|(key, _)| key).chain(&others) {
-            for snapshot in (0..32).chain([SeqNo::MAX]) {
+            for snapshot in (0..32).step_by(3).chain([SeqNo::MAX]) {
                 let found = table.get(key, key_hash(key), snapshot).unwrap();
                 prop_assert_eq!(found, get_from_model(&model, key, snapshot));
             }
@@ -186,7 +186,7 @@ fn the_longest_keys_and_values_come_back() {
     model.insert((long(b'a'), Reverse(8)), (Kind::Put, Bytes::from("small")));
     model.insert((long(b'z'), Reverse(7)), (Kind::Put, noise.into()));
     model.extend((0..200).map(|i| ((long(b'k'), Reverse(i)), (Kind::Delete, Bytes::new()))));
-    let table = table(&TableOptions::default(), &model);
+    let table = table(&TableOptions { lz4: false, ..TableOptions::default() }, &model);
     table.verify().unwrap();
     for ((key, Reverse(seqno)), (_, value)) in &model {
         let found = table.get(key, key_hash(key), *seqno).unwrap().unwrap();

@@ -88,9 +88,7 @@ impl TableWriter {
         if !self.block.is_empty() && (is_large || self.block.is_full(self.options.block_bytes)) {
             self.close_block(Some(key))?;
         }
-        if !self.block.add(key, seqno, kind, value) {
-            return Err(Error::law(format!("table {}: a block of 4 GiB", self.meta.id)));
-        }
+        self.block.add(key, seqno, kind, value);
         if is_first {
             self.min = key.to_vec();
         }
@@ -179,7 +177,9 @@ impl TableWriter {
     /// Seals the block; `next` is the key that the next block starts with.
     fn close_block(&mut self, next: Option<&[u8]>) -> Result<()> {
         let offset = self.end();
-        self.sealer.seal(self.block.finish(), offset, &mut self.pending);
+        let too_long = || Error::law(format!("table {}: a block of 4 GiB", self.meta.id));
+        let block = self.block.finish().ok_or_else(too_long)?;
+        self.sealer.seal(block, offset, &mut self.pending);
         self.block.clear();
         let len = (self.end() - offset) as usize;
         let mut buffer = Vec::new();
