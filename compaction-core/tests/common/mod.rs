@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use compaction_core::{Cut, Moment, Place, Plan, Running, Table, Ticket, Version, VersionVec, Work};
+use compaction_core::{Cut, Decision, Job, Moment, Place, Plan, Running, Table, Ticket, Version, VersionVec, Work};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -163,4 +163,29 @@ pub fn running(view: &Version<'_, u32>, wishes: &[Wish]) -> Vec<Running> {
         }
     }
     running
+}
+
+/// Ids of a decision's inputs, newest run first.
+pub fn chosen_ids(view: &Version<'_, u32>, decision: &Decision) -> Vec<u64> {
+    let ids =
+        |job: Job| view.inputs(&job).flat_map(|span| &view.tables()[span.range()]).map(|table| table.id).collect();
+    decision.choice.job().map(ids).unwrap_or_default()
+}
+
+/// A job that rewrites one table of a run where it is.
+pub fn rewrite(view: &Version<'_, u32>, run: usize, offset: usize) -> Job {
+    let at = (view.runs()[run].first() + offset) as u32;
+    let cut = Cut::Tables { first: at, last: at };
+    let plan = Plan { runs: run..=run, cut, work: Work::Merge, place: Place::Join, table_bytes_max: u64::MAX };
+    view.plan(&plan).expect("a table on its own is a closed job").job
+}
+
+/// A table with no more than keys and bytes.
+pub fn table(id: u64, bytes: u64, min: u32, max: u32) -> Table<u32> {
+    Table::new(id, bytes, min, max)
+}
+
+/// A tree drawn by hand, oldest run first.
+pub fn tree_of(runs: &[(u8, &[Table<u32>])]) -> VersionVec<u32> {
+    Tree(runs.iter().map(|(level, tables)| (*level, tables.to_vec())).collect()).build()
 }
