@@ -316,6 +316,28 @@ fn what_outlived_its_time_is_dropped_with_all_older_tables_below_it() {
     assert!(store.tree.view().runs().is_empty());
 }
 
+#[test]
+fn writes_to_one_place_at_a_time_do_not_pile_up_runs() {
+    let mut store = Store::new(BanditSettings { max_space_amp_pct: u64::MAX, ..small() });
+    for round in 0..100 {
+        store.flush(spread(round));
+        store.settle();
+    }
+    let (mut random, mut moves) = (7u32, 0);
+    for _ in 0..400 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let at = random / 65_536 % 3_900;
+        store.flush(at..at + 60);
+        let before = store.jobs.len();
+        store.settle();
+        moves += store.jobs[before..].iter().filter(|job| matches!(job.choice, Choice::Move(_))).count();
+        let runs = store.tree.view().runs().len();
+        assert!(runs <= 2 * 8 + 3, "{runs} runs in {} slots", store.bandit.slots().len());
+    }
+    store.verify();
+    assert!((1..400 * 3).contains(&moves), "{moves} moves");
+}
+
 /// Runs of some levels, deepest first: level, and tables as (first key, keys, bytes, tombstones in percent, sequence number).
 type Shape = Vec<(u8, Vec<(u8, u8, u64, u8, u8)>)>;
 

@@ -26,6 +26,7 @@ pub(crate) fn survey<K: Ord>(slots: &mut [Slot<K>], at: usize, version: &Version
         runs: u32::try_from(stack.runs).unwrap_or(u32::MAX),
         bytes: clamp(stack.bytes),
         crossed: stack.crossed,
+        loose: stack.lowest_gap().is_some(),
         want: wish::want(&stack, settings),
     };
     if stack.runs < 2 {

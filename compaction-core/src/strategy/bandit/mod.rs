@@ -22,6 +22,8 @@ mod heat;
 #[cfg(feature = "bandit")]
 mod l0;
 #[cfg(feature = "bandit")]
+mod pack;
+#[cfg(feature = "bandit")]
 mod pick;
 #[cfg(feature = "bandit")]
 mod policy;

@@ -146,6 +146,11 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
 
     fn done(&mut self, version: &Version<'_, K>, outcome: &Outcome) {
         let follows = self.follows(version);
+        let is_cut = |slot: &Slot<K>| !slot.shape.crossed;
+        let is_packing = matches!(outcome.reason.rule, Rule::LevelRuns { .. });
+        if follows && is_packing && self.slots.as_slice().iter().all(is_cut) {
+            return self.packed(version);
+        }
         let slots = self.slots.as_mut_slice();
         let slot = match outcome.reason.rule {
             Rule::Slot { slot, .. } => slots.iter().position(|known| known.id == slot),
@@ -203,6 +208,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
         expired(search, self.settings.ttl_ms)
             .or_else(|| l0::offer(&self.settings, search))
+            .or_else(|| self.pack(search))
             .or_else(|| self.pick(search))
             .or_else(|| purge::offer(&self.settings, search))
             .unwrap_or_else(|| search.wait())

@@ -29,7 +29,10 @@ pub(crate) struct Shape {
     pub(crate) runs: u32,
     /// Saturates.
     pub(crate) bytes: u64,
+    /// Whether a table reaches over a border.
     pub(crate) crossed: bool,
+    /// Whether a piece could sink.
+    pub(crate) loose: bool,
     pub(crate) want: Want,
 }
 
@@ -41,7 +44,7 @@ impl<K> Slot<K> {
         arm: Arm { picks: 0, weight: 0.0, mean: 0.0 },
         heat: 0.0,
         owed: 0,
-        shape: Shape { runs: 0, bytes: 0, crossed: false, want: Want::NEVER },
+        shape: Shape { runs: 0, bytes: 0, crossed: false, loose: false, want: Want::NEVER },
         score: f64::INFINITY,
         nth_due: 0,
     };

@@ -74,6 +74,13 @@ impl Stack {
         self.len == self.runs
     }
 
+    /// The oldest piece that has a run below it in which the slot has nothing, and the oldest such run. Unknown, and taken for
+    /// none, while not all runs are looked at.
+    pub(crate) fn lowest_gap(&self) -> Option<(&Piece, usize)> {
+        let pieces = self.pieces().iter().rev().enumerate();
+        pieces.filter(|_| self.is_whole()).find(|(rank, piece)| piece.run > *rank).map(|(rank, piece)| (piece, rank))
+    }
+
     /// The largest piece.
     pub(crate) fn largest(&self) -> Option<&Piece> {
         self.pieces().iter().max_by_key(|piece| piece.bytes)

@@ -1,0 +1,67 @@
+//! Keeps the number of runs small where slots hold different ones.
+//!
+//! Every merge of level 0 makes a run, and a run stands as long as one slot has tables in it. Where writes fall on few slots
+//! at a time there would be as many runs as slots times their depth. So beyond a number of runs the pieces of a slot sink,
+//! oldest first, until nothing of the slot is missing below them: a move, nothing is written, and no piece moves twice.
+
+use super::policy::Bandit;
+use super::slot::Slot;
+use super::{guards, stack::Stack};
+use crate::decision::{Cut, Decision, Place, Rule, Work};
+use crate::storage::Storage;
+use crate::strategy::Search;
+use crate::version::{Plan, Planned, Version};
+
+/// A choice looks at no more slots than this for a piece to sink.
+const PROBES_MAX: usize = 8;
+/// Runs that may stand below level 0, for each run that a cold slot may have.
+const SPREAD: usize = 2;
+
+impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
+    /// Offers to let a piece of some slot sink when there are too many runs.
+    pub(super) fn pack(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
+        let version = search.version();
+        let runs = version.level_runs(0).start;
+        let max = (self.settings.cold_runs_max as usize).saturating_mul(SPREAD);
+        if runs <= max || self.is_blind() {
+            return None;
+        }
+        let slots = self.slots.as_slice();
+        let loose = slots.iter().enumerate().filter(|(_, slot)| slot.shape.loose).take(PROBES_MAX);
+        for (at, _) in loose {
+            let Some(planned) = sunk(&version, &guards::stack(slots, at, &version)) else { continue };
+            let rule = Rule::LevelRuns { level: 1, runs, max: u64::try_from(max).unwrap_or(u64::MAX) };
+            let decision = search.offer(&planned, rule, self.settings.job_bytes_max, true);
+            if decision.is_some() {
+                return decision;
+            }
+        }
+        None
+    }
+
+    /// A piece of one of the slots that `pack` looked at has sunk; no slot has more or fewer runs for it.
+    pub(super) fn packed(&mut self, version: &Version<'_, K>) {
+        let slots = self.slots.as_mut_slice();
+        let loose = |slots: &[Slot<K>], from: usize| {
+            slots.iter().skip(from).position(|slot| slot.shape.loose).map(|at| at.saturating_add(from))
+        };
+        let mut from = 0;
+        for _ in 0..PROBES_MAX {
+            let Some(at) = loose(slots, from) else { return };
+            guards::survey(slots, at, version, &self.settings);
+            from = at.saturating_add(1);
+        }
+    }
+}
+
+/// The oldest piece of a slot that has a free run below it, moved to the oldest such run.
+fn sunk<K: Ord>(version: &Version<'_, K>, stack: &Stack) -> Option<Planned> {
+    let (piece, to) = stack.lowest_gap()?;
+    version.plan(&Plan {
+        runs: to..=piece.run,
+        cut: Cut::Tables { first: u32::try_from(piece.first).ok()?, last: u32::try_from(piece.last).ok()? },
+        work: Work::Move,
+        place: Place::Join,
+        table_bytes_max: u64::MAX,
+    })
+}
