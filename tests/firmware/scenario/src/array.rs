@@ -2,21 +2,21 @@
 
 use core::hint::black_box;
 
-use compaction_core::{CompactionStrategy, Moment, Run, Table, TreeError, Version};
+use compaction_core::{CompactionStrategy, Event, Moment, Run, Table, TreeError, Version};
 
 use crate::Key;
 use crate::checksum::Checksum;
 use crate::rng::Rng;
 
 const TREES: u32 = 48;
-const RUNS_MAX: usize = 16;
-const TABLES_MAX: usize = 40;
+const RUNS_MAX: usize = 10;
+const TABLES_MAX: usize = 28;
 const LEVELS: u32 = 4;
 const KEYS: u32 = 1 << 16;
 
 /// The checksum of what `strategy` decides for each tree.
 #[inline(never)]
-pub fn decisions<S: CompactionStrategy<Key>>(strategy: &S) -> u64 {
+pub fn decisions<S: CompactionStrategy<Key>>(strategy: &mut S) -> u64 {
     let mut arrays = Arrays {
         runs: [Run::EMPTY; RUNS_MAX],
         tables: [const { Table::new(0, 0, 0, 0) }; TABLES_MAX],
@@ -36,6 +36,7 @@ pub fn decisions<S: CompactionStrategy<Key>>(strategy: &S) -> u64 {
         let free_bytes = if rng.below(4) == 0 { u64::from(rng.below(1 << 20)) } else { u64::MAX };
         let snapshot_floor = if rng.below(4) == 0 { u64::from(rng.below(64)) } else { u64::MAX };
         let moment = Moment { now_ms: u64::from(tree) << 10, entropy: rng.next(), free_bytes, snapshot_floor };
+        strategy.observe(&Event::Flushed { version, now_ms: moment.now_ms, bytes: 1 << 13 });
         let decision = black_box(strategy.choose(&version, &moment));
         checksum.decision(&version, &decision, strategy.debt_bytes(&version));
     }

@@ -13,8 +13,8 @@ use crate::rng::Rng;
 
 const STEPS: u32 = 96;
 const CHOICES_PER_STEP: u32 = 4;
-const TABLES_MAX: usize = 40;
-const RUNS_MAX: usize = 12;
+const TABLES_MAX: usize = 28;
+const RUNS_MAX: usize = 10;
 const RUNNING_MAX: usize = 2;
 const OUTPUTS_MAX: usize = 8;
 const KEYS: u32 = 1 << 16;
