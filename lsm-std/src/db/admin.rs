@@ -12,6 +12,7 @@ use crate::iter::Bounds;
 use crate::report::shape;
 use crate::stats::Stats;
 use crate::sync::{Ordering, lock};
+use crate::types::TableMeta;
 
 impl Db {
     /// Writes everything written so far into tables. Returns when they are durable.
@@ -65,6 +66,12 @@ impl Db {
     pub fn sync(&self) -> Result<()> {
         self.engine.health.check()?;
         self.committer.sink().sync()
+    }
+
+    /// The runs, oldest first: the level of each, and its tables by key. O(tables).
+    pub fn runs(&self) -> Vec<(u8, Vec<TableMeta>)> {
+        let tree = self.engine.tree();
+        tree.manifest_state().runs.iter().map(|run| (run.level, run.tables.clone())).collect()
     }
 
     /// Figures of the store. O(runs).

@@ -1,16 +1,28 @@
 //! The parts of the command-line tool `lsm`, so that its tests can use them one by one.
 //!
 //! - [`compare`], [`report`]: one load under several strategies, and what came of it.
+//! - [`figures`]: what is counted, and what follows from it.
+//! - [`load`]: what is done to a store, and what each read must find.
 //! - [`plan`]: trees in, decisions out.
+//! - [`replay`]: a trace into a store, resumable, and everything read back.
+//! - [`store`]: what the commands for one store share.
+//! - [`strategies`]: their names and settings.
 //! - [`trace`]: change histories as key-value traffic, with their answers.
 //! - [`workload`]: synthetic operation streams, described by JSON files.
 
 pub mod cli;
 pub mod compare;
+mod failure;
+pub mod figures;
 pub mod human;
+pub mod load;
 pub mod plan;
+pub mod replay;
 pub mod report;
 pub mod rng;
+pub mod store;
 pub mod strategies;
 pub mod trace;
 pub mod workload;
+
+pub use failure::Failure;

@@ -6,7 +6,7 @@ mod tree;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use compaction_core::Event;
+use compaction_core::{AnyStrategyVec, CompactionStrategy, Event};
 use serde::Serialize;
 use serde_json::error::Category;
 
@@ -98,12 +98,12 @@ fn decide(text: &[u8], explain: bool) -> Result<Answer, Refusal> {
     let moment = input.moment();
     let tree = Tree::build(input.levels, &input.busy)?;
     let version = tree.version()?;
-    let mut strategy = strategies::build(&settings)?;
+    let mut strategy = AnyStrategyVec::<String>::from_settings(settings)?;
     strategy.observe(&Event::Flushed { version, now_ms: moment.now_ms, bytes: 0 });
     if !explain {
-        return Ok(Answer::new(&version, strategy.as_ref(), &strategy.choose(&version, &moment)));
+        return Ok(Answer::new(&version, &strategy, &strategy.choose(&version, &moment)));
     }
     let mut candidates = Vec::new();
     let decision = strategy.explain(&version, &moment, &mut |candidate| candidates.push(*candidate));
-    Ok(Answer::new(&version, strategy.as_ref(), &decision).explained(&version, &decision, &candidates))
+    Ok(Answer::new(&version, &strategy, &decision).explained(&version, &decision, &candidates))
 }

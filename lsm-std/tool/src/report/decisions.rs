@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::Report;
 use super::svg::escape;
-use crate::compare::{Job, Outcome, by_rule};
+use crate::compare::Outcome;
+use crate::figures::{Job, by_rule};
 use crate::human::{bytes, count, grouped, micros};
 
 /// Jobs listed one by one per strategy; what is beyond is summed up only.
@@ -14,7 +15,7 @@ const JOBS_MAX: usize = 1_000;
 pub fn write(report: &Report, html: &mut String) {
     html.push_str("<h2>Decisions: what and why</h2>\n");
     for outcome in &report.outcomes {
-        let _ = writeln!(html, "<h3>{}</h3>", outcome.strategy);
+        let _ = writeln!(html, "<h3>{}</h3>", outcome.strategy.name());
         if outcome.jobs.is_empty() {
             html.push_str("<p>It never had anything to do.</p>\n");
             continue;

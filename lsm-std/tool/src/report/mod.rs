@@ -7,8 +7,10 @@ mod table;
 
 use std::fmt::Write;
 
-use crate::compare::{Outcome, Prices};
+use crate::compare::Outcome;
+use crate::figures::Prices;
 use crate::human::{bytes, three_digits};
+use crate::strategies::Strategy;
 use svg::escape;
 
 /// All that a report shows.
@@ -54,19 +56,24 @@ impl Report {
         let Some(best) = self.outcomes.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))) else {
             return "No strategy was run.".to_owned();
         };
-        let mut text = format!("Cheapest by cost per operation: {} ({}).", best.strategy, bytes(cost(best) as u64));
+        let mut text =
+            format!("Cheapest by cost per operation: {} ({}).", best.strategy.name(), bytes(cost(best) as u64));
         let rest: Vec<String> = self
             .outcomes
             .iter()
             .filter(|outcome| outcome.strategy != best.strategy)
-            .map(|outcome| format!("{} {}×", outcome.strategy, three_digits(cost(outcome) / cost(best).max(1e-9))))
+            .map(|outcome| {
+                format!("{} {}×", outcome.strategy.name(), three_digits(cost(outcome) / cost(best).max(1e-9)))
+            })
             .collect();
         if !rest.is_empty() {
             let _ = write!(text, " The others cost: {}.", rest.join(", "));
         }
         let least = |name: &str, of: fn(&Outcome) -> f64| {
             let best = self.outcomes.iter().min_by(|a, b| of(a).total_cmp(&of(b)));
-            best.map_or(String::new(), |best| format!(" Least {name}: {} ({}).", best.strategy, three_digits(of(best))))
+            best.map_or(String::new(), |best| {
+                format!(" Least {name}: {} ({}).", best.strategy.name(), three_digits(of(best)))
+            })
         };
         text + &least("write amplification", |outcome| outcome.last().counts.write_amp())
             + &least("read amplification", |outcome| outcome.last().counts.read_amp())
@@ -75,13 +82,13 @@ impl Report {
 }
 
 /// The colour of a strategy, from a palette that colour-blind readers can tell apart.
-fn colour(strategy: &str) -> &'static str {
+fn colour(strategy: Strategy) -> &'static str {
     match strategy {
-        "tiered" => "#0072b2",
-        "leveled" => "#d55e00",
-        "lazy" => "#009e73",
-        "bandit" => "#cc79a7",
-        _ => "#7a6a00",
+        Strategy::Tiered => "#0072b2",
+        Strategy::Leveled => "#d55e00",
+        Strategy::Lazy => "#009e73",
+        Strategy::Bandit => "#cc79a7",
+        Strategy::Fifo => "#7a6a00",
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::svg::{Chart, Format, Series, escape};
 use super::{Report, colour, level_colour};
-use crate::compare::{Outcome, Sample};
+use crate::compare::Outcome;
+use crate::figures::Sample;
 use crate::human::three_digits;
 
 const MIB: f64 = 1_048_576.0;
@@ -35,7 +36,7 @@ pub fn over_time(report: &Report, html: &mut String) {
     ];
     for (title, y_label, value) in plots {
         let line = |outcome: &Outcome| Series {
-            name: outcome.strategy.to_owned(),
+            name: outcome.strategy.name().to_owned(),
             colour: colour(outcome.strategy),
             points: outcome.samples.iter().map(|sample| (written_mib(sample), value(sample))).collect(),
         };
@@ -53,7 +54,7 @@ pub fn shapes(report: &Report, html: &mut String) {
         let _ = writeln!(
             html,
             "<h3>{}</h3>\n<p class=\"hint\">{}</p>\n<div class=\"plots\">",
-            outcome.strategy,
+            outcome.strategy.name(),
             escape(&outcome.settings)
         );
         let by_level = |value: fn(u64, u64) -> f64| -> Vec<Series> {
@@ -65,10 +66,12 @@ pub fn shapes(report: &Report, html: &mut String) {
         };
         let size = by_level(|bytes, _| bytes as f64 / MIB);
         html.push_str(
-            &chart(format!("{}: bytes by level", outcome.strategy), "table bytes (MiB)", size, true).render(),
+            &chart(format!("{}: bytes by level", outcome.strategy.name()), "table bytes (MiB)", size, true).render(),
         );
         let runs = by_level(|_, runs| runs as f64);
-        html.push_str(&chart(format!("{}: runs by level", outcome.strategy), "sorted runs", runs, true).render());
+        html.push_str(
+            &chart(format!("{}: runs by level", outcome.strategy.name()), "sorted runs", runs, true).render(),
+        );
         html.push_str("\n</div>\n");
     }
 }

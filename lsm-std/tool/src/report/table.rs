@@ -36,7 +36,7 @@ fn columns(report: &Report) -> Vec<Column<'_>> {
         column("amplification", "write", |o| o.last().counts.write_amp(), times),
         column("amplification", "read", |o| o.last().counts.read_amp(), times),
         column("amplification", "space", |o| o.last().space_amp(), times),
-        column("amplification", "peak space", |o| o.peak_space_amp, times),
+        column("amplification", "peak space", |o| o.peak_space_amp(), times),
         column("peak disk", "", |o| o.peak_disk_bytes as f64, size),
         Column { group: "cost per op", name: "", value: Box::new(cost), show: size, marked: true },
         column("write latency", "p50", |o| o.put.p50_us, micros),
@@ -64,7 +64,7 @@ pub fn summary(report: &Report, html: &mut String) {
             html,
             "<tr><td class=\"left\"><span class=\"swatch\" style=\"background:{}\"></span>{}</td>",
             colour(outcome.strategy),
-            outcome.strategy
+            outcome.strategy.name()
         );
         for (column, best) in columns.iter().zip(&best) {
             let value = (column.value)(outcome);
@@ -112,7 +112,7 @@ fn cost_parts(report: &Report, html: &mut String) {
     html.push_str("</tr></thead><tbody>\n");
     for outcome in &report.outcomes {
         let counts = outcome.last().counts;
-        let _ = write!(html, "<tr><td class=\"left\">{}</td>", outcome.strategy);
+        let _ = write!(html, "<tr><td class=\"left\">{}</td>", outcome.strategy.name());
         let sizes = [
             counts.user_bytes,
             counts.log_bytes,

@@ -6,15 +6,15 @@
 //! - the last line `E<TAB>keys alive<TAB>sha256` is the answer, see [`Answer`].
 
 mod answer;
+mod survey;
 mod value;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 pub use answer::{Answer, Summary, hex};
+pub use survey::Survey;
 pub use value::{BLOB_ID_BYTES, BlobId, blob_of_value, value_of};
 
 /// Largest line a trace may have, in bytes: a key of 64 KiB and some room.
@@ -30,7 +30,7 @@ pub enum TraceError {
         /// The trace's path as given.
         path: String,
         /// What the operating system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A line does not follow the format.
     #[error("trace {path} line {line}: {what}")]
@@ -164,7 +164,7 @@ impl<R: BufRead> TraceReader<R> {
 
     fn read_line(&mut self) -> Result<bool, TraceError> {
         self.text.clear();
-        let read = (&mut self.input).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.text);
+        let read = io::Read::take(&mut self.input, LINE_BYTES_MAX).read_until(b'\n', &mut self.text);
         match read {
             Err(source) => {
                 return Err(TraceError::Io { path: self.path.clone(), source });
@@ -182,22 +182,6 @@ impl<R: BufRead> TraceReader<R> {
 
     fn wrong(&self, what: String) -> TraceError {
         TraceError::Line { path: self.path.clone(), line: self.line, what }
-    }
-}
-
-/// SHA-256 of the file at `path`, by which a replay knows its trace again. Reads the file once.
-///
-/// # Errors
-/// [`TraceError::Io`] if it cannot be read.
-pub fn trace_hash(path: &Path) -> Result<[u8; 32], TraceError> {
-    let fail = |source| TraceError::Io { path: path.display().to_string(), source };
-    let mut file = File::open(path).map_err(fail)?;
-    let (mut hasher, mut part) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut part).map_err(fail)? {
-            0 => return Ok(hasher.finalize().into()),
-            read => hasher.update(&part[..read]),
-        }
     }
 }
 

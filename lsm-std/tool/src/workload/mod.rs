@@ -147,6 +147,11 @@ impl Workload {
         self.phases.iter().fold(0, |sum, phase| sum.saturating_add(phase.ops))
     }
 
+    /// The expected number of puts, by the shares of each mix.
+    pub fn expected_puts(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.ops as f64 * phase.mix.put).sum::<f64>() as u64
+    }
+
     /// The expected bytes of keys and values put, by the shares of each mix.
     pub fn expected_put_bytes(&self) -> u64 {
         let bytes = |p: &Phase| p.ops as f64 * p.mix.put * (p.value_bytes as f64 + key_bytes(0).len() as f64);

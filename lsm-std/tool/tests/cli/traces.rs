@@ -1,13 +1,9 @@
 //! The three bundled traces, replayed into a map: does the tool read them as they were meant?
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use lsm_tool::trace::{Answer, BlobId, Op, TraceReader, trace_hash};
-
-fn trace(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/traces").join(name)
-}
+use crate::common::trace;
+use lsm_tool::trace::{Answer, BlobId, Op, Survey, TraceReader};
 
 #[test]
 fn a_map_fed_with_each_trace_gives_the_answer_of_its_last_line() {
@@ -43,9 +39,11 @@ fn a_map_fed_with_each_trace_gives_the_answer_of_its_last_line() {
 }
 
 #[test]
-fn two_traces_have_two_hashes() {
-    let a = trace_hash(&trace("ekv.tsv")).expect("readable");
-    let b = trace_hash(&trace("redb.tsv")).expect("readable");
-    assert_ne!(a, b);
-    assert!(trace_hash(&trace("no-such.tsv")).is_err());
+fn a_survey_counts_and_tells_traces_apart() {
+    let ekv = Survey::of(&trace("ekv.tsv")).expect("whole");
+    let redb = Survey::of(&trace("redb.tsv")).expect("whole");
+    assert_ne!(ekv.hash, redb.hash);
+    assert_eq!((ekv.batches, ekv.end.keys, redb.batches, redb.end.keys), (213, 50, 1_691, 122));
+    assert_eq!(ekv.put_bytes, 11_009_777);
+    assert!(Survey::of(&trace("no-such.tsv")).is_err());
 }

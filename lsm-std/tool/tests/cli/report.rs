@@ -1,9 +1,11 @@
 //! The report of made-up outcomes: is it one complete page that needs nothing else?
 
-use lsm_tool::compare::{Counts, Job, Latency, LevelShape, Outcome, Prices, Sample};
+use lsm_tool::compare::Outcome;
+use lsm_tool::figures::{Counts, Job, Latency, LevelShape, Prices, Sample};
 use lsm_tool::report::Report;
+use lsm_tool::strategies::Strategy;
 
-fn outcome(strategy: &'static str, write_amp: u64) -> Outcome {
+fn outcome(strategy: Strategy, write_amp: u64) -> Outcome {
     let sample = |at: u64| Sample {
         counts: Counts {
             ops: at,
@@ -18,7 +20,6 @@ fn outcome(strategy: &'static str, write_amp: u64) -> Outcome {
         },
         live_bytes: (1 << 20) + (at << 14),
         table_bytes: (1 << 20) + (at << 16),
-        disk_bytes: (2 << 20) + (at << 16),
         levels: (0..3).map(|level| LevelShape { level, runs: at % 4, tables: 5, bytes: (at << 15) << level }).collect(),
     };
     let job = |at: u64| Job {
@@ -42,7 +43,7 @@ fn outcome(strategy: &'static str, write_amp: u64) -> Outcome {
         get: Latency { p50_us: 3.0, p95_us: 9.0, p99_us: 31.0 },
         seconds: 2.4,
         peak_disk_bytes: 9 << 20,
-        peak_space_amp: 3.2,
+        written_by_level: vec![1, 2],
     }
 }
 
@@ -58,7 +59,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
 
 #[test]
 fn the_page_shows_every_strategy_and_needs_no_other_file() {
-    let html = report(vec![outcome("tiered", 3), outcome("leveled", 9)]).render();
+    let html = report(vec![outcome(Strategy::Tiered, 3), outcome(Strategy::Leveled, 9)]).render();
     for strategy in ["tiered", "leveled"] {
         assert!(
             html.contains(&format!("{strategy}: bytes by level")) && html.contains(&format!("<h3>{strategy}</h3>"))
@@ -77,7 +78,7 @@ fn the_page_shows_every_strategy_and_needs_no_other_file() {
 
 #[test]
 fn the_verdict_names_the_cheapest_and_how_much_more_the_others_cost() {
-    let verdict = report(vec![outcome("tiered", 3), outcome("leveled", 9)]).verdict();
+    let verdict = report(vec![outcome(Strategy::Tiered, 3), outcome(Strategy::Leveled, 9)]).verdict();
     assert!(verdict.starts_with("Cheapest by cost per operation: tiered"), "{verdict}");
     assert!(
         verdict.contains("leveled 3.") && verdict.contains("Least write amplification: tiered (3.00)"),
@@ -88,7 +89,7 @@ fn the_verdict_names_the_cheapest_and_how_much_more_the_others_cost() {
 
 #[test]
 fn a_run_without_jobs_or_samples_is_shown_too() {
-    let nothing = Outcome { samples: Vec::new(), jobs: Vec::new(), ..outcome("lazy", 2) };
+    let nothing = Outcome { samples: Vec::new(), jobs: Vec::new(), ..outcome(Strategy::Lazy, 2) };
     let html = report(vec![nothing]).render();
     assert!(html.contains("It never had anything to do.") && !html.contains("NaN"));
 }

@@ -1,5 +1,7 @@
 //! What one strategy did with one load: the figures that the table, the JSON and the report show.
 
+use lsm_std::Stats;
+use lsm_std::fs::Purpose;
 use serde::Serialize;
 
 /// Prices of one operation's parts, in bytes.
@@ -26,7 +28,7 @@ impl Default for Prices {
 pub struct Counts {
     /// Operations: puts, deletes, gets, misses and scans.
     pub ops: u64,
-    /// Bytes of keys and values put, and of keys deleted.
+    /// Bytes of keys and values put, and of keys deleted; what [`write_amp`](Self::write_amp) is relative to.
     pub user_bytes: u64,
     /// Bytes written to the log.
     pub log_bytes: u64,
@@ -54,6 +56,18 @@ impl Counts {
     /// Table bytes written per byte that the user wrote; the log is apart.
     pub fn write_amp(&self) -> f64 {
         ratio(self.flush_bytes + self.merge_written_bytes, self.user_bytes)
+    }
+
+    /// Takes over what the store has counted. Operations, user bytes and runs of scans are the caller's.
+    pub fn take(&mut self, stats: &Stats) {
+        let merge = stats.io(Purpose::Merge);
+        let flushed = stats.io(Purpose::Flush);
+        self.log_bytes = stats.io(Purpose::Log).written_bytes;
+        self.flush_bytes = flushed.written_bytes;
+        (self.merge_read_bytes, self.merge_written_bytes) = (merge.read_bytes, merge.written_bytes);
+        (self.gets, self.scans) = (stats.gets, stats.scans);
+        self.filters_asked = stats.cache.filter_asked;
+        self.get_blocks = stats.cache.point_blocks;
     }
 
     /// Runs that a point read had to ask, their filters included.
@@ -106,8 +120,6 @@ pub struct Sample {
     pub live_bytes: u64,
     /// Bytes of the live tables.
     pub table_bytes: u64,
-    /// Bytes of all files of the store.
-    pub disk_bytes: u64,
     /// The tree by level, level 0 first.
     pub levels: Vec<LevelShape>,
 }
@@ -203,36 +215,6 @@ pub fn by_rule(jobs: &[Job]) -> Vec<JobsOfRule> {
     }
     sums.sort_by_key(|sum| (std::cmp::Reverse(sum.written_bytes), std::cmp::Reverse(sum.jobs)));
     sums
-}
-
-/// Everything about one strategy's run.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The strategy's name.
-    pub strategy: &'static str,
-    /// Its settings in words.
-    pub settings: String,
-    /// States over time, the last one when all was done and merged.
-    pub samples: Vec<Sample>,
-    /// Jobs in the order they finished.
-    pub jobs: Vec<Job>,
-    /// Latency of writes; of whole batches for a trace.
-    pub put: Latency,
-    /// Latency of point reads.
-    pub get: Latency,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// Most bytes that all files together held.
-    pub peak_disk_bytes: u64,
-    /// Largest space amplification seen.
-    pub peak_space_amp: f64,
-}
-
-impl Outcome {
-    /// The last state.
-    pub fn last(&self) -> Sample {
-        self.samples.last().cloned().unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,33 @@
 //! What is done to a store: the same steps for every strategy, and what each read must find.
 
+mod recency;
+
 use std::collections::HashMap;
 use std::io::BufRead;
 
-use super::Recency;
 use crate::rng::SplitMix;
-use crate::trace::{self, TraceError, TraceReader, value_of};
+use crate::trace::{self, Summary, TraceError, TraceReader, value_of};
 use crate::workload::{self, Ops, Workload, Zipf, key_bytes, value_bytes};
 
-/// Point reads of live keys after each batch of a trace.
-const GETS_PER_BATCH: usize = 4;
-/// Batches from one scan to the next.
-const BATCHES_PER_SCAN: u64 = 50;
-/// Keys that such a scan reads.
+pub use recency::Recency;
+
+/// Which reads follow the batches of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// Point reads of live keys after each batch.
+    pub gets: u64,
+    /// Point reads of absent keys after each batch.
+    pub misses: u64,
+    /// Batches from one scan to the next; 0 for no scans.
+    pub batches_per_scan: u64,
+}
+
+impl Reads {
+    /// Those of a comparison.
+    pub const COMPARE: Self = Self { gets: 4, misses: 1, batches_per_scan: 50 };
+}
+
+/// Keys that a scan after a batch reads.
 const SCAN_KEYS: u64 = 20;
 /// Skew of the point reads over recency.
 const RECENCY_THETA: f64 = 0.99;
@@ -73,7 +88,8 @@ impl Live {
         }
     }
 
-    fn length(&self, key: &[u8]) -> Option<u64> {
+    /// Length of the value of `key`, if that is alive.
+    pub fn length(&self, key: &[u8]) -> Option<u64> {
         self.lengths.get(key).copied()
     }
 }
@@ -90,11 +106,12 @@ pub trait Load {
     fn live(&self) -> &Live;
 }
 
-/// A trace's batches, and seeded reads after each: four gets of live keys (Zipf 0.99 over recency), one miss, and every 50
-/// batches one scan of 20 keys.
+/// A trace's batches, and seeded reads after each: gets of live keys (Zipf 0.99 over recency), misses, and now and then a
+/// scan of 20 keys.
 #[derive(Debug)]
 pub struct TraceLoad<R> {
     reader: TraceReader<R>,
+    reads: Reads,
     live: Live,
     recency: Recency,
     zipf: Zipf,
@@ -105,9 +122,10 @@ pub struct TraceLoad<R> {
 
 impl<R: BufRead> TraceLoad<R> {
     /// Starts at the first batch.
-    pub fn new(reader: TraceReader<R>, seed: u64) -> Self {
+    pub fn new(reader: TraceReader<R>, reads: Reads, seed: u64) -> Self {
         Self {
             reader,
+            reads,
             live: Live::default(),
             recency: Recency::default(),
             zipf: Zipf::new(1, RECENCY_THETA),
@@ -144,21 +162,29 @@ impl<R: BufRead> TraceLoad<R> {
     }
 
     fn follow_up(&mut self, batch: u64) {
-        if (batch + 1).is_multiple_of(BATCHES_PER_SCAN) {
+        let every = self.reads.batches_per_scan;
+        if every > 0 && (batch + 1).is_multiple_of(every) {
             let from = self.recent_key();
             self.pending.extend(from.map(|from| Step::Scan { from, keys: SCAN_KEYS }));
         }
-        if let Some(mut key) = self.recent_key() {
-            // In the midst of the live keys, and never written: no path ends in a control character.
-            key.push(1);
-            self.pending.push(Step::Get { key, finds: None });
+        for _ in 0..self.reads.misses {
+            if let Some(mut key) = self.recent_key() {
+                // In the midst of the live keys, and never written: no path ends in a control character.
+                key.push(1);
+                self.pending.push(Step::Get { key, finds: None });
+            }
         }
-        for _ in 0..GETS_PER_BATCH {
+        for _ in 0..self.reads.gets {
             if let Some(key) = self.recent_key() {
                 let finds = self.live.length(&key);
                 self.pending.push(Step::Get { key, finds });
             }
         }
+    }
+
+    /// The trace's own answer, once all steps have been given out.
+    pub fn end(&self) -> Option<&Summary> {
+        self.reader.end()
     }
 }
 
@@ -278,7 +304,7 @@ mod tests {
     #[test]
     fn a_trace_is_followed_by_the_documented_reads_and_each_knows_what_it_must_find() {
         let text = trace_text();
-        let mut load = TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), 1);
+        let mut load = TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), Reads::COMPARE, 1);
         let steps = all_steps(&mut load);
         check_against_map(&steps, load.live());
         let count = |wanted: fn(&Step) -> bool| steps.iter().filter(|step| wanted(step)).count();
@@ -286,7 +312,7 @@ mod tests {
         assert_eq!(count(|step| matches!(step, Step::Get { finds: Some(_), .. })), 480);
         assert_eq!(count(|step| matches!(step, Step::Get { finds: None, .. })), 120);
         assert_eq!(count(|step| matches!(step, Step::Scan { keys: 20, .. })), 2);
-        let again = all_steps(&mut TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), 1));
+        let again = all_steps(&mut TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), Reads::COMPARE, 1));
         assert_eq!(steps, again);
     }
 

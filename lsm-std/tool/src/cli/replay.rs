@@ -1,0 +1,72 @@
+//! `lsm replay`.
+
+use std::path::PathBuf;
+
+use lsm_std::Options;
+
+use super::options::{Sync, progress};
+use super::{print, print_json};
+use crate::Failure;
+use crate::replay::replay;
+use crate::strategies::{Sizes, Strategy, scaled};
+
+/// Replay a trace into a store, one atomic batch each, and read everything back.
+///
+/// A replay that was killed is resumed by the same command. Exits with 0 only if the keys alive and their SHA-256 are those
+/// of the trace's last line.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The trace
+    trace: PathBuf,
+    /// Directory of the store; made if there is none
+    #[arg(long)]
+    dir: PathBuf,
+    /// The strategy; without it the store keeps its own, a new one takes tiered
+    #[arg(long, value_enum)]
+    strategy: Option<Strategy>,
+    /// Bytes after which a memtable is flushed
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    memtable_bytes: u64,
+    /// Target of the first level below level 0 in bytes; default 4 memtables
+    #[arg(long, value_name = "N")]
+    base_bytes: Option<u64>,
+    /// Tables are cut at this many bytes; default 1 memtable
+    #[arg(long, value_name = "N")]
+    table_bytes: Option<u64>,
+    /// When the log is synced
+    #[arg(long, value_enum, default_value_t = Sync::Interval)]
+    sync: Sync,
+    /// Point reads of live keys after each batch, each of which must find what it should
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    reads: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let sizes = Sizes {
+        memtable_bytes: args.memtable_bytes,
+        base_bytes: args.base_bytes,
+        table_bytes: args.table_bytes,
+        ttl_ms: None,
+    };
+    let mut options = Options::new()
+        .memtable_bytes(args.memtable_bytes)
+        .table_bytes(args.table_bytes.unwrap_or(args.memtable_bytes))
+        .sync(args.sync.policy());
+    let is_new = !args.dir.join("CURRENT").exists();
+    if args.strategy.is_some() || is_new {
+        options = options.strategy(scaled(args.strategy.unwrap_or(Strategy::Tiered), &sizes));
+    }
+    let bar = progress("replay");
+    let outcome = replay(&args.trace, &args.dir, options, args.reads, &bar);
+    bar.finish_and_clear();
+    let outcome = outcome?;
+    if args.json {
+        print_json(&outcome)?
+    } else {
+        print(|out| writeln!(out, "{}", outcome.text()))?
+    }
+    if outcome.right { Ok(()) } else { Err(Failure::Wrong(outcome.problems.join("; "))) }
+}

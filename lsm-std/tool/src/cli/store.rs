@@ -1,0 +1,312 @@
+//! The commands that look after one store.
+
+use std::io::{self, Read};
+use std::ops::Bound;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use lsm_std::{Db, Options, Value};
+use serde_json::{Value as Json, json};
+
+use super::{print, print_json};
+use crate::Failure;
+use crate::human::{bytes, count};
+use crate::store::{Notation, open_existing, pair_json, stats_json, stats_text, table_json, table_text};
+
+/// What can be done with a store.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write the value of a key to standard output, as it is; exit with 1 if it has none
+    Get {
+        #[command(flatten)]
+        at: At,
+        /// The key
+        key: String,
+    },
+    /// Set a key; makes the store if there is none
+    Put {
+        #[command(flatten)]
+        at: At,
+        /// The key
+        key: String,
+        /// The value as text (with --hex in hex); `-` reads it from standard input, as it is
+        value: String,
+    },
+    /// Remove a key, whether it is there or not
+    Delete {
+        #[command(flatten)]
+        at: At,
+        /// The key
+        key: String,
+    },
+    /// List keys and values in order
+    Scan(ScanArgs),
+    /// Show the tree's shape, and what was counted since it was opened
+    Stats {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Check every byte of every table; exit with 1 and name file and offset if one is wrong
+    Verify {
+        #[command(flatten)]
+        at: At,
+    },
+    /// List every table, newest run first: where it lies, what it holds
+    Dump {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Merge everything into the bottom of the tree
+    Compact {
+        #[command(flatten)]
+        at: At,
+        /// First key, inclusive
+        #[arg(long)]
+        from: Option<String>,
+        /// Last key, exclusive
+        #[arg(long)]
+        to: Option<String>,
+    },
+    /// Make a copy of the store that can be opened; tables are linked, not copied, where the disk allows
+    Checkpoint {
+        #[command(flatten)]
+        at: At,
+        /// Directory of the copy; must not exist
+        target: PathBuf,
+    },
+}
+
+/// Which store, and how keys are written.
+#[derive(Debug, Args)]
+pub struct At {
+    /// Directory of the store
+    #[arg(long)]
+    dir: PathBuf,
+    /// Keys and values are in hex, on the command line and in the output
+    #[arg(long)]
+    hex: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl At {
+    fn notation(&self) -> Notation {
+        if self.hex { Notation::Hex } else { Notation::Text }
+    }
+}
+
+/// What to list.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    #[command(flatten)]
+    at: At,
+    /// First key, inclusive
+    #[arg(long, conflicts_with = "prefix")]
+    from: Option<String>,
+    /// Last key, exclusive
+    #[arg(long, conflicts_with = "prefix")]
+    to: Option<String>,
+    /// Only keys that start with this
+    #[arg(long)]
+    prefix: Option<String>,
+    /// Last key first
+    #[arg(long)]
+    reverse: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Keys only
+    #[arg(long)]
+    keys: bool,
+}
+
+pub fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Get { at, key } => get(at, key),
+        Command::Put { at, key, value } => put(at, key, value),
+        Command::Delete { at, key } => {
+            let db = open_existing(&at.dir)?;
+            db.delete(&at.notation().parse(key)?)?;
+            close(db, at, &json!({"deleted": key}))
+        }
+        Command::Scan(args) => scan(args),
+        Command::Stats { at } => {
+            let db = open_existing(&at.dir)?;
+            let stats = db.stats();
+            if at.json {
+                print_json(&stats_json(&stats))?
+            } else {
+                print(|out| stats_text(&stats, out))?
+            }
+            Ok(db.close()?)
+        }
+        Command::Verify { at } => verify(at),
+        Command::Dump { at } => dump(at),
+        Command::Compact { at, from, to } => compact(at, from.as_deref(), to.as_deref()),
+        Command::Checkpoint { at, target } => {
+            let db = open_existing(&at.dir)?;
+            db.checkpoint(target)?;
+            close(db, at, &json!({"checkpoint": target.display().to_string()}))
+        }
+    }
+}
+
+fn get(at: &At, key: &str) -> Result<(), Failure> {
+    let db = open_existing(&at.dir)?;
+    let value = db.get(&at.notation().parse(key)?)?;
+    match (&value, at.json) {
+        (Some(value), true) => print_json(&pair_json(at.notation(), &at.notation().parse(key)?, Some(value)))?,
+        (Some(value), false) => print(|out| out.write_all(value))?,
+        (None, true) => print_json(&Json::Null)?,
+        (None, false) => {}
+    }
+    db.close()?;
+    if value.is_some() { Ok(()) } else { Err(Failure::Wrong(format!("{key} has no value"))) }
+}
+
+fn put(at: &At, key: &str, value: &str) -> Result<(), Failure> {
+    let mut input = Vec::new();
+    let value = if value == "-" {
+        io::stdin().lock().read_to_end(&mut input).map_err(Failure::io("standard input"))?;
+        input
+    } else {
+        at.notation().parse(value)?
+    };
+    let db = Options::new().open(&at.dir)?;
+    db.put(&at.notation().parse(key)?, &value)?;
+    close(db, at, &json!({"put": key, "bytes": value.len()}))
+}
+
+fn close(db: Db, at: &At, done: &Json) -> Result<(), Failure> {
+    db.close()?;
+    if at.json { print_json(done) } else { Ok(()) }
+}
+
+fn scan(args: &ScanArgs) -> Result<(), Failure> {
+    let notation = args.at.notation();
+    let db = open_existing(&args.at.dir)?;
+    let range = match &args.prefix {
+        Some(prefix) => db.prefix(&notation.parse(prefix)?),
+        None => db.range(bounds(notation, args.from.as_deref(), args.to.as_deref())?),
+    };
+    let limit = args.limit.unwrap_or(usize::MAX);
+    if args.reverse {
+        list(args, notation, range.rev().take(limit))?
+    } else {
+        list(args, notation, range.take(limit))?
+    }
+    Ok(db.close()?)
+}
+
+type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
+fn bounds(notation: Notation, from: Option<&str>, to: Option<&str>) -> Result<Bounds, Failure> {
+    let from = from.map(|key| notation.parse(key)).transpose()?;
+    let to = to.map(|key| notation.parse(key)).transpose()?;
+    Ok((from.map_or(Bound::Unbounded, Bound::Included), to.map_or(Bound::Unbounded, Bound::Excluded)))
+}
+
+fn list(
+    args: &ScanArgs,
+    notation: Notation,
+    pairs: impl Iterator<Item = lsm_std::Result<(Value, Value)>>,
+) -> Result<(), Failure> {
+    let mut failed = None;
+    print(|out| {
+        for pair in pairs {
+            let (key, value) = match pair {
+                Ok(pair) => pair,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            };
+            let value = (!args.keys).then_some(value);
+            if args.at.json {
+                serde_json::to_writer(&mut *out, &pair_json(notation, &key, value.as_deref()))?;
+            } else {
+                out.write_all(notation.show(&key).as_bytes())?;
+                if let Some(value) = value {
+                    write!(out, "\t{}", notation.show(&value))?;
+                }
+            }
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    })?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn verify(at: &At) -> Result<(), Failure> {
+    let checked = open_existing(&at.dir).and_then(|db| {
+        let verified = db.verify()?;
+        db.close()?;
+        Ok(verified)
+    });
+    match checked {
+        Ok(found) => {
+            if at.json {
+                return print_json(&json!({
+                    "ok": true, "tables": found.tables, "table_bytes": found.table_bytes,
+                    "log_segments": found.log_segments, "log_batches": found.log_batches,
+                }));
+            }
+            let tables = format!("{}, {}", count(found.tables as u64, "table"), bytes(found.table_bytes));
+            let log = format!("{} in the log", count(found.log_batches, "batch"));
+            print(|out| writeln!(out, "every byte checks out: {tables}; {log}"))
+        }
+        Err(failure) => {
+            if at.json {
+                print_json(&json!({"ok": false, "error": failure.to_string()}))?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn dump(at: &At) -> Result<(), Failure> {
+    let db = open_existing(&at.dir)?;
+    let runs = db.runs();
+    db.close()?;
+    print(|out| {
+        // Newest first: that is the order in which a read looks at them.
+        for (run, (level, tables)) in runs.iter().enumerate().rev() {
+            if !at.json {
+                let total = tables.iter().map(|table| table.bytes).sum();
+                writeln!(out, "level {level}, run {run}: {}, {}", count(tables.len() as u64, "table"), bytes(total))?;
+            }
+            for table in tables {
+                if at.json {
+                    serde_json::to_writer(&mut *out, &table_json(at.notation(), *level, run, table))?;
+                    out.write_all(b"\n")?;
+                } else {
+                    writeln!(out, "  {}", table_text(at.notation(), table))?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn compact(at: &At, from: Option<&str>, to: Option<&str>) -> Result<(), Failure> {
+    let db = open_existing(&at.dir)?;
+    let before = db.stats();
+    db.compact_range(bounds(at.notation(), from, to)?)?;
+    let after = db.stats();
+    db.close()?;
+    let shape = |stats: &lsm_std::Stats| {
+        let runs: usize = stats.levels.iter().map(|level| level.runs).sum();
+        (runs, stats.table_bytes())
+    };
+    let ((runs_before, bytes_before), (runs, table_bytes)) = (shape(&before), shape(&after));
+    if at.json {
+        return print_json(&json!({
+            "runs_before": runs_before, "table_bytes_before": bytes_before, "runs": runs, "table_bytes": table_bytes
+        }));
+    }
+    print(|out| {
+        let (was, is) = (count(runs_before as u64, "run"), count(runs as u64, "run"));
+        writeln!(out, "{was} of {} became {is} of {}", bytes(bytes_before), bytes(table_bytes))
+    })
+}

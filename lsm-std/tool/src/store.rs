@@ -1,0 +1,213 @@
+//! What the commands for one store share: opening, ways of writing keys, and how its figures are shown.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use lsm_std::{Db, Options, Stats, TableMeta};
+use serde_json::{Map, Value as Json, json};
+
+use crate::Failure;
+use crate::human::{bytes, grouped};
+use crate::trace::hex;
+
+/// Opens the store in `dir`, which must be one: none is made by looking at it.
+///
+/// # Errors
+/// No store there, or one that cannot be opened.
+pub fn open_existing(dir: &Path) -> Result<Db, Failure> {
+    if !dir.join("CURRENT").exists() {
+        return Err(Failure::Wrong(format!("{} holds no store", dir.display())));
+    }
+    Ok(Options::new().open(dir)?)
+}
+
+/// How keys and values are written on the command line and in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// As text; in output, bytes that are not printable are escaped as in Rust.
+    Text,
+    /// As pairs of hex digits.
+    Hex,
+}
+
+impl Notation {
+    /// The bytes that `text` stands for.
+    ///
+    /// # Errors
+    /// Text that is not hex where hex is due.
+    pub fn parse(self, text: &str) -> Result<Vec<u8>, Failure> {
+        if self == Self::Text {
+            return Ok(text.as_bytes().to_vec());
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+            [high, low] => Some((digit(*high)? * 16 + digit(*low)?) as u8),
+            _ => None,
+        });
+        pairs.collect::<Option<_>>().ok_or_else(|| Failure::Wrong(format!("{text:?} is not pairs of hex digits")))
+    }
+
+    /// `bytes` on one line.
+    pub fn show(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Hex => hex(bytes),
+            Self::Text => match std::str::from_utf8(bytes) {
+                Ok(text) if !text.contains(|c: char| c.is_control() || c == '\\') => text.to_owned(),
+                _ => bytes.escape_ascii().to_string(),
+            },
+        }
+    }
+
+    /// `bytes` as a JSON field: `name` as text or hex, or `name_hex` for what is not UTF-8.
+    fn field(self, name: &str, bytes: &[u8], into: &mut Map<String, Json>) {
+        match (self, std::str::from_utf8(bytes)) {
+            (Self::Text, Ok(text)) => into.insert(name.to_owned(), text.into()),
+            (Self::Text, Err(_)) => into.insert(format!("{name}_hex"), hex(bytes).into()),
+            (Self::Hex, _) => into.insert(name.to_owned(), hex(bytes).into()),
+        };
+    }
+}
+
+/// A key and its value, if that is wanted, as a JSON object.
+pub fn pair_json(notation: Notation, key: &[u8], value: Option<&[u8]>) -> Json {
+    let mut object = Map::new();
+    notation.field("key", key, &mut object);
+    if let Some(value) = value {
+        notation.field("value", value, &mut object);
+    }
+    object.into()
+}
+
+/// A store's figures as JSON.
+pub fn stats_json(stats: &Stats) -> Json {
+    let levels: Vec<Json> = stats
+        .levels
+        .iter()
+        .map(|level| {
+            json!({
+                "level": level.level, "runs": level.runs, "tables": level.tables, "bytes": level.bytes,
+                "entries": level.entries, "tombstones": level.tombstones,
+            })
+        })
+        .collect();
+    let jobs: Map<String, Json> = stats
+        .jobs
+        .iter()
+        .map(|(rule, jobs)| {
+            let figures = json!({
+                "jobs": jobs.jobs, "bytes_read": jobs.bytes_read, "bytes_written": jobs.bytes_written,
+                "micros": jobs.micros,
+            });
+            ((*rule).to_owned(), figures)
+        })
+        .collect();
+    let io: Map<String, Json> = stats
+        .io
+        .iter()
+        .map(|(purpose, io)| {
+            let figures = json!({
+                "read_bytes": io.read_bytes, "reads": io.reads, "written_bytes": io.written_bytes,
+                "writes": io.writes, "syncs": io.syncs,
+            });
+            (format!("{purpose:?}").to_lowercase(), figures)
+        })
+        .collect();
+    json!({
+        "strategy": stats.strategy, "levels": levels, "table_bytes": stats.table_bytes(),
+        "memtable_bytes": stats.memtable_bytes, "frozen_memtables": stats.frozen_memtables,
+        "last_seqno": stats.last_seqno, "debt_bytes": stats.debt_bytes, "jobs_running": stats.jobs_running,
+        "jobs": jobs, "jobs_aborted": stats.jobs_aborted, "io": io, "write_amp": stats.write_amp(),
+        "cache": {"hits": stats.cache.hits, "misses": stats.cache.misses, "bytes": stats.cache.bytes},
+        "background_error": stats.background_error,
+    })
+}
+
+/// A store's figures for people.
+///
+/// # Errors
+/// Those of `out`.
+pub fn stats_text(stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "strategy      {}", stats.strategy)?;
+    writeln!(out, "tables        {}", bytes(stats.table_bytes()))?;
+    writeln!(out, "memtables     {} ({} frozen)", bytes(stats.memtable_bytes), stats.frozen_memtables)?;
+    writeln!(out, "last write    number {}", grouped(stats.last_seqno))?;
+    writeln!(out, "merge debt    {}", bytes(stats.debt_bytes))?;
+    if let Some(error) = &stats.background_error {
+        writeln!(out, "background    {error}")?;
+    }
+    if stats.levels.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nlevel   runs  tables       bytes      entries   tombstones")?;
+    for level in &stats.levels {
+        writeln!(
+            out,
+            "{:5} {:6} {:7} {:>11} {:>12} {:>12}",
+            level.level,
+            level.runs,
+            level.tables,
+            bytes(level.bytes),
+            grouped(level.entries),
+            grouped(level.tombstones)
+        )?;
+    }
+    Ok(())
+}
+
+/// A table as JSON; `run` counts from the oldest.
+pub fn table_json(notation: Notation, level: u8, run: usize, table: &TableMeta) -> Json {
+    let mut object = Map::new();
+    for (name, number) in [("level", u64::from(level)), ("run", run as u64), ("id", table.id), ("bytes", table.bytes)] {
+        object.insert(name.to_owned(), number.into());
+    }
+    notation.field("min", &table.min, &mut object);
+    notation.field("max", &table.max, &mut object);
+    let rest = [
+        ("entries", table.entries),
+        ("tombstones", table.tombstones),
+        ("newest_ms", table.newest_ms),
+        ("oldest_seqno", table.oldest_seqno),
+        ("newest_seqno", table.newest_seqno),
+    ];
+    object.extend(rest.map(|(name, number)| (name.to_owned(), number.into())));
+    object.insert("oldest_tombstone_ms".to_owned(), table.oldest_tombstone_ms.into());
+    object.into()
+}
+
+/// A table on one line.
+pub fn table_text(notation: Notation, table: &TableMeta) -> String {
+    format!(
+        "{:06}.sst {:>10}  {} entries, {} tombstones, writes {} to {}, keys {} to {}",
+        table.id,
+        bytes(table.bytes),
+        grouped(table.entries),
+        grouped(table.tombstones),
+        grouped(table.oldest_seqno),
+        grouped(table.newest_seqno),
+        notation.show(&table.min),
+        notation.show(&table.max)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back_as_they_were_given_in_either_notation() {
+        assert_eq!(Notation::Hex.parse("00ff7A").expect("hex"), [0, 255, 0x7a]);
+        assert!(Notation::Hex.parse("0").is_err() && Notation::Hex.parse("0g").is_err());
+        assert_eq!(Notation::Hex.show(&[0, 255]), "00ff");
+        assert_eq!(Notation::Text.parse("é").expect("text"), "é".as_bytes());
+        assert_eq!(Notation::Text.show("é".as_bytes()), "é");
+        assert_eq!(Notation::Text.show(b"a\tb\\"), "a\\tb\\\\");
+        assert_eq!(Notation::Text.show(&[b'a', 0xff]), "a\\xff");
+    }
+
+    #[test]
+    fn a_json_pair_says_when_it_had_to_fall_back_to_hex() {
+        let pair = pair_json(Notation::Text, b"k", Some(&[0xff]));
+        assert_eq!(pair, json!({"key": "k", "value_hex": "ff"}));
+        assert_eq!(pair_json(Notation::Hex, b"k", None), json!({"key": "6b"}));
+    }
+}

@@ -1,0 +1,51 @@
+//! What `lsm plan --help` says of the settings.
+
+/// The settings of every strategy, with defaults and where they come from.
+pub const HELP: &str = "\
+Settings of a strategy object, their defaults, and the source of each. null or nothing means the
+default; \"none\" is no limit, which as a number is 18446744073709551615.
+
+tiered
+  size_ratio            1.0        RocksDB universal: size_ratio (in percent there); similar means
+                                   larger / smaller <= 1 + size_ratio
+  min_merge_width       4          Cassandra size-tiered: min_threshold; at least 2
+  max_merge_width       none       RocksDB universal: max_merge_width; at least 2
+  max_space_amp_pct     200        RocksDB universal: max_size_amplification_percent
+  table_bytes_max       67108864   RocksDB: target_file_size_base
+  runs_max              none       own: most runs in all, when no other rule fires
+  job_bytes_max         none       RocksDB: max_compaction_bytes
+
+leveled
+  l0_runs_max           4          RocksDB: level0_file_num_compaction_trigger
+  base_bytes            268435456  RocksDB: max_bytes_for_level_base
+  fanout                10         RocksDB: max_bytes_for_level_multiplier; the size ratio T of the
+                                   literature (O'Neil et al. 1996: best equal at all levels)
+  levels_max            7          RocksDB: num_levels; 2 to 32
+  table_bytes_max       67108864   RocksDB: target_file_size_base
+  job_bytes_max         1677721600 RocksDB: max_compaction_bytes, 25 tables
+  dynamic               true       RocksDB: level_compaction_dynamic_level_bytes
+  granularity           \"table\"    or \"level\"; Sarkar et al., VLDB 2021
+  tombstone_pct_max     50         RocksDB: CompactOnDeletionCollector; 100 or more is off
+  tombstone_age_ms_max  none       Lethe (Sarkar et al., SIGMOD 2020): delete persistence threshold
+  ttl_ms                none       RocksDB: ttl, there for files; here the tables are dropped
+  intra_l0              true       RocksDB: intra-L0 compaction
+
+lazy: as leveled, and
+  runs_max              fanout-1   Dostoevsky (Dayan and Idreos, SIGMOD 2018): K, runs per level above
+                                   the last
+
+bandit: as leveled (base_bytes, fanout, levels_max, dynamic and granularity are accepted and have no
+effect: its slots lie in one level), and
+  max_space_amp_pct     100        as for tiered, within a slot: newer runs against its oldest
+  slots_max             64         nori-lsm: slots of the key range
+  cold_runs_max         8          nori-lsm: K of a cold slot
+  estimator             \"ucb\"      or \"greedy\"; Auer et al. 2002: UCB1
+  epsilon               0.1        epsilon-greedy: share of picks at random
+  ucb_c                 2.0        UCB1: weight of the exploration bonus
+  alpha                 0.1        weight of a new reward in the moving average
+  discount              1.0        discounted UCB (Garivier and Moulines 2011): gamma
+
+fifo
+  bytes_max             1073741824 RocksDB FIFO: max_table_files_size
+  ttl_ms                none       RocksDB FIFO: ttl
+";

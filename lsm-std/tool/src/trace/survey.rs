@@ -1,0 +1,70 @@
+//! A first look at a trace: is it whole, how large is it, and which one is it?
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{BLOB_ID_BYTES, Op, Summary, TraceError, TraceReader};
+
+/// What one pass over a trace tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// SHA-256 of the file: by it a replay knows its trace again.
+    pub hash: [u8; 32],
+    /// Number of batches.
+    pub batches: u64,
+    /// Bytes of keys and values that its puts write.
+    pub put_bytes: u64,
+    /// Per batch: bytes of keys and values, and number of operations.
+    pub sizes: Vec<(u64, u64)>,
+    /// The trace's own answer.
+    pub end: Summary,
+}
+
+impl Survey {
+    /// Reads the trace at `path` once, checking every line.
+    ///
+    /// # Errors
+    /// A read error, or the line that breaks the format.
+    pub fn of(path: &Path) -> Result<Self, TraceError> {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|source| TraceError::Io { path: name.clone(), source })?;
+        let mut hashing = Hashing { file, hasher: Sha256::new() };
+        let mut reader = TraceReader::new(BufReader::with_capacity(1 << 16, &mut hashing), &name);
+        let (mut put_bytes, mut sizes) = (0u64, Vec::new());
+        while let Some(batch) = reader.next_batch()? {
+            let mut size = 0u64;
+            for op in &batch.ops {
+                match op {
+                    Op::Put { path, bytes, .. } => {
+                        let pair = (*bytes).max(BLOB_ID_BYTES as u64).saturating_add(path.len() as u64);
+                        put_bytes = put_bytes.saturating_add(pair);
+                        size = size.saturating_add(pair);
+                    }
+                    Op::Delete { path } => size = size.saturating_add(path.len() as u64),
+                }
+            }
+            sizes.push((size, batch.ops.len() as u64));
+        }
+        let batches = sizes.len() as u64;
+        let end = reader.end().cloned().ok_or_else(|| reader.wrong("no E line".into()))?;
+        drop(reader);
+        Ok(Self { hash: hashing.hasher.finalize().into(), batches, put_bytes, sizes, end })
+    }
+}
+
+/// Hashes what is read through it.
+struct Hashing {
+    file: File,
+    hasher: Sha256,
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buf)?;
+        self.hasher.update(&buf[..read]);
+        Ok(read)
+    }
+}

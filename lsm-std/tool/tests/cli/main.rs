@@ -1,0 +1,9 @@
+//! The tool from outside: the command line as scripts see it, and the parts of the library that need files.
+
+mod common;
+mod compare;
+mod plan;
+mod replay;
+mod report;
+mod store;
+mod traces;

@@ -1,0 +1,113 @@
+//! `lsm replay` as scripts see it: right answers, resumption after SIGKILL, refusals.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::common::{json, lsm, run, said, text, trace};
+use lsm_tool::rng::SplitMix;
+
+const EKV: &str = "c3304f30c39b85487cd437d4f4ebccc93830f9fb73b9ee16592cefaed3954b85";
+
+#[test]
+fn ekv_comes_out_right_and_again_without_writing_anything() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ekv, dir) = (trace("ekv.tsv"), dir.path().join("store"));
+    let args = ["replay", text(&ekv), "--dir", text(&dir), "--memtable-bytes", "65536", "--reads", "2", "--json"];
+    let first = json(&args);
+    assert_eq!((&first["keys"], &first["sha256"]), (&50.into(), &EKV.into()));
+    assert_eq!((&first["batches"], &first["resumed_from"]), (&213.into(), &0.into()));
+    for amp in ["write_amp", "read_amp", "space_amp"] {
+        assert!(first[amp].as_f64().is_some_and(|amp| amp > 0.0), "{amp}: {first}");
+    }
+    assert_eq!(first["counts"]["gets"].as_u64(), Some(2 * 213 + 1), "two reads a batch, and the marker");
+    let again = json(&args);
+    assert_eq!((&again["sha256"], &again["resumed_from"]), (&EKV.into(), &213.into()));
+    assert_eq!(again["counts"]["user_bytes"], 0);
+}
+
+#[test]
+fn a_replay_killed_at_any_moment_resumes_and_ends_in_the_same_answer() {
+    let (ekv, mut rng) = (trace("ekv.tsv"), SplitMix::new(std::process::id().into()));
+    for strategy in ["tiered", "leveled", "lazy", "bandit"] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dir = dir.path().join("store");
+        let args =
+            ["replay", text(&ekv), "--dir", text(&dir), "--memtable-bytes", "65536", "--strategy", strategy, "--json"];
+        let (mut kills, mut before) = (0, 0);
+        while kills < 8 {
+            let mut child = lsm().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+            std::thread::sleep(Duration::from_millis(5 + rng.below(120)));
+            child.kill().expect("SIGKILL");
+            if child.wait().expect("it ends").success() {
+                break;
+            }
+            kills += 1;
+        }
+        let done = json(&args);
+        assert_eq!((&done["keys"], &done["sha256"]), (&50.into(), &EKV.into()), "{strategy} after {kills} kills");
+        let from = done["resumed_from"].as_u64().expect("a number");
+        assert!(from >= before && from <= 213);
+        before = from;
+        assert!(kills > 0, "{strategy} was never killed: resumed from {before}");
+    }
+}
+
+#[test]
+fn another_trace_and_a_store_that_holds_something_else_are_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ekv, other, dir) = (trace("ekv.tsv"), trace("lsm-tree.tsv"), dir.path().join("store"));
+    json(&["replay", text(&ekv), "--dir", text(&dir), "--json"]);
+    let refused = run(&["replay", text(&other), "--dir", text(&dir)]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("another trace"), "{}", said(&refused));
+    let foreign = dir.with_file_name("foreign");
+    assert!(run(&["put", "--dir", text(&foreign), "key", "value"]).status.success());
+    let refused = run(&["replay", text(&ekv), "--dir", text(&foreign)]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("no replay has put there"), "{}", said(&refused));
+}
+
+#[test]
+fn a_wrong_answer_and_a_malformed_trace_end_with_status_1() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let good = fs::read_to_string(trace("ekv.tsv")).expect("bundled");
+    let path = dir.path().join("changed.tsv");
+    let store = dir.path().join("store");
+    fs::write(&path, good.replace("E\t50\t", "E\t51\t")).expect("written");
+    let wrong = run(&["replay", text(&path), "--dir", text(&store), "--json"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(
+        said(&wrong).contains("read back 50 keys") && said(&wrong).contains("the trace says 51 keys"),
+        "{}",
+        said(&wrong)
+    );
+    fs::write(&path, good.replace("\nP\t", "\nQ\t")).expect("written");
+    let store = dir.path().join("untouched");
+    let malformed = run(&["replay", text(&path), "--dir", text(&store)]);
+    assert_eq!(malformed.status.code(), Some(1));
+    assert!(said(&malformed).contains("line 2: starts with \"Q\""), "{}", said(&malformed));
+    assert!(!store.exists(), "a malformed trace must not leave a store behind");
+}
+
+#[test]
+fn the_strategy_may_change_between_two_parts_of_a_replay() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ekv, store) = (trace("ekv.tsv"), dir.path().join("store"));
+    let mut child = lsm()
+        .args(["replay", text(&ekv), "--dir", text(&store), "--memtable-bytes", "65536", "--strategy", "tiered"])
+        .args(["--sync", "always"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    std::thread::sleep(Duration::from_millis(60));
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it ends");
+    for strategy in ["leveled", "bandit", "lazy", "tiered"] {
+        let args = ["replay", text(&ekv), "--dir", text(&store), "--memtable-bytes", "65536", "--strategy", strategy];
+        let done = json(&[&args[..], &["--json"]].concat());
+        assert_eq!(done["sha256"], EKV);
+        assert!(done["right"].as_bool().is_some_and(|right| right));
+    }
+}

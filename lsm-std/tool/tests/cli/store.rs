@@ -1,0 +1,113 @@
+//! The commands for one store.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::common::{json, lsm, run, said, text, trace};
+use serde_json::json as js;
+
+#[test]
+fn what_is_put_can_be_got_listed_and_deleted() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = dir.path().join("store");
+    let at = |command: &'static str, rest: &[&'static str]| {
+        let mut args = vec![command.to_owned(), "--dir".to_owned(), text(&store).to_owned()];
+        args.extend(rest.iter().map(|arg| (*arg).to_owned()));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        run(&args)
+    };
+    for (key, value) in [("apple", "red"), ("pear", "green"), ("plum", "blue")] {
+        assert!(at("put", &[key, value]).status.success());
+    }
+    assert_eq!(at("get", &["pear"]).stdout, b"green");
+    assert_eq!(at("scan", &[]).stdout, b"apple\tred\npear\tgreen\nplum\tblue\n");
+    assert_eq!(at("scan", &["--prefix", "p", "--reverse", "--limit", "1"]).stdout, b"plum\tblue\n");
+    assert_eq!(at("scan", &["--from", "b", "--to", "pl", "--keys"]).stdout, b"pear\n");
+    assert_eq!(
+        at("scan", &["--hex", "--from", "706c", "--json"]).stdout,
+        b"{\"key\":\"706c756d\",\"value\":\"626c7565\"}\n"
+    );
+    assert!(at("delete", &["pear"]).status.success());
+    let gone = at("get", &["pear"]);
+    assert_eq!((gone.status.code(), gone.stdout.len()), (Some(1), 0));
+    assert!(said(&gone).contains("pear has no value"));
+}
+
+#[test]
+fn a_value_from_standard_input_comes_back_byte_by_byte() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = dir.path().join("store");
+    let value: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let file = dir.path().join("value");
+    fs::write(&file, &value).expect("written");
+    let input = Stdio::from(fs::File::open(&file).expect("readable"));
+    let put =
+        lsm().args(["put", "--dir", text(&store), "--hex", "00ff", "-"]).stdin(input).output().expect("it starts");
+    assert!(put.status.success(), "{}", said(&put));
+    assert_eq!(run(&["get", "--dir", text(&store), "--hex", "00ff"]).stdout, value);
+}
+
+#[test]
+fn looking_at_a_directory_without_a_store_is_an_error_and_makes_none() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    for command in ["scan", "stats", "verify", "dump", "compact"] {
+        let refused = run(&[command, "--dir", text(&empty)]);
+        assert_eq!(refused.status.code(), Some(1), "{command}");
+        assert!(said(&refused).contains("holds no store"), "{command}: {}", said(&refused));
+    }
+    assert_eq!(fs::read_dir(&empty).expect("readable").count(), 0);
+}
+
+#[test]
+fn a_store_can_be_verified_compacted_dumped_and_copied() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ekv, store, copy) = (trace("ekv.tsv"), dir.path().join("store"), dir.path().join("copy"));
+    json(&["replay", text(&ekv), "--dir", text(&store), "--memtable-bytes", "65536", "--json"]);
+    let verified = json(&["verify", "--dir", text(&store), "--json"]);
+    assert_eq!(verified["ok"], true);
+    assert!(run(&["checkpoint", "--dir", text(&store), text(&copy)]).status.success());
+    let before = run(&["scan", "--dir", text(&store), "--keys"]).stdout;
+    assert_eq!(run(&["scan", "--dir", text(&copy), "--keys"]).stdout, before);
+    let compacted = json(&["compact", "--dir", text(&store), "--json"]);
+    assert_eq!(compacted["runs"], 1, "{compacted}");
+    assert_eq!(run(&["scan", "--dir", text(&store), "--keys"]).stdout, before);
+    let dump = run(&["dump", "--dir", text(&store), "--json"]);
+    let tables: Vec<serde_json::Value> =
+        String::from_utf8_lossy(&dump.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let bytes: u64 = tables.iter().filter_map(|table| table["bytes"].as_u64()).sum();
+    let stats = json(&["stats", "--dir", text(&store), "--json"]);
+    assert_eq!(stats["table_bytes"], js!(bytes));
+    assert_eq!(tables.len() as u64, stats["levels"][0]["tables"].as_u64().unwrap_or(0));
+}
+
+#[test]
+fn verify_names_the_file_and_the_offset_of_a_flipped_bit() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ekv, store) = (trace("ekv.tsv"), dir.path().join("store"));
+    json(&["replay", text(&ekv), "--dir", text(&store), "--memtable-bytes", "65536", "--json"]);
+    let is_table = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "sst");
+    let entries = fs::read_dir(&store).expect("readable").map(|entry| entry.expect("readable").path());
+    let table = entries.filter(is_table).min().expect("a table");
+    let mut bytes = fs::read(&table).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::write(&table, &bytes).expect("written");
+    let broken = run(&["verify", "--dir", text(&store), "--json"]);
+    assert_eq!(broken.status.code(), Some(1));
+    let name = table.file_name().and_then(|name| name.to_str()).expect("a name");
+    assert!(said(&broken).contains(name) && said(&broken).contains("at byte"), "{}", said(&broken));
+    let answer: serde_json::Value = serde_json::from_slice(&broken.stdout).expect("JSON");
+    assert_eq!(answer["ok"], false);
+}
+
+#[test]
+fn bad_usage_of_any_command_ends_with_status_2() {
+    for args in
+        [&["get"][..], &["get", "--dir", "x"], &["scan", "--dir", "x", "--prefix", "a", "--from", "b"], &["nothing"]]
+    {
+        assert_eq!(run(args).status.code(), Some(2), "{args:?}");
+    }
+    assert_eq!(run(&["get", "--dir", "x", "--hex", "0g"]).status.code(), Some(1));
+}
