@@ -39,6 +39,7 @@ fn all(criterion: &mut Criterion) {
         decide(criterion, "leveled", at_work, shapes::leveled);
         decide(criterion, "lazy", at_work, shapes::lazy);
         decide(criterion, "tiered", at_work, shapes::tiered);
+        decide(criterion, "bandit", at_work, shapes::bandit);
         decide(criterion, "fifo", at_work, shapes::fifo);
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod drawn;
 pub mod settings;
+pub mod work;

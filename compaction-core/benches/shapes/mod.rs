@@ -3,7 +3,8 @@
 //! Keys are spread alike over all runs, so every table of a level overlaps about `fan-out` tables of the next.
 
 use compaction_core::{
-    CompactionStrategy, Fifo, FifoSettings, Leveled, LeveledSettings, Table, Tiered, TieredSettings, VersionVec,
+    BanditSettings, BanditVec, CompactionStrategy, Event, Fifo, FifoSettings, Leveled, LeveledSettings, Table, Tiered,
+    TieredSettings, VersionVec,
 };
 
 /// The moment of every decision.
@@ -74,4 +75,21 @@ pub fn fifo(tables: usize, at_work: bool) -> Shape {
     let held = (tables / 40) as u64 * TABLE_BYTES;
     let bytes_max = if at_work { held * 36 + held / 2 } else { held * 41 };
     (tree, Box::new(Fifo::new(FifoSettings { bytes_max, ttl_ms: 1 << 40 }).expect("sound settings")))
+}
+
+/// Bandit: 1 024 slots (fewer where a run has fewer tables), each with ten runs at work, one too many twice over, and with
+/// one large and four small ones at rest.
+pub fn bandit(tables: usize, at_work: bool) -> Shape {
+    let (mut tree, mut id) = (VersionVec::default(), 0);
+    let shares: &[usize] = if at_work { &[10; 10] } else { &[90, 2, 2, 2, 2] };
+    for share in shares {
+        tree.push_run(1, run(&mut id, tables * share / 100, TABLE_BYTES)).expect("a lawful run");
+    }
+    // A slot is cut in two while it has more than two shares of `1 / slots_max`.
+    let settings = BanditSettings { slots_max: 2_048, table_bytes_max: 1 << 20, ..BanditSettings::default() };
+    let mut bandit = BanditVec::new(settings, vec![]).expect("sound settings");
+    bandit.observe(&Event::Flushed { version: tree.view(), now_ms: NOW_MS, bytes: 0 });
+    let slots = bandit.slots().len();
+    assert!(slots == 1_024 || tables < 100_000, "{slots} slots");
+    (tree, Box::new(bandit))
 }
