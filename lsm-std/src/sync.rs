@@ -23,6 +23,7 @@ pub(crate) use loom::{
 };
 
 pub(crate) use std::sync::atomic::Ordering;
+pub(crate) use std::thread::sleep;
 use std::time::Duration;
 
 /// Takes the lock, also after a panic of an earlier holder.

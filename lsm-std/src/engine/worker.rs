@@ -10,7 +10,7 @@ use crate::engine::merge::Step;
 use crate::engine::{Engine, LogSink};
 use crate::error::{Error, Result};
 use crate::options::SyncPolicy;
-use crate::sync::{Bell, Ordering, lock, thread};
+use crate::sync::{Bell, Ordering, lock, sleep, thread};
 
 /// A writer that is slowed at twice the debt limit gets on at 16 MiB/s; at a higher debt slower in proportion.
 const SLOW_NANOS_PER_BYTE: u64 = 60;
@@ -21,7 +21,7 @@ pub(super) fn slow_down(bytes: u64, debt: u64, limit: u64) -> Duration {
     let over_milli = u128::from(debt - limit) * 1000 / u128::from(limit.max(1));
     let nanos = u128::from(bytes) * u128::from(SLOW_NANOS_PER_BYTE) * over_milli / 1000;
     let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(SLOW_MAX);
-    std::thread::sleep(pause);
+    sleep(pause);
     pause
 }
 
