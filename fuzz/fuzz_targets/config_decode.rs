@@ -4,6 +4,7 @@
 use arbitrary::Arbitrary;
 use compaction_core::{AnySettings, Tiered, TieredSettings};
 use libfuzzer_sys::fuzz_target;
+use lsm_fuzz::Settings;
 
 /// Magic, format version, length: the parts that are made right when a record is sealed.
 const HEADER_BYTES: usize = 10;
@@ -14,6 +15,8 @@ enum Input<'a> {
     Raw(&'a [u8]),
     /// Fields under a right header and checksum.
     Sealed(&'a [u8]),
+    /// Any settings.
+    Settings(Settings),
     /// The values of the five keys, each perhaps missing or of the wrong length.
     Keys([Option<&'a [u8]>; 5]),
 }
@@ -21,6 +24,7 @@ enum Input<'a> {
 fuzz_target!(|input: Input| match input {
     Input::Raw(bytes) => decode(bytes),
     Input::Sealed(fields) => decode(&sealed(fields)),
+    Input::Settings(settings) => settings.stored().as_ref().map_or((), stored),
     Input::Keys(values) => keys(&values),
 });
 
@@ -33,9 +37,13 @@ fn decode(bytes: &[u8]) {
         }
     };
     settings.check().expect("settings that were read are valid");
+    stored(&settings);
+}
+
+fn stored(settings: &AnySettings) {
     let mut again = [0; AnySettings::ENCODED_LEN_MAX];
-    let len = settings.encode(&mut again).expect("settings that were read can be written");
-    assert_eq!(AnySettings::decode(&again[..len]), Ok(settings));
+    let len = settings.encode(&mut again).expect("lawful settings can be written");
+    assert_eq!(AnySettings::decode(&again[..len]).as_ref(), Ok(settings));
     for short in 0..len {
         assert!(AnySettings::decode(&again[..short]).is_err(), "settings cut to {short} bytes were read");
         assert!(settings.encode(&mut again[..short]).is_err(), "{len} bytes were written into {short}");

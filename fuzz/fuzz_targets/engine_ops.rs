@@ -70,11 +70,12 @@ fuzz_target!(|input: Input| {
     run.check();
 });
 
-/// Opens the store; `None` when the settings are refused.
+/// Opens the store; `None` when the settings are refused, or forget data that the map keeps.
 fn open(fs: &MemFs, seed: u64, settings: Option<&Settings>) -> Option<Db> {
     let options = Options::new().fs(Arc::new(fs.clone())).memtable_bytes(1_500).table_bytes(2_000).block_bytes(256);
     let options = options.sync(SyncPolicy::Never).cache_bytes(4_096).open_files_max(3).deterministic(seed);
     let options = match settings {
+        Some(settings) if settings.forgets() => return None,
         Some(settings) => options.strategy(settings.stored()?),
         None => options,
     };
