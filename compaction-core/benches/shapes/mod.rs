@@ -26,14 +26,17 @@ fn run(id: &mut u64, tables: usize, bytes: u64) -> Vec<Table<u64>> {
 }
 
 /// Levels below 0 of `FANOUT` times one another, the last one with most of `tables`; each has `runs` runs, the last one one.
-/// `full` is the share, in percent of its target, that each level between holds. At work level 3 holds twice that.
+/// `full` is the share, in percent of its target, that each level between holds. At work level 5 holds twice that.
 fn levels(tables: usize, runs: usize, full: usize, at_work: bool) -> VersionVec<u64> {
     let (mut tree, mut id) = (VersionVec::default(), 0);
     let last = tables / 10 * 9;
     tree.push_run(LEVELS - 1, run(&mut id, last, TABLE_BYTES)).expect("a lawful run");
     for level in (0..LEVELS - 1).rev() {
         let target = last / FANOUT.pow(u32::from(LEVELS - 1 - level));
-        let share = target * full / 100 * if at_work && level == 3 { 2 } else { 1 };
+        if target == 0 && level > 0 {
+            continue; // What little lay there would sink, and the tree not be at rest.
+        }
+        let share = target * full / 100 * if at_work && level == LEVELS - 2 { 2 } else { 1 };
         for _ in 0..runs {
             tree.push_run(level, run(&mut id, share / runs, TABLE_BYTES)).expect("a lawful run");
         }
@@ -49,7 +52,7 @@ pub fn leveled(tables: usize, at_work: bool) -> Shape {
     (levels(tables, 1, 80, at_work), Box::new(Leveled::new(settings).expect("sound settings")))
 }
 
-/// Lazy leveling: 7 levels of fan-out 10, up to nine runs in each but the last; at work level 3 is too large.
+/// Lazy leveling: 7 levels of fan-out 10, up to nine runs in each but the last; at work level 5 is too large.
 pub fn lazy(tables: usize, at_work: bool) -> Shape {
     let settings = LeveledSettings { levels_max: LEVELS, l0_runs_max: 9, ..LeveledSettings::lazy() };
     (levels(tables, 8, 80, at_work), Box::new(Leveled::new(settings).expect("sound settings")))
