@@ -458,3 +458,76 @@ proptest! {
         prop_assert!(waits.windows(2).all(|pair| pair[0] == pair[1]) || waits.iter().all(Option::is_none), "{waits:?}");
     }
 }
+
+/// A tree of `runs` runs of level 0, of one table of 1 000 B each over the same keys.
+fn level_0(runs: u64) -> VersionVec<u32> {
+    let mut tree = VersionVec::default();
+    for id in 1..=runs {
+        tree.flush([Table::new(id, 1_000, 0, 99)]).unwrap();
+    }
+    tree
+}
+
+#[test]
+fn of_level_0_no_more_runs_are_taken_than_the_cap_and_the_room_allow() {
+    let taken = |job_bytes_max: u64, free_bytes: u64| {
+        let settings = BanditSettings { l0_runs_max: 2, job_bytes_max, ..BanditSettings::default() };
+        let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        let decision = bandit.choose(&level_0(5).view(), &Moment { free_bytes, ..Moment::default() });
+        (decision.reason.bytes, decision.reason.rule)
+    };
+    let rule = Rule::L0Runs { runs: 5, max: 2 };
+    assert_eq!(taken(u64::MAX, u64::MAX), (5_000, rule));
+    assert_eq!(taken(3_500, u64::MAX), (3_000, rule));
+    assert_eq!(taken(u64::MAX, 2_200), (2_000, rule), "2 000 B and a sixteenth fit");
+    assert_eq!(taken(10, u64::MAX), (1_000, rule), "the smallest job may exceed the cap");
+    assert_eq!(taken(u64::MAX, 1_000), (0, Rule::NoRoom { needed: 1_062, free: 1_000 }));
+}
+
+#[test]
+fn while_the_way_down_is_barred_the_newest_runs_of_level_0_are_merged_in_place() {
+    let chosen = |runs: u64, intra_l0: bool| {
+        let tree = level_0(runs);
+        let view = tree.view();
+        let busy: Vec<Running> = view.barrier(1, [0, 1, 2], Some(1)).into_iter().collect();
+        let settings = BanditSettings { l0_runs_max: 2, intra_l0, ..BanditSettings::default() };
+        let decision =
+            BanditVec::<u32>::new(settings, vec![]).unwrap().choose(&view.with_running(&busy), &Moment::default());
+        (decision.choice.job().map(|job| (job.range(), job.level())), decision.reason.rule)
+    };
+    assert_eq!(chosen(5, true), (Some((3..=4, 0)), Rule::IntraL0 { runs: 5, max: 2 }));
+    assert_eq!(chosen(4, true), (None, Rule::Busy), "one free run alone");
+    assert_eq!(chosen(5, false), (None, Rule::Busy));
+}
+
+#[test]
+fn a_table_full_of_tombstones_is_merged_to_the_bottom_unless_a_snapshot_sees_it() {
+    let mut tree = VersionVec::default();
+    tree.push_run(
+        3,
+        [Table::new(1, 1_000, 0, 9).entries(10).newest_seqno(5), Table::new(2, 1_000, 10, 99).entries(10)],
+    )
+    .unwrap();
+    tree.push_run(
+        1,
+        [Table::new(3, 10, 2, 7).entries(10).tombstones(6).newest_seqno(50).oldest_tombstone_ms(Some(40))],
+    )
+    .unwrap();
+    let chosen = |tombstone_pct_max: u64, tombstone_age_ms_max: u64, snapshot_floor: u64, now_ms: u64| {
+        let settings = BanditSettings { tombstone_pct_max, tombstone_age_ms_max, ..BanditSettings::default() };
+        let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        bandit.choose(&tree.view(), &Moment { snapshot_floor, now_ms, ..Moment::default() })
+    };
+    let decision = chosen(50, u64::MAX, 51, 0);
+    let job = decision.choice.job().unwrap();
+    assert_eq!((job.range(), job.bottommost(), decision.reason.bytes), (0..=1, true, 1_010));
+    assert_eq!(decision.reason.rule, Rule::TombstoneShare { table: 3, tombstones: 6, entries: 10, pct_max: 50 });
+    assert_eq!(chosen(60, u64::MAX, 51, 0).reason.rule, Rule::AtRest, "60 % are allowed");
+    assert_eq!(chosen(50, u64::MAX, 50, 0).reason.rule, Rule::AtRest, "a snapshot may see it");
+    let due = chosen(100, 60, u64::MAX, 99);
+    assert_eq!(due.choice, Choice::Wait { until_ms: Some(100) });
+    assert_eq!(
+        chosen(100, 60, u64::MAX, 100).reason.rule,
+        Rule::TombstoneAge { table: 3, written_ms: 40, age_ms_max: 60 }
+    );
+}

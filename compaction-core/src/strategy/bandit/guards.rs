@@ -115,3 +115,68 @@ where
         survey(slots.as_mut_slice(), at, version, settings);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::{Run, Table};
+    use std::vec;
+    use std::vec::Vec;
+
+    /// Cuts slots for one run of tables of these bytes, table `n` holding the keys from `10 n` to `10 n + 9`.
+    fn cut(slots: &mut Vec<Slot<u32>>, bytes: impl Iterator<Item = u64>) {
+        let mut tables: Vec<_> =
+            (0..).zip(bytes).map(|(at, bytes)| Table::new(u64::from(at), bytes, at * 10, at * 10 + 9)).collect();
+        let settings = BanditSettings { table_bytes_max: 100, slots_max: 8, ..BanditSettings::default() };
+        let runs = [Run::seal(1, 0, &mut tables).unwrap()];
+        recut(slots, &mut 100, &Version::new(&runs, &tables).unwrap(), &settings);
+    }
+
+    fn bytes(slots: &[Slot<u32>]) -> Vec<u64> {
+        slots.iter().map(|slot| slot.shape.bytes).collect()
+    }
+
+    #[test]
+    fn slots_are_cut_between_tables_into_even_shares() {
+        let mut slots = vec![Slot::EMPTY];
+        cut(&mut slots, core::iter::repeat_n(100, 16));
+        assert_eq!(bytes(&slots), [400; 4]);
+        let guards: Vec<_> = slots.iter().map(|slot| slot.guard).collect();
+        assert_eq!(guards, [None, Some(40), Some(80), Some(120)]);
+        cut(&mut slots, core::iter::repeat_n(100, 160));
+        assert!(slots.len() <= 8 && bytes(&slots).iter().all(|bytes| *bytes <= 2 * 16_000 / 8), "{:?}", bytes(&slots));
+    }
+
+    #[test]
+    fn a_slot_whose_runs_are_single_tables_stays_whole() {
+        let mut slots = vec![Slot::EMPTY];
+        cut(&mut slots, core::iter::once(1_000_000));
+        assert_eq!(slots.len(), 1);
+    }
+
+    #[test]
+    fn slots_whose_data_has_gone_become_one_and_keep_what_was_learned() {
+        let mut slots = vec![Slot { heat: 8.0, ..Slot::EMPTY }];
+        cut(&mut slots, core::iter::repeat_n(100, 32));
+        assert_eq!((slots.len(), slots[3].heat), (4, 2.0));
+        slots[3].arm.picks = 5;
+        cut(&mut slots, core::iter::once(20));
+        assert_eq!((slots.len(), slots[0].heat, slots[0].arm.picks), (1, 8.0, 5));
+    }
+
+    #[test]
+    fn a_slot_left_with_one_run_owes_nothing() {
+        let mut slots = vec![Slot { owed: 70, ..Slot::EMPTY }];
+        cut(&mut slots, core::iter::repeat_n(100, 2));
+        assert_eq!(slots[0].owed, 0);
+    }
+
+    #[test]
+    fn a_key_belongs_to_the_last_slot_that_begins_at_or_before_it() {
+        let mut slots = vec![Slot::EMPTY];
+        cut(&mut slots, core::iter::repeat_n(100, 16));
+        for (key, slot) in [(0, 0), (39, 0), (40, 1), (79, 1), (80, 2), (u32::MAX, 3)] {
+            assert_eq!(slot_of(&slots, &key), slot, "key {key}");
+        }
+    }
+}

@@ -110,3 +110,35 @@ impl<K> Slot<K> {
         self.owed = u64::try_from(left).unwrap_or(u64::MAX);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_are_charged_for_each_run_beyond_the_first_and_merges_pay_their_share() {
+        let mut slot = Slot::<u32>::EMPTY;
+        slot.charge(100);
+        assert_eq!(slot.owed, 0, "no run is one too many");
+        slot.shape.runs = 5;
+        slot.charge(100);
+        assert_eq!(slot.owed, 400);
+        slot.settle(5, 4);
+        assert_eq!(slot.owed, 300, "three of four extra runs are left");
+        slot.settle(4, 1);
+        assert_eq!(slot.owed, 0);
+        slot.charge(u64::MAX);
+        slot.settle(1, 7);
+        assert_eq!(slot.owed, 0, "runs that came meanwhile owe nothing");
+    }
+
+    #[test]
+    fn a_slot_wants_a_merge_once_enough_is_owed() {
+        let mut slot = Slot::<u32> { owed: 79, ..Slot::EMPTY };
+        assert!(!slot.is_due());
+        slot.shape.want = Want { threshold: 80, bytes: 20 };
+        assert!(!slot.is_due());
+        slot.owed = 80;
+        assert!(slot.is_due());
+    }
+}

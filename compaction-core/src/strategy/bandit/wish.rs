@@ -127,3 +127,67 @@ fn surplus(stack: &Stack, settings: &BanditSettings) -> Option<Range<usize>> {
     }
     Some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::{Run, Table, Version};
+    use std::vec::Vec;
+
+    /// The stack of runs of these sizes, newest first, all over the same keys.
+    fn stack(sizes: &[u64]) -> Stack {
+        let mut tables: Vec<_> =
+            (0..).zip(sizes.iter().rev()).map(|(id, bytes)| Table::new(id, *bytes, 0, 9)).collect();
+        let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
+        let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
+        Stack::of(&Version::new(&runs, &tables).unwrap(), None, None)
+    }
+
+    fn settings(cold_runs_max: u32, max_space_amp_pct: u64) -> BanditSettings {
+        BanditSettings { cold_runs_max, max_space_amp_pct, ..BanditSettings::default() }
+    }
+
+    #[test]
+    fn newer_runs_that_outweigh_the_oldest_want_everything_merged() {
+        let settings = settings(8, 50);
+        assert_eq!(wish(&stack(&[25, 25, 100]), 0, &settings), None);
+        assert_eq!(wish(&stack(&[25, 26, 100]), 0, &settings), Some(0..3));
+        assert_eq!(wish(&stack(&[1, 0]), 0, &settings), Some(0..2), "the oldest is empty");
+        assert_eq!(wish(&stack(&[u64::MAX, 1]), 0, &self::settings(8, u64::MAX)), None, "no limit");
+    }
+
+    #[test]
+    fn too_many_runs_merge_the_cheapest_and_older_ones_no_larger_than_these() {
+        let settings = settings(3, u64::MAX);
+        assert_eq!(wish(&stack(&[9, 9, 900]), 0, &settings), None);
+        assert_eq!(wish(&stack(&[50, 90, 9, 900]), 0, &settings), Some(1..3), "99 B before 140 B");
+        assert_eq!(wish(&stack(&[5, 90, 200, 900]), 0, &settings), Some(0..2), "200 B are more than both");
+        assert_eq!(wish(&stack(&[9, 9, 18, 36, 900]), 0, &settings), Some(0..4));
+        assert_eq!(wish(&stack(&[9, 9, 30, 36, 900]), 0, &settings), Some(0..4), "two over: three and 36 B more");
+    }
+
+    #[test]
+    fn a_group_is_merged_once_its_share_of_what_reads_paid_covers_it() {
+        let settings = settings(8, u64::MAX);
+        let stack = stack(&[10, 10, 1_000]);
+        // Two extra runs: the pair has one of them, so half of what is owed must cover twice 20 B.
+        assert_eq!(want(&stack, &settings), Want { threshold: 80, bytes: 20 });
+        assert_eq!(wish(&stack, 79, &settings), None);
+        assert_eq!(wish(&stack, 80, &settings), Some(0..2));
+        // All three cost twice 1 020 B.
+        assert_eq!(wish(&stack, 2 * 1_020, &settings), Some(0..2), "which gains 980, all of them nothing");
+        assert_eq!(wish(&stack, 4_001, &settings), Some(0..3), "all gain more than the pair");
+    }
+
+    #[test]
+    fn what_is_wanted_is_wished_exactly_from_the_threshold_on() {
+        for sizes in [&[3, 1, 4, 1, 5][..], &[9, 2, 6], &[0, 0], &[u64::MAX / 4, 7, u64::MAX / 4]] {
+            for settings in [settings(8, u64::MAX), settings(2, u64::MAX), settings(8, 100)] {
+                let stack = stack(sizes);
+                let threshold = want(&stack, &settings).threshold;
+                assert!(threshold == 0 || wish(&stack, threshold - 1, &settings).is_none(), "{sizes:?}");
+                assert!(threshold == u64::MAX || wish(&stack, threshold, &settings).is_some(), "{sizes:?}");
+            }
+        }
+    }
+}
