@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lsm_std::compaction_core::{AnySettings, BanditSettings, Full, LeveledSettings, TieredSettings};
+use lsm_std::compaction_core::{AnySettings, BanditSettings, FifoSettings, Full, LeveledSettings, TieredSettings};
 use lsm_std::fs::{Fs, MemFs, Purpose};
-use lsm_std::{Batch, Db, Error, Options, Report, SyncPolicy, What};
+use lsm_std::{Batch, Db, Error, LogicalClock, Options, Report, SyncPolicy, What};
 
 use crate::common::{FailFs, key, pairs, value};
 
@@ -374,6 +374,33 @@ fn what_the_bandit_learned_survives_another_strategy_and_damage_to_it_starts_ane
     assert_eq!(db.iter().count(), 1000);
     db.close().unwrap();
     small(bandit).open(dir.path()).unwrap().verify().unwrap();
+}
+
+#[test]
+fn fifo_drops_what_is_old_but_not_from_an_open_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(LogicalClock::at(0));
+    let fifo = AnySettings::Fifo(FifoSettings { bytes_max: u64::MAX, ttl_ms: 1000 });
+    let db = small(fifo).clock(clock.clone()).open(dir.path()).unwrap();
+    for at in 0..100u64 {
+        db.put(&key(at), &value(at, 60)).unwrap();
+    }
+    db.flush().unwrap();
+    let snapshot = db.snapshot();
+    let expected = pairs(db.iter());
+    clock.set(999);
+    db.put(b"young", b"1").unwrap();
+    db.flush().unwrap();
+    db.wait_idle().unwrap();
+    assert_eq!(db.iter().count(), 101);
+    clock.set(1500);
+    db.put(b"youngest", b"1").unwrap();
+    db.flush().unwrap();
+    db.wait_idle().unwrap();
+    assert_eq!(db.iter().count(), 2);
+    assert_eq!(pairs(snapshot.iter()), expected);
+    drop(snapshot);
+    assert_eq!(usage(dir.path())["sst"], db.stats().table_bytes());
 }
 
 #[test]
