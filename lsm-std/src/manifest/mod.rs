@@ -4,11 +4,13 @@
 //! An edit is one record, so a merge's deletions and additions happen together or not at all.
 
 mod codec;
+mod live;
 mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use live::Live;
 pub use state::{AddRun, Edit, Place, RunState, State};
 
 use crate::error::{Error, Result};
@@ -31,7 +33,7 @@ pub struct Manifest {
     fs: Arc<dyn Fs>,
     dir: PathBuf,
     journal: JournalWriter,
-    state: State,
+    state: Live,
     snapshot_bytes: u64,
     records: u64,
     torn: Option<Torn>,
@@ -55,7 +57,7 @@ pub struct ManifestContent {
 impl Manifest {
     /// The manifest of a new store. Durable on return, as is its name.
     pub fn create(fs: Arc<dyn Fs>, dir: &Path, id: FileId, state: State) -> Result<Self> {
-        state.check().map_err(Error::law)?;
+        let state = Live::new(state).map_err(Error::law)?;
         let (journal, snapshot_bytes) = write_snapshot(&*fs, dir, id, &state)?;
         point_to(&*fs, dir, id)?;
         publish_small(&*fs, dir, FileName::Current)?;
@@ -71,6 +73,7 @@ impl Manifest {
         let ManifestContent { id, state, torn, end, snapshot_bytes, records } = content;
         let journal = JournalWriter::resume(&*fs, &manifest_path(dir, id), id, &KIND, end)?;
         let dir = dir.to_path_buf();
+        let state = Live::new(state).map_err(Error::law)?;
         Ok(Some(Self { fs, dir, journal, state, snapshot_bytes, records, torn, broken: None }))
     }
 
@@ -96,10 +99,10 @@ impl Manifest {
         let Some(first) = journal.next().transpose()? else {
             return Err(Error::corrupt(&path, journal.end(), "the first record is missing"));
         };
-        let Record::Snapshot(mut state) = decode(&path, &first)? else {
+        let Record::Snapshot(state) = decode(&path, &first)? else {
             return Err(Error::corrupt(&path, first.offset, "the first record is an edit"));
         };
-        state.check().map_err(|law| Error::corrupt(&path, first.offset, law))?;
+        let mut state = Live::new(state).map_err(|law| Error::corrupt(&path, first.offset, law))?;
         let snapshot_bytes = journal.end();
         let mut records = 1;
         for record in journal.by_ref() {
@@ -111,11 +114,12 @@ impl Manifest {
                 let what = format!("edit {} in the place of edit {records}", record.tag);
                 return Err(Error::corrupt(&path, record.offset, what));
             }
-            state.apply(&edit).map_err(|law| Error::corrupt(&path, record.offset, law))?;
+            let plan = state.plan(&edit).map_err(|law| Error::corrupt(&path, record.offset, law))?;
+            state.carry_out(plan);
             records += 1;
         }
         let (torn, end) = (journal.torn(), journal.end());
-        Ok(Some(ManifestContent { id, state, torn, end, snapshot_bytes, records }))
+        Ok(Some(ManifestContent { id, state: state.into_state(), torn, end, snapshot_bytes, records }))
     }
 
     /// What the store consists of.
@@ -138,7 +142,7 @@ impl Manifest {
         self.broken.as_ref()
     }
 
-    /// Makes one edit, durable on return. Costs O(tables), one write and one sync.
+    /// Makes one edit, durable on return. Costs one write and one sync, and O(tables) if it deletes any.
     ///
     /// [`Error::Law`] if it would break a law: nothing has been written. If the write fails (the disk is full, say) and could be cut off again,
     /// the manifest is as before and still of use. After any other failure, a failed sync above all, it is not known what the disk holds: this
@@ -181,6 +185,7 @@ impl Manifest {
         }
         let mut state = self.state.clone();
         state.next_id = state.next_id.max(id.saturating_add(1));
+        let next_id = state.next_id;
         let written = write_snapshot(&*self.fs, &self.dir, id, &state);
         let written = written.and_then(|written| point_to(&*self.fs, &self.dir, id).map(|()| written));
         let (journal, snapshot_bytes) = match written {
@@ -194,7 +199,8 @@ impl Manifest {
         let published = publish_small(&*self.fs, &self.dir, FileName::Current);
         published.inspect_err(|e| self.broken = Some(Arc::new(e.clone())))?;
         let old = std::mem::replace(&mut self.journal, journal);
-        (self.state, self.snapshot_bytes, self.records) = (state, snapshot_bytes, 1);
+        self.state.raise_next_id(next_id);
+        (self.snapshot_bytes, self.records) = (snapshot_bytes, 1);
         // Best effort, as above: the new one is in use whether or not the old one goes.
         let _ = self.fs.remove(old.path());
         Ok(())

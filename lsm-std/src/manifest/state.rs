@@ -95,12 +95,23 @@ struct Target {
     state: RunState,
 }
 
+impl Plan {
+    /// Makes `ids` those of all tables after the edit.
+    pub(super) fn update(&self, ids: &mut HashSet<FileId>) {
+        for id in &self.deleted {
+            ids.remove(id);
+        }
+        ids.extend(self.target.iter().flat_map(|target| &target.state.tables).map(|table| table.id));
+    }
+}
+
 impl State {
     /// Changes the state by one edit, wholly or, if that would break a law, not at all: the error says which law.
     ///
     /// O(tables).
     pub fn apply(&mut self, edit: &Edit) -> Result<(), String> {
-        let plan = self.plan(edit)?;
+        let ids = self.tables().map(|table| table.id).collect();
+        let plan = self.plan(edit, &ids)?;
         self.carry_out(plan);
         Ok(())
     }
@@ -125,13 +136,14 @@ impl State {
         check_levels(self.runs.iter().map(|run| run.level))
     }
 
-    pub(super) fn plan(&self, edit: &Edit) -> Result<Plan, String> {
+    /// Checks an edit; `ids` are those of all tables. A flush costs O(its tables), an edit that deletes O(tables).
+    pub(super) fn plan(&self, edit: &Edit, ids: &HashSet<FileId>) -> Result<Plan, String> {
         let deleted: HashSet<FileId> = edit.deleted.iter().copied().collect();
         if deleted.len() != edit.deleted.len() {
             return Err(format!("a table is deleted twice in {:?}", edit.deleted));
         }
         let added = edit.added.as_ref().map_or(&[][..], |added| &added.tables);
-        self.check_ids(&deleted, added)?;
+        check_ids(ids, &deleted, added)?;
         let target = edit.added.as_ref().map(|added| self.target(added, &deleted)).transpose()?;
         self.check_levels_after(&deleted, target.as_ref())?;
         let id_after = added.iter().map(|t| t.id.saturating_add(1)).max().unwrap_or(0);
@@ -149,38 +161,24 @@ impl State {
     }
 
     pub(super) fn carry_out(&mut self, plan: Plan) {
-        for run in &mut self.runs {
-            run.tables.retain(|table| !plan.deleted.contains(&table.id));
+        if !plan.deleted.is_empty() {
+            for run in &mut self.runs {
+                run.tables.retain(|table| !plan.deleted.contains(&table.id));
+            }
         }
         match plan.target {
             Some(Target { run, is_new: true, state }) => self.runs.insert(run, state),
             Some(Target { run, is_new: false, state }) => self.runs[run] = state,
             None => {}
         }
-        self.runs.retain(|run| !run.tables.is_empty());
+        if !plan.deleted.is_empty() {
+            self.runs.retain(|run| !run.tables.is_empty());
+        }
         self.next_id = plan.next_id;
         self.log_floor = plan.log_floor;
         self.last_seqno = plan.last_seqno;
         if let Some(strategy) = plan.strategy {
             self.strategy = strategy;
-        }
-    }
-
-    /// Every deleted table is there, no added one is, except those that move.
-    fn check_ids(&self, deleted: &HashSet<FileId>, added: &[TableMeta]) -> Result<(), String> {
-        let mut missing = deleted.clone();
-        let mut coming: HashSet<FileId> = HashSet::new();
-        if let Some(twice) = added.iter().find(|table| !coming.insert(table.id)) {
-            return Err(format!("table {} is added twice", twice.id));
-        }
-        for table in self.tables() {
-            if !missing.remove(&table.id) && coming.contains(&table.id) {
-                return Err(format!("table {} is added, but already there", table.id));
-            }
-        }
-        match missing.iter().min() {
-            Some(id) => Err(format!("table {id} is deleted, but not there")),
-            None => Ok(()),
         }
     }
 
@@ -211,18 +209,28 @@ impl State {
         Ok(Target { run, is_new: new_level.is_some(), state: RunState { level, tables } })
     }
 
+    /// A new run fits between its neighbours. Nothing else about an edit can break the order of levels.
     fn check_levels_after(&self, deleted: &HashSet<FileId>, target: Option<&Target>) -> Result<(), String> {
-        let mut levels = Vec::with_capacity(self.runs.len() + 1);
-        for index in 0..=self.runs.len() {
-            let here = target.filter(|target| target.run == index);
-            levels.extend(here.map(|target| target.state.level));
-            let is_replaced = here.is_some_and(|target| !target.is_new);
-            if let Some(run) = self.runs.get(index).filter(|_| !is_replaced) {
-                let stays = run.tables.iter().any(|table| !deleted.contains(&table.id));
-                levels.extend(stays.then_some(run.level));
-            }
-        }
-        check_levels(levels.into_iter())
+        let Some(target) = target.filter(|target| target.is_new) else { return Ok(()) };
+        let stays = |run: &&RunState| run.tables.iter().any(|table| !deleted.contains(&table.id));
+        let (older, newer) = self.runs.split_at(target.run);
+        let neighbours = [older.iter().rfind(stays), Some(&target.state), newer.iter().find(stays)];
+        check_levels(neighbours.into_iter().flatten().map(|run| run.level))
+    }
+}
+
+/// Every deleted table is there, no added one is, except those that move.
+fn check_ids(ids: &HashSet<FileId>, deleted: &HashSet<FileId>, added: &[TableMeta]) -> Result<(), String> {
+    let mut coming: HashSet<FileId> = HashSet::new();
+    if let Some(twice) = added.iter().find(|table| !coming.insert(table.id)) {
+        return Err(format!("table {} is added twice", twice.id));
+    }
+    if let Some(there) = coming.iter().find(|id| ids.contains(id) && !deleted.contains(id)) {
+        return Err(format!("table {there} is added, but already there"));
+    }
+    match deleted.iter().filter(|id| !ids.contains(id)).min() {
+        Some(id) => Err(format!("table {id} is deleted, but not there")),
+        None => Ok(()),
     }
 }
 
