@@ -40,6 +40,9 @@ pub struct Args {
     /// When the log is synced
     #[arg(long, value_enum, default_value_t = Sync::Interval)]
     sync: Sync,
+    /// Flush and merge in background threads, as a store in use does; the figures then vary from run to run
+    #[arg(long)]
+    background: bool,
     /// Directory in which the temporary stores are made [default: that of the system]
     #[arg(long, value_name = "DIR")]
     tmp: Option<PathBuf>,
@@ -125,7 +128,8 @@ fn one(args: &Args, source: &Source, strategy: Strategy, memtable_bytes: u64) ->
     bar.set_length(source.length());
     let described = describe(&settings);
     let sync = args.sync.policy();
-    let run = Run { source, strategy, settings, described, memtable_bytes, sync, dir: dir.path().to_path_buf() };
+    let (background, dir) = (args.background, dir.path().to_path_buf());
+    let run = Run { source, strategy, settings, described, memtable_bytes, sync, background, dir };
     let outcome = run_one(&run, &bar);
     bar.finish_and_clear();
     outcome.map_err(|failure| Failure::Wrong(format!("{}: {failure}", strategy.name())))
@@ -144,5 +148,12 @@ fn notes(args: &Args, source: &Source, memtable_bytes: u64, outcomes: &[Outcome]
          takes 4.",
         bytes(memtable_bytes)
     ));
+    notes.push(if args.background {
+        "Flushes and merges ran in background threads.".to_owned()
+    } else {
+        "Flushes and merges were done within the write that made them due, so the trees are the same in every run, and \
+         the slowest writes are those that waited for a merge."
+            .to_owned()
+    });
     notes
 }

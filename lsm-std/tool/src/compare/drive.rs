@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 use lsm_std::compaction_core::AnySettings;
-use lsm_std::{Batch, Chosen, Db, Options, Report, SyncPolicy, What};
+use lsm_std::{Batch, Chosen, Db, LogicalClock, Options, Report, SyncPolicy, What};
 
 use super::{Outcome, Source};
 use crate::Failure;
@@ -18,6 +18,9 @@ use crate::trace::{Answer, blob_of_value};
 
 /// States that are kept per run, about.
 const SAMPLES: u64 = 400;
+
+/// Seed of the strategies' entropy.
+const SEED: u64 = 1;
 
 /// One run to be made.
 #[derive(Clone, Debug)]
@@ -34,6 +37,9 @@ pub struct Run<'a> {
     pub memtable_bytes: u64,
     /// When the log is synced.
     pub sync: SyncPolicy,
+    /// Whether flushes and merges go on in background threads, as in a store in use. Otherwise they are done within the
+    /// write that makes them due: every run gives the same trees.
+    pub background: bool,
     /// Where the store is made; must be empty.
     pub dir: PathBuf,
 }
@@ -61,7 +67,13 @@ pub fn run(run: &Run<'_>, bar: &ProgressBar) -> Result<Outcome, Failure> {
         let (seen, dir) = (Arc::clone(&seen), run.dir.clone());
         move |report: &Report| note(&mut seen.lock().unwrap_or_else(PoisonError::into_inner), report, &dir)
     };
-    let db = Options::new()
+    let mut options = Options::new();
+    if !run.background {
+        options = options.deterministic(SEED);
+    }
+    // Time passes with the writes, a millisecond each, so that what expires does not depend on the machine.
+    let db = options
+        .clock(Arc::new(LogicalClock::counting_batches()))
         .strategy(run.settings)
         .memtable_bytes(run.memtable_bytes)
         .table_bytes(run.memtable_bytes)

@@ -92,8 +92,18 @@ fn colour(strategy: Strategy) -> &'static str {
     }
 }
 
+/// The dashes of a strategy's line.
+fn dashes(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Tiered | Strategy::Leveled => "",
+        Strategy::Lazy => "6 4",
+        Strategy::Bandit => "2 2",
+        Strategy::Fifo => "9 3 2 3",
+    }
+}
+
 /// The colour of a level, darker with depth.
 fn level_colour(level: u8) -> &'static str {
-    const COLOURS: [&str; 8] = ["#fde725", "#9fda3a", "#4ac16d", "#1fa187", "#277f8e", "#365c8d", "#46327e", "#440154"];
+    const COLOURS: [&str; 8] = ["#f2c14e", "#8fcfa5", "#4fae9f", "#2f8a9a", "#2b658c", "#34427c", "#33265e", "#1e1238"];
     COLOURS[usize::from(level).min(COLOURS.len() - 1)]
 }

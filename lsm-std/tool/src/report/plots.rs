@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::svg::{Chart, Format, Series, escape};
-use super::{Report, colour, level_colour};
+use super::{Report, colour, dashes, level_colour};
 use crate::compare::Outcome;
 use crate::figures::Sample;
 use crate::human::three_digits;
@@ -38,6 +38,7 @@ pub fn over_time(report: &Report, html: &mut String) {
         let line = |outcome: &Outcome| Series {
             name: outcome.strategy.name().to_owned(),
             colour: colour(outcome.strategy),
+            dashes: dashes(outcome.strategy),
             points: outcome.samples.iter().map(|sample| (written_mib(sample), value(sample))).collect(),
         };
         let series = report.outcomes.iter().map(line).collect();
@@ -84,6 +85,7 @@ fn layer(outcome: &Outcome, level: u8, value: fn(u64, u64) -> f64) -> Series {
     Series {
         name: format!("level {level}"),
         colour: level_colour(level),
+        dashes: "",
         points: outcome.samples.iter().map(at).collect(),
     }
 }

@@ -15,6 +15,8 @@ pub struct Series {
     pub name: String,
     /// CSS colour.
     pub colour: &'static str,
+    /// Lengths of dashes and gaps of a line; empty for an unbroken one, so that lines that coincide are both seen.
+    pub dashes: &'static str,
     /// Points by rising x.
     pub points: Vec<(f64, f64)>,
 }
@@ -164,8 +166,9 @@ impl Chart {
         let tip = format!("{}: {} at the end", series.name, (self.y_format)(last.2));
         let _ = write!(
             svg,
-            "<polyline class=\"line\" stroke=\"{}\" points=\"{}\"><title>{}</title></polyline>",
+            "<polyline class=\"line\" stroke=\"{}\" stroke-dasharray=\"{}\" points=\"{}\"><title>{}</title></polyline>",
             series.colour,
+            series.dashes,
             path.trim_end(),
             escape(&tip)
         );
@@ -276,7 +279,7 @@ mod tests {
     }
 
     fn series(points: Vec<(f64, f64)>) -> Series {
-        Series { name: "n".into(), colour: "#123456", points }
+        Series { name: "n".into(), colour: "#123456", dashes: "", points }
     }
 
     #[test]

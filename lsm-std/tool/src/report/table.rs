@@ -100,14 +100,17 @@ fn headings(columns: &[Column<'_>], html: &mut String) {
 
 /// Where the bytes went and what the cost is made of.
 fn cost_parts(report: &Report, html: &mut String) {
-    html.push_str(
-        "<h3>Where the bytes and the cost come from</h3>\n<div class=\"wide\"><table><thead><tr>\
-         <th class=\"left\">strategy</th><th>user wrote</th><th>log</th><th>flushed</th><th>merges read</th>\
-         <th>merges wrote</th>",
-    );
     let names = report.outcomes.first().map(|o| o.last().counts.cost_parts(&report.prices)).unwrap_or_default();
+    let _ = write!(
+        html,
+        "<h3>Where the bytes and the cost come from</h3>\n<div class=\"wide\"><table><thead><tr>\
+         <th class=\"left\" rowspan=\"2\">strategy</th><th class=\"group\" colspan=\"5\">bytes</th>\
+         <th class=\"group\" colspan=\"{}\">share of the cost</th></tr><tr><th>user wrote</th><th>log</th>\
+         <th>flushed</th><th>merges read</th><th>merges wrote</th>",
+        names.len()
+    );
     for (name, _) in names {
-        let _ = write!(html, "<th>cost: {name}</th>");
+        let _ = write!(html, "<th>{name}</th>");
     }
     html.push_str("</tr></thead><tbody>\n");
     for outcome in &report.outcomes {

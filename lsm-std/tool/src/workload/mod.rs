@@ -46,7 +46,7 @@ pub struct Workload {
     /// Seed of everything random in it. Default 1.
     #[serde(default = "one")]
     pub seed: u64,
-    /// Entries may be dropped this many milliseconds after they were written. Default: never.
+    /// Entries may be dropped this many milliseconds after they were written; a write takes one. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<u64>,
     /// What happens, one after the other.

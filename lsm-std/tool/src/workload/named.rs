@@ -11,7 +11,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("latest", "inserts, and reads of what was inserted last (YCSB D)"),
     ("deletes", "puts and deletes of uniform keys, reads that often miss"),
     ("hot-moves", "a hot fifth of the keys moves three times: what a fixed choice misses"),
-    ("expiring", "inserts in order, each valid for one second: for fifo"),
+    ("expiring", "inserts in order, each valid for 30 000 writes: for fifo"),
 ];
 
 /// The built-in workload of that name.
@@ -35,7 +35,7 @@ pub fn named(name: &str) -> Option<Workload> {
         "expiring" => vec![phase(300_000, 300_000, Skew::Latest, [0.6, 0.0, 0.4, 0.0, 0.0])],
         _ => return None,
     };
-    let ttl_ms = (name == "expiring").then_some(1_000);
+    let ttl_ms = (name == "expiring").then_some(30_000);
     Some(Workload { seed: 1, ttl_ms, phases })
 }
 

@@ -8,7 +8,8 @@ use crate::common::{json, run, said, text, trace};
 fn a_trace_is_compared_under_four_strategies_and_reported() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (ekv, report) = (trace("ekv.tsv"), dir.path().join("report.html"));
-    let found = json(&["compare", text(&ekv), "--json", "--out", text(&report), "--tmp", text(dir.path())]);
+    let found =
+        json(&["compare", text(&ekv), "--json", "--out", text(&report), "--tmp", text(dir.path()), "--sync", "never"]);
     let strategies = found["strategies"].as_array().expect("a list");
     let names: Vec<&str> = strategies.iter().filter_map(|one| one["strategy"].as_str()).collect();
     assert_eq!(names, ["tiered", "leveled", "lazy", "bandit"]);

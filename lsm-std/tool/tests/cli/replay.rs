@@ -35,7 +35,7 @@ fn a_replay_killed_at_any_moment_resumes_and_ends_in_the_same_answer() {
         let args =
             ["replay", text(&ekv), "--dir", text(&dir), "--memtable-bytes", "65536", "--strategy", strategy, "--json"];
         let (mut kills, mut before) = (0, 0);
-        while kills < 8 {
+        while kills < 5 {
             let mut child = lsm().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
             std::thread::sleep(Duration::from_millis(5 + rng.below(120)));
             child.kill().expect("SIGKILL");
