@@ -3,12 +3,15 @@ use std::sync::Arc;
 use byteorder::{ByteOrder, LE};
 use proptest::prelude::*;
 
+use super::builder::BlockBuilder;
+use super::filter::Filter;
+use super::index::IndexBuilder;
 use super::seal::crc;
 use super::tests::{key, model, open, options, plain, write};
 use super::*;
 use crate::error::{Error, Result};
 use crate::fs::MemFs;
-use crate::types::{Entry, SeqNo};
+use crate::types::{Entry, SeqNo, TableMeta};
 
 const NAME: &str = "000007.sst";
 
@@ -90,6 +93,66 @@ fn a_block_in_the_place_of_another_is_an_error() {
     first.swap_with_slice(&mut second[..len]);
     fs.set_bytes(NAME, bytes);
     assert!(everything(&fs, &[]).is_err_and(|e| is_placed(&e, 0)));
+}
+
+/// The stored form of properties for a table of `bytes` bytes.
+fn properties(bytes: u64, change: impl FnOnce(&mut TableMeta)) -> Vec<u8> {
+    let mut meta = TableMeta {
+        id: 7,
+        bytes,
+        entries: 2,
+        tombstones: 0,
+        min: "k".into(),
+        max: "l".into(),
+        newest_ms: 0,
+        oldest_tombstone_ms: None,
+        oldest_seqno: 3,
+        newest_seqno: 3,
+    };
+    change(&mut meta);
+    let mut out = Vec::new();
+    meta.encode(&mut out);
+    out
+}
+
+/// What `verify` says of a table of two entries, of which one part is changed.
+fn verified(
+    keys: [&str; 2],
+    filter: &[u8],
+    separator: Option<&str>,
+    change: impl Fn(&mut TableMeta),
+) -> Result<(), String> {
+    let mut block = BlockBuilder::default();
+    keys.iter().for_each(|key| block.add(key.as_bytes(), 3, crate::Kind::Put, b"v"));
+    let block = block.finish().unwrap();
+    let index = separator.map(|separator| {
+        let mut index = IndexBuilder::default();
+        index.add(separator.as_bytes(), 0, block.len() + 5);
+        index.finish()
+    });
+    let table = |bytes| table_of_parts(7, block, filter, index.as_deref(), Some(&properties(bytes, &change)));
+    let fs = Arc::new(MemFs::new());
+    fs.set_bytes(NAME, table(table(0).len() as u64));
+    open(&fs, 7).unwrap().verify().map_err(|e| e.to_string())
+}
+
+#[test]
+fn parts_that_contradict_each_other_are_found_though_every_checksum_is_right() {
+    let right = Filter::build(&[key_hash(b"k"), key_hash(b"l")], 10);
+    let none = |_: &mut TableMeta| {};
+    assert_eq!(verified(["k", "l"], &right, Some("l"), none), Ok(()));
+    let wrong =
+        |found: Result<(), String>, what: &str| assert!(found.as_ref().is_err_and(|e| e.contains(what)), "{found:?}");
+    wrong(verified(["k", "k"], &right, None, none), "is out of order");
+    wrong(verified(["k", "l"], &Filter::build(&[key_hash(b"k")], 10), None, none), "is denied by the filter");
+    wrong(verified(["k", "l"], &right, Some("k"), none), "is not where the index says");
+    wrong(verified(["k", "l"], &right, None, |meta| meta.min = "j".into()), "is first");
+    wrong(verified(["k", "l"], &right, None, |meta| meta.max = "m".into()), "the properties say otherwise");
+    wrong(verified(["k", "l"], &right, None, |meta| meta.entries = 3), "the properties say otherwise");
+    wrong(verified(["k", "l"], &right, None, |meta| meta.newest_seqno = 4), "the properties say otherwise");
+    wrong(verified(["k", "l"], &right, None, |meta| meta.oldest_seqno = 2), "the properties say otherwise");
+    let tombstone = |meta: &mut TableMeta| (meta.tombstones, meta.oldest_tombstone_ms) = (1, Some(0));
+    wrong(verified(["k", "l"], &right, None, tombstone), "the properties say otherwise");
 }
 
 /// Seals a damaged part again, so that the damage gets past the checksum: the part must still be read without a panic or a runaway.

@@ -305,3 +305,19 @@ fn a_merge_reads_ahead_in_large_pieces() {
     let merge = fs.counts().of(Purpose::Merge);
     assert!(merge.reads < 10 && merge.read_bytes < meta.bytes + meta.bytes / 10, "{merge:?} of {}", meta.bytes);
 }
+
+#[test]
+fn a_small_value_is_not_read_with_its_large_neighbours() {
+    let fs = Arc::new(CountingFs::new(Arc::new(MemFs::new())));
+    let mut model = plain(100);
+    for i in (0..100).step_by(2) {
+        let large = (Kind::Put, vec![1; 100_000].into());
+        model.insert((format!("key{i:06}").into(), Reverse(i)), large);
+    }
+    let options = TableOptions { lz4: false, ..TableOptions::default() };
+    write(&*fs, 7, &options, &model).unwrap();
+    let table = TableReader::open(fs.clone(), Path::new(DIR), 7, Cache::new(0, 8)).unwrap();
+    let before = fs.counts().of(Purpose::Read).read_bytes;
+    assert!(table.get(b"key000051", key_hash(b"key000051"), SeqNo::MAX).unwrap().is_some());
+    assert!(fs.counts().of(Purpose::Read).read_bytes - before < 1_000);
+}

@@ -9,7 +9,7 @@ use super::iter::Ahead;
 use super::reader::TableReader;
 use crate::error::{Error, Result};
 use crate::fs::Purpose;
-use crate::types::{Entry, Kind};
+use crate::types::{Entry, Kind, SeqNo};
 
 impl TableReader {
     /// Reads every byte of the file from the disk, past the cache, and checks all checksums, the order of the entries, and that index, filter
@@ -37,31 +37,31 @@ struct Check {
     last: Option<Entry>,
     entries: u64,
     tombstones: u64,
+    seqnos: Option<(SeqNo, SeqNo)>,
 }
 
 impl Check {
     fn new(tail: Tail) -> Self {
-        Self { tail, last: None, entries: 0, tombstones: 0 }
+        Self { tail, last: None, entries: 0, tombstones: 0, seqnos: None }
     }
 
     fn entry(&mut self, block: usize, entry: Entry) -> Result<(), String> {
         let meta = &self.tail.meta;
-        let at = format_args!("{:?} at {}", entry.key, entry.seqno).to_string();
+        let wrong = |what: &str| Err(format!("{:?} at {} {what}", entry.key, entry.seqno));
         if self.last.as_ref().is_some_and(|last| last.order(&entry) != Ordering::Less) {
-            return Err(format!("{at} is out of order"));
+            return wrong("is out of order");
         }
         if self.last.is_none() && entry.key != meta.min {
-            return Err(format!("{at} is first, the properties say {:?}", meta.min));
-        }
-        if !(meta.oldest_seqno..=meta.newest_seqno).contains(&entry.seqno) {
-            return Err(format!("{at} is outside the sequence numbers of the properties"));
+            return wrong("is first, the properties say otherwise");
         }
         if self.tail.index.find(&entry.key, entry.seqno) != block {
-            return Err(format!("{at} is not where the index says"));
+            return wrong("is not where the index says");
         }
         if self.tail.filter.as_ref().is_some_and(|filter| !filter.may_contain(key_hash(&entry.key))) {
-            return Err(format!("{at} is denied by the filter"));
+            return wrong("is denied by the filter");
         }
+        let (oldest, newest) = self.seqnos.unwrap_or((entry.seqno, entry.seqno));
+        self.seqnos = Some((oldest.min(entry.seqno), newest.max(entry.seqno)));
         self.entries += 1;
         self.tombstones += u64::from(entry.kind == Kind::Delete);
         self.last = Some(entry);
@@ -70,11 +70,12 @@ impl Check {
 
     fn finish(self) -> Result<(), String> {
         let meta = &self.tail.meta;
-        let max = self.last.map(|last| last.key);
-        if max.as_ref() != Some(&meta.max) || (self.entries, self.tombstones) != (meta.entries, meta.tombstones) {
-            let found = format!("{} entries, {} tombstones, last key {max:?}", self.entries, self.tombstones);
-            return Err(format!("{found}: the properties say otherwise"));
+        let found = (self.last.map(|last| last.key), self.entries, self.tombstones, self.seqnos);
+        let seqnos = Some((meta.oldest_seqno, meta.newest_seqno));
+        if found == (Some(meta.max.clone()), meta.entries, meta.tombstones, seqnos) {
+            return Ok(());
         }
-        Ok(())
+        let (last, entries, tombstones, _) = found;
+        Err(format!("{entries} entries, {tombstones} tombstones, last key {last:?}: the properties say otherwise"))
     }
 }
