@@ -97,6 +97,15 @@ mod tests {
     }
 
     #[test]
+    fn a_small_file_under_the_name_of_another_is_an_error() {
+        let (fs, dir) = (MemFs::new(), Path::new(""));
+        replace_small(&fs, dir, FileName::Strategy, b"learned", Purpose::Other).unwrap();
+        fs.set_bytes("CURRENT", fs.bytes("STRATEGY").unwrap());
+        let read = read_small(&fs, dir, FileName::Current, Purpose::Other);
+        assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
+    }
+
+    #[test]
     fn every_flipped_bit_of_a_small_file_is_seen() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
         replace_small(&fs, dir, FileName::Current, b"MANIFEST-000007", Purpose::Manifest).unwrap();

@@ -149,6 +149,21 @@ fn every_flipped_bit_of_a_manifest_is_an_error() {
 }
 
 #[test]
+fn a_missing_edit_is_an_error() {
+    let (fs, _) = three_edits();
+    let mut read = Vec::new();
+    for tags in [[1, 2], [1, 3]] {
+        fs.remove(Path::new("MANIFEST-000007")).unwrap();
+        let mut journal = JournalWriter::create(&*fs, Path::new("MANIFEST-000007"), 7, &KIND).unwrap();
+        let (first, edit) = (encode_snapshot(&State::default()), encode_edit(&Edit::default()));
+        journal.append_group([(0, &*first), (tags[0], &edit), (tags[1], &edit)]).unwrap();
+        read.push(Manifest::read(&*fs, Path::new("")).map(|content| content.unwrap().state));
+    }
+    assert_eq!(read[0].as_ref().unwrap(), &State::default());
+    assert!(read[1].as_ref().unwrap_err().to_string().contains("edit 3 in the place of edit 2"));
+}
+
+#[test]
 fn a_current_that_names_nothing_good_is_an_error() {
     let (fs, _) = three_edits();
     let named = |name: &str| {

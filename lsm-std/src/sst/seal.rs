@@ -142,6 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn a_packed_length_that_cannot_be_is_refused_before_memory_is_taken() {
+        let mut body = u32::MAX.to_le_bytes().to_vec();
+        body.extend([0; 100]);
+        body.push(LZ4);
+        let sum = crc(7, 4096, &body);
+        body.extend(sum.to_le_bytes());
+        let what = "a packed block that cannot be so long";
+        assert_eq!(unseal(&body.into(), 7, 4096), Err(Malformed { at: 0, what }));
+    }
+
+    #[test]
     fn a_block_is_valid_only_where_it_was_written() {
         let block = sealed(b"payload", false);
         assert!(unseal(&block, 7, 4096).is_ok());
