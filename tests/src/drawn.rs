@@ -4,7 +4,7 @@
 //! L0    [3---]     [4--]   | *=100 4=50,tomb=5/10
 //! L1  [1------][2----]     | *=400
 //! ```
-//! One line a run, newest first. The columns behind the level are the keys `a`, `b`, ..; a table spans the columns of its
+//! One line a run, newest first. The columns behind the level are the keys `A` to `Z`, then `a` to `z`; a table spans the columns of its
 //! brackets and has its id behind the left one, a table of one column is `*` and cannot be drawn. Behind the bar stand sizes in
 //! bytes by id (`*`: all tables of the line) and, comma by comma, `tomb=tombstones/entries`, `at=` the time of the newest entry,
 //! `tombat=` that of the oldest tombstone, and `seq=` the largest sequence number. `max` is the largest number there is, a
@@ -12,7 +12,7 @@
 
 use compaction_core::{Table, Version, VersionVec};
 
-/// The column at which key `a` stands.
+/// The column at which key `A` stands.
 const KEYS_AT: usize = 4;
 
 /// Reads a drawing.
@@ -53,7 +53,7 @@ fn run(line: &str) -> Option<(u8, Vec<Table<char>>)> {
 
 fn key(column: usize) -> Option<char> {
     let at = u8::try_from(column.checked_sub(KEYS_AT)?).ok()?;
-    let key = char::from(if at < 26 { b'a' + at } else { b'A' + (at - 26) });
+    let key = char::from(if at < 26 { b'A' + at } else { b'a'.saturating_add(at - 26) });
     key.is_ascii_alphabetic().then_some(key)
 }
 

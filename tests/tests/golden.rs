@@ -7,6 +7,8 @@
 //! - `strategy NAME [SETTING=VALUE ..]`: what is asked from here on, with nothing learned yet.
 //! - `choose` or `explain`, `[now=MS] [free=BYTES] [floor=SEQNO] [entropy=N]`: a decision, lawful and pure, or with all candidates.
 //! - `begin`: the job just chosen runs from here on. `busy ID .. [-> LEVEL]`: a foreign job over these tables does.
+//! - `open`: the strategy is told of the tree, as when a store is opened. `read KEY GETS [SCANS]`: it is told of reads.
+//! - `slots`: what a bandit makes of the tree.
 //! - `done [same as choose]`: the next job is chosen and finished, the strategy learns of it; `settle [..]`: all there are. Both
 //!   show the tree.
 
@@ -14,8 +16,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use compaction_core::{
-    AnySettings, AnyStrategyVec, Candidate, Choice, CompactionStrategy, Decision, Job, Moment, Place, Running,
-    SettleError, TableIndex, Version, VersionVec, check_decision, settle,
+    AnySettings, AnyStrategyVec, Candidate, Choice, CompactionStrategy, Decision, Event, Job, Moment, Place,
+    ReadSample, Running, SettleError, TableIndex, Version, VersionVec, check_decision, settle,
 };
 use lsm_tests::{drawn, settings};
 
@@ -100,6 +102,24 @@ impl Stage {
         Ok(())
     }
 
+    fn read(&mut self, words: &str) -> Option<()> {
+        let mut words = words.split_whitespace();
+        let key = words.next()?.chars().next()?;
+        let (gets, scans) = (words.next()?.parse().ok()?, words.next().unwrap_or("0").parse().ok()?);
+        self.strategy.observe(&Event::Reads(ReadSample { key: &key, gets, scans, now_ms: 0 }));
+        Some(())
+    }
+
+    fn slots(&self) -> String {
+        let mut text = String::new();
+        for slot in self.strategy.bandit().map_or(&[][..], |bandit| bandit.slots()) {
+            let from = slot.guard().map_or(String::from("the start"), char::to_string);
+            let (runs, bytes, picks) = (slot.runs(), slot.bytes(), slot.picks());
+            writeln!(text, "slot {} from {from}: {runs} runs, {bytes} B, picked {picks} times", slot.id()).unwrap();
+        }
+        text
+    }
+
     fn done(&mut self, words: &str, jobs_max: usize) -> String {
         let outcome = match settle(&mut self.strategy, &mut self.tree, &moment(words), &mut vec![], jobs_max) {
             Ok(jobs) => format!("{jobs} jobs, at rest\n"),
@@ -134,6 +154,11 @@ impl Stage {
                     let _runs_for_ever = self.tree.begin(job).map_err(|error| error.to_string())?;
                 }
                 "busy" => self.busy(words)?,
+                "open" => {
+                    self.strategy.observe(&Event::Flushed { version: self.tree.view(), now_ms: 0, bytes: 0 });
+                }
+                "read" => self.read(words).ok_or(format!("not a read: {words}"))?,
+                "slots" => answer += &self.slots(),
                 "done" => answer += &self.done(words, 1),
                 "settle" => answer += &self.done(words, 10_000),
                 _ => return Err(format!("unknown command: {line}")),

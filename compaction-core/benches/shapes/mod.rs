@@ -13,6 +13,7 @@ pub const NOW_MS: u64 = 1_000_000;
 const TABLE_BYTES: u64 = 64 << 20;
 const LEVELS: u8 = 7;
 const FANOUT: usize = 10;
+const SLOTS: u32 = 1_024;
 
 /// A run of `tables` tables of `bytes` bytes over the whole key range, a tenth of each table's share left as a gap.
 fn run(id: &mut u64, tables: usize, bytes: u64) -> Vec<Table<u64>> {
@@ -25,37 +26,40 @@ fn run(id: &mut u64, tables: usize, bytes: u64) -> Vec<Table<u64>> {
     (0..tables.max(1) as u64).map(table).collect()
 }
 
-/// Levels below 0 of `FANOUT` times one another, the last one with most of `tables`; each has `runs` runs, the last one one.
-/// `full` is the share, in percent of its target, that each level between holds. At work level 5 holds twice that.
-fn levels(tables: usize, runs: usize, full: usize, at_work: bool) -> VersionVec<u64> {
+/// Level 6 with most of `tables`, each level above with a tenth of the one below, less a fifth, spread over `runs` runs;
+/// small levels of small trees have smaller tables. At work level 5 holds twice that.
+fn levels(tables: usize, runs: usize, at_work: bool) -> (VersionVec<u64>, LeveledSettings) {
     let (mut tree, mut id) = (VersionVec::default(), 0);
     let last = tables / 10 * 9;
+    let last_bytes = last as u64 * TABLE_BYTES;
     tree.push_run(LEVELS - 1, run(&mut id, last, TABLE_BYTES)).expect("a lawful run");
     for level in (0..LEVELS - 1).rev() {
-        let target = last / FANOUT.pow(u32::from(LEVELS - 1 - level));
-        if target == 0 && level > 0 {
-            continue; // What little lay there would sink, and the tree not be at rest.
-        }
-        let share = target * full / 100 * if at_work && level == LEVELS - 2 { 2 } else { 1 };
+        let fanouts = FANOUT.pow(u32::from(LEVELS - 1 - level));
+        let percent = if at_work && level == LEVELS - 2 { 160 } else { 80 };
+        let count = (last / fanouts * percent / 100 / runs).max(1);
+        let bytes = last_bytes / fanouts as u64 * percent as u64 / 100 / (count * runs) as u64;
         for _ in 0..runs {
-            tree.push_run(level, run(&mut id, share / runs, TABLE_BYTES)).expect("a lawful run");
+            tree.push_run(level, run(&mut id, count, bytes)).expect("a lawful run");
         }
     }
-    tree
+    let base_bytes = last_bytes / FANOUT.pow(u32::from(LEVELS - 2)) as u64;
+    let fanout = FANOUT as u32;
+    (tree, LeveledSettings { base_bytes, fanout, levels_max: LEVELS, ..LeveledSettings::default() })
 }
 
 type Shape = (VersionVec<u64>, Box<dyn CompactionStrategy<u64>>);
 
 /// Leveled: 7 levels of fan-out 10.
 pub fn leveled(tables: usize, at_work: bool) -> Shape {
-    let settings = LeveledSettings { levels_max: LEVELS, fanout: FANOUT as u32, ..LeveledSettings::default() };
-    (levels(tables, 1, 80, at_work), Box::new(Leveled::new(settings).expect("sound settings")))
+    let (tree, settings) = levels(tables, 1, at_work);
+    (tree, Box::new(Leveled::new(settings).expect("sound settings")))
 }
 
 /// Lazy leveling: 7 levels of fan-out 10, up to nine runs in each but the last; at work level 5 is too large.
 pub fn lazy(tables: usize, at_work: bool) -> Shape {
-    let settings = LeveledSettings { levels_max: LEVELS, l0_runs_max: 9, ..LeveledSettings::lazy() };
-    (levels(tables, 8, 80, at_work), Box::new(Leveled::new(settings).expect("sound settings")))
+    let (tree, settings) = levels(tables, 8, at_work);
+    let settings = LeveledSettings { l0_runs_max: 9, runs_max: FANOUT as u32 - 1, ..settings };
+    (tree, Box::new(Leveled::new(settings).expect("sound settings")))
 }
 
 /// Tiered: 40 runs, of which the oldest four are alike at work.
@@ -80,19 +84,24 @@ pub fn fifo(tables: usize, at_work: bool) -> Shape {
     (tree, Box::new(Fifo::new(FifoSettings { bytes_max, ttl_ms: 1 << 40 }).expect("sound settings")))
 }
 
-/// Bandit: 1 024 slots (fewer where a run has fewer tables), each with ten runs at work, one too many twice over, and with
-/// one large and four small ones at rest.
+/// Bandit: 1 024 slots (fewer where a run has fewer tables), each with ten equal runs at work, two too many, and at rest with
+/// five, the newer ones small.
 pub fn bandit(tables: usize, at_work: bool) -> Shape {
     let (mut tree, mut id) = (VersionVec::default(), 0);
-    let shares: &[usize] = if at_work { &[10; 10] } else { &[90, 2, 2, 2, 2] };
-    for share in shares {
-        tree.push_run(1, run(&mut id, tables * share / 100, TABLE_BYTES)).expect("a lawful run");
+    let (runs, newer_bytes) = if at_work { (10, TABLE_BYTES) } else { (5, TABLE_BYTES / 10) };
+    for at in 0..runs {
+        let bytes = if at == 0 { TABLE_BYTES } else { newer_bytes };
+        tree.push_run(1, run(&mut id, tables / runs, bytes)).expect("a lawful run");
     }
-    // A slot is cut in two while it has more than two shares of `1 / slots_max`.
-    let settings = BanditSettings { slots_max: 2_048, table_bytes_max: 1 << 20, ..BanditSettings::default() };
-    let mut bandit = BanditVec::new(settings, vec![]).expect("sound settings");
-    bandit.observe(&Event::Flushed { version: tree.view(), now_ms: NOW_MS, bytes: 0 });
-    let slots = bandit.slots().len();
-    assert!(slots == 1_024 || tables < 100_000, "{slots} slots");
+    // How often the key range is cut depends on where tables end: the first limit that yields as many slots as wanted.
+    let mut bandits = (SLOTS..SLOTS * 4).step_by(16).map(|slots_max| {
+        let settings = BanditSettings { slots_max, table_bytes_max: 1 << 20, ..BanditSettings::default() };
+        let mut bandit = BanditVec::new(settings, vec![]).expect("sound settings");
+        bandit.observe(&Event::Flushed { version: tree.view(), now_ms: NOW_MS, bytes: 0 });
+        bandit
+    });
+    let enough = |bandit: &BanditVec<u64>| bandit.slots().len() >= SLOTS as usize || tables < 100_000;
+    let bandit = bandits.find(enough).expect("many tables yield many slots");
+    assert!(bandit.slots().len() < 1_200, "{} slots", bandit.slots().len());
     (tree, Box::new(bandit))
 }
