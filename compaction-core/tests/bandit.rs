@@ -474,14 +474,28 @@ fn of_level_0_no_more_runs_are_taken_than_the_cap_and_the_room_allow() {
         let settings = BanditSettings { l0_runs_max: 2, job_bytes_max, ..BanditSettings::default() };
         let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
         let decision = bandit.choose(&level_0(5).view(), &Moment { free_bytes, ..Moment::default() });
-        (decision.reason.bytes, decision.reason.rule)
+        assert_eq!(decision.reason.rule, Rule::L0Runs { runs: 5, max: 2 });
+        (decision.choice.name(), decision.reason.bytes)
     };
-    let rule = Rule::L0Runs { runs: 5, max: 2 };
-    assert_eq!(taken(u64::MAX, u64::MAX), (5_000, rule));
-    assert_eq!(taken(3_500, u64::MAX), (3_000, rule));
-    assert_eq!(taken(u64::MAX, 2_200), (2_000, rule), "2 000 B and a sixteenth fit");
-    assert_eq!(taken(10, u64::MAX), (1_000, rule), "the smallest job may exceed the cap");
-    assert_eq!(taken(u64::MAX, 1_000), (0, Rule::NoRoom { needed: 1_062, free: 1_000 }));
+    assert_eq!(taken(u64::MAX, u64::MAX), ("merge", 5_000));
+    assert_eq!(taken(3_500, u64::MAX), ("merge", 3_000));
+    assert_eq!(taken(u64::MAX, 2_200), ("merge", 2_000), "2 000 B and a sixteenth fit");
+    assert_eq!(taken(10, u64::MAX), ("move", 1_000), "the oldest table alone, which writes nothing");
+    assert_eq!(taken(u64::MAX, 1_000), ("move", 1_000));
+}
+
+#[test]
+fn where_level_0_exceeds_the_cap_one_table_goes_down_with_the_older_ones_it_meets() {
+    let mut tree = VersionVec::default();
+    for id in 0..4u64 {
+        let wide = (0..5u64).map(|at| Table::new(id * 5 + at, 1_000, at as u32 * 10, at as u32 * 10 + 9));
+        tree.flush(wide.collect::<Vec<_>>()).unwrap();
+    }
+    let settings = BanditSettings { l0_runs_max: 2, job_bytes_max: 4_500, ..BanditSettings::default() };
+    let decision = BanditVec::new(settings, vec![]).unwrap().choose(&tree.view(), &Moment::default());
+    let job = decision.choice.job().unwrap();
+    let inputs: Vec<u64> = tree.view().inputs(&job).map(|span| tree.view().tables()[span.range()][0].id).collect();
+    assert_eq!((inputs, decision.reason.bytes, job.level()), (vec![15, 10, 5, 0], 4_000, 1));
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(crate) struct Board {
     best: [u32; BEST_MAX],
     len: usize,
     due: usize,
+    /// Runs of the slot that has most.
+    pub(crate) deepest: u32,
     /// Bytes of the merges wanted.
     pub(crate) debt: u128,
 }
@@ -20,7 +22,9 @@ impl Board {
     pub(crate) fn of<K>(slots: &mut [Slot<K>]) -> Self {
         let mut board = Self::default();
         for at in 0..slots.len() {
-            if slots.get(at).is_some_and(Slot::is_due) {
+            let Some(slot) = slots.get(at) else { break };
+            board.deepest = board.deepest.max(slot.shape.runs);
+            if slot.is_due() {
                 board.add(slots, at);
             }
         }

@@ -3,29 +3,52 @@
 use super::settings::BanditSettings;
 use crate::decision::{Cut, Decision, Place, Rule, Work};
 use crate::strategy::Search;
-use crate::version::{Plan, Planned, Version};
+use crate::version::{Plan, Planned, Run, Table, Version};
+
+/// What of level 0 is to go down: the runs up to `newest`, whole or cut by one table of that run.
+#[derive(Clone, Copy)]
+struct Part {
+    newest: usize,
+    table: Option<usize>,
+}
 
 /// Offers a merge of level 0 when it has too many runs: all that are free from the oldest up, fewer when the cap or the room
-/// asks for it, in the end one table of the oldest.
-pub(crate) fn offer<K: Ord>(settings: &BanditSettings, search: &mut Search<'_, '_, K>) -> Option<Decision> {
+/// asks for it; then one table of the newest free run with the older ones that it meets; in the end one table of the oldest
+/// run alone, which is moved when it lies within one slot (`is_inside`).
+pub(crate) fn offer<K: Ord>(
+    settings: &BanditSettings,
+    search: &mut Search<'_, '_, K>,
+    is_inside: impl Fn(&Table<K>) -> bool,
+) -> Option<Decision> {
     let version = search.version();
     let level = version.level_runs(0);
     let (runs, max) = (level.len(), settings.l0_runs_max);
     if u64::try_from(runs).is_ok_and(|runs| runs <= max) {
         return None;
     }
+    let rule = Rule::L0Runs { runs, max };
     let free = level.clone().take_while(|run| !version.is_busy(*run)).count();
-    if free == 0 {
+    let Some(newest) = level.start.saturating_add(free).checked_sub(1).filter(|_| free > 0) else {
         search.barred();
         return if settings.intra_l0 { intra(settings, search) } else { None };
-    }
-    let rule = Rule::L0Runs { runs, max };
+    };
+    let first_table = |run: usize| version.runs().get(run).map(Run::first);
     let count = fitting(settings, search, level.start, free);
-    if let Some(decision) = offer_down(settings, search, count, None, rule) {
-        return Some(decision);
+    let whole = Part { newest: level.start.saturating_add(count).saturating_sub(1), table: None };
+    let parts = [
+        (count > 1).then_some(whole),
+        (free > 1).then_some(Part { newest, table: first_table(newest) }),
+        Some(Part { newest: level.start, table: first_table(level.start) }),
+    ];
+    for part in parts.into_iter().flatten() {
+        let smallest = part.table.is_some() && part.newest == level.start;
+        let Some(planned) = plan_down(settings, &version, part, &is_inside) else { continue };
+        let decision = search.offer(&planned, rule, settings.job_bytes_max, smallest);
+        if decision.is_some() {
+            return decision;
+        }
     }
-    let table = Some(u32::try_from(version.runs().get(level.start)?.first()).ok()?);
-    offer_down(settings, search, 1, table, rule)
+    None
 }
 
 /// How many runs from `start` on the cap and the room allow, of at most `free`; at least 1.
@@ -42,48 +65,32 @@ fn fitting<K: Ord>(settings: &BanditSettings, search: &Search<'_, '_, K>, start:
     count
 }
 
-/// Offers the `count` oldest runs of level 0, or one table of the oldest.
-fn offer_down<K: Ord>(
-    settings: &BanditSettings,
-    search: &mut Search<'_, '_, K>,
-    count: usize,
-    table: Option<u32>,
-    rule: Rule,
-) -> Option<Decision> {
-    let planned = plan_down(settings, &search.version(), count, table)?;
-    search.offer(&planned, rule, settings.job_bytes_max, table.is_some())
-}
-
+/// The job that brings `part` to level 1.
 fn plan_down<K: Ord>(
     settings: &BanditSettings,
     version: &Version<'_, K>,
-    count: usize,
-    table: Option<u32>,
+    part: Part,
+    is_inside: impl Fn(&Table<K>) -> bool,
 ) -> Option<Planned> {
     let start = version.level_runs(0).start;
-    let newest = start.saturating_add(count).checked_sub(1)?;
-    let (min, max) = match table {
-        Some(table) => version.tables().get(table as usize).map(|table| (&table.min, &table.max))?,
-        None => {
-            let min =
-                (start..=newest).filter_map(|run| version.run_tables(run).first()).map(|table| &table.min).min()?;
-            let max =
-                (start..=newest).filter_map(|run| version.run_tables(run).last()).map(|table| &table.max).max()?;
-            (min, max)
-        }
-    };
-    let (dest, place) = version.landing(start, 1, min, max);
-    let cut = match table {
-        Some(table) => Cut::Tables { first: table, last: table },
+    let cut = match part.table {
+        Some(table) => Cut::Tables { first: u32::try_from(table).ok()?, last: u32::try_from(table).ok()? },
         None => Cut::From(u32::try_from(start).ok()?),
     };
-    version.plan(&Plan {
-        runs: dest..=newest,
+    let within = Plan {
+        runs: start..=part.newest,
         cut,
         work: Work::Merge,
-        place,
+        place: Place::New { level: 1 },
         table_bytes_max: settings.table_bytes_max,
-    })
+    };
+    let planned = version.plan(&within)?;
+    let (min, max) = version.window(&planned.job)?;
+    let (dest, place) = version.landing(start, 1, min, max);
+    let plan = Plan { runs: dest..=part.newest, place, ..within };
+    let is_whole =
+        planned.tables == 1 && part.table.and_then(|table| version.tables().get(table)).is_some_and(is_inside);
+    if is_whole { version.plan_cheapest(&plan) } else { version.plan(&plan) }
 }
 
 /// The way down is barred: offers the newest free runs, merged where they are, when there are at least as many as level 0 may

@@ -1,7 +1,7 @@
 //! Keeps the number of runs small where slots hold different ones.
 //!
 //! Every merge of level 0 makes a run, and a run stands as long as one slot has tables in it. Where writes fall on few slots
-//! at a time there would be as many runs as slots times their depth. So beyond a number of runs the pieces of a slot sink,
+//! at a time there would be as many runs as slots times their depth. So where there are many more runs than the deepest slot has, the pieces of a slot sink,
 //! oldest first, until nothing of the slot is missing below them: a move, nothing is written, and no piece moves twice.
 
 use super::policy::Bandit;
@@ -14,15 +14,14 @@ use crate::version::{Plan, Planned, Version};
 
 /// A choice looks at no more slots than this for a piece to sink.
 const PROBES_MAX: usize = 8;
-/// Runs that may stand below level 0, for each run that a cold slot may have.
-const SPREAD: usize = 2;
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers to let a piece of some slot sink when there are too many runs.
     pub(super) fn pack(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
         let version = search.version();
         let runs = version.level_runs(0).start;
-        let max = (self.settings.cold_runs_max as usize).saturating_mul(SPREAD);
+        let cold = self.settings.cold_runs_max as usize;
+        let max = (self.board.deepest as usize).max(cold).saturating_add(cold);
         if runs <= max || self.is_blind() {
             return None;
         }

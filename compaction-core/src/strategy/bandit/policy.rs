@@ -15,7 +15,7 @@ use crate::decision::{Decision, Rule};
 use crate::storage::Storage;
 use crate::strategy::expire::expired;
 use crate::strategy::{CompactionStrategy, Event, Outcome, ReadSample, Search, clamp};
-use crate::version::Version;
+use crate::version::{Table, Version};
 
 /// Adaptive tiered-leveled compaction; its slots live in the caller's storage `S`. What it does is told in the
 /// [settings](BanditSettings), what it learns comes from events alone.
@@ -89,6 +89,12 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     #[must_use]
     pub fn last_reward(&self) -> Option<Reward> {
         self.last_reward
+    }
+
+    /// Whether a table lies within one slot.
+    fn is_inside(&self, table: &Table<K>) -> bool {
+        let slots = self.slots.as_slice();
+        guards::slot_of(slots, &table.min) == guards::slot_of(slots, &table.max)
     }
 
     /// Whether the slots say nothing of the tree: then the whole key range counts as one slot.
@@ -207,7 +213,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
 
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
         expired(search, self.settings.ttl_ms)
-            .or_else(|| l0::offer(&self.settings, search))
+            .or_else(|| l0::offer(&self.settings, search, |table| self.is_inside(table)))
             .or_else(|| self.pack(search))
             .or_else(|| self.pick(search))
             .or_else(|| purge::offer(&self.settings, search))
