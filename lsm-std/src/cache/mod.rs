@@ -61,6 +61,8 @@ pub struct CacheStats {
     pub files_opened: u64,
     /// Bytes of blocks now in memory.
     pub bytes: u64,
+    /// Files now open to read blocks.
+    pub open_files: u64,
 }
 
 impl fmt::Debug for Cache {
@@ -89,12 +91,8 @@ impl Cache {
             filter_denied: counters.filter_denied.load(Relaxed),
             files_opened: counters.files_opened.load(Relaxed),
             bytes: self.blocks.as_ref().map_or(0, |blocks| blocks.weight()),
+            open_files: self.files.len() as u64,
         }
-    }
-
-    /// Files now open.
-    pub fn open_files(&self) -> usize {
-        self.files.len()
     }
 
     /// The block at `offset` of table `id`, if it is in memory.

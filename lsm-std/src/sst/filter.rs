@@ -65,11 +65,6 @@ impl Filter {
         let line = &self.lines[line * LINE_BYTES..][..LINE_BYTES];
         bits_of(hash, self.probes).all(|bit| line[bit / 8] >> (bit % 8) & 1 == 1)
     }
-
-    /// Bytes in memory.
-    pub(super) fn bytes(&self) -> usize {
-        self.lines.len()
-    }
 }
 
 /// The line of a hash: its upper half, scaled to the number of lines.

@@ -6,8 +6,8 @@ use byteorder::{ByteOrder, LE};
 use bytes::Bytes;
 
 use super::filter::Filter;
-use super::index::{Index, IndexBuilder};
-use super::seal::{Sealer, TRAILER_BYTES, crc, unseal};
+use super::index::Index;
+use super::seal::{crc, unseal};
 use crate::codec::{Malformed, Reader, put_u32, put_u64};
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
@@ -129,47 +129,4 @@ pub(super) fn read_range(file: &dyn ReadFile, path: &Path, start: u64, end: u64)
     let mut bytes = vec![0; len];
     file.read_at(&mut bytes, start)?;
     Ok(bytes.into())
-}
-
-/// A table of these parts, whatever they hold, with right checksums: for fuzzing. An empty filter is none.
-pub(crate) fn table_of_parts(
-    id: FileId,
-    block: &[u8],
-    filter: &[u8],
-    index: Option<&[u8]>,
-    properties: Option<&[u8]>,
-) -> Vec<u8> {
-    let last = [0xff; 64];
-    let mut sealer = Sealer::new(id, false);
-    let mut out = Vec::new();
-    sealer.seal(block, 0, &mut out);
-    let filter_at = out.len() as u64;
-    if !filter.is_empty() {
-        sealer.seal(filter, filter_at, &mut out);
-    }
-    let index_at = out.len() as u64;
-    let mut fitting = IndexBuilder::default();
-    fitting.add(&last, 0, filter_at as usize);
-    sealer.seal(index.unwrap_or(&fitting.finish()), index_at, &mut out);
-    let properties_at = out.len() as u64;
-    let mut meta = TableMeta {
-        id,
-        bytes: 0,
-        entries: 1,
-        tombstones: 0,
-        min: Bytes::new(),
-        max: Bytes::copy_from_slice(&last),
-        newest_ms: 0,
-        oldest_tombstone_ms: None,
-        oldest_seqno: 0,
-        newest_seqno: u64::MAX,
-    };
-    let mut fitting = Vec::new();
-    meta.encode(&mut fitting);
-    meta.bytes = properties_at + (fitting.len() + TRAILER_BYTES + FOOTER_BYTES) as u64;
-    fitting.clear();
-    meta.encode(&mut fitting);
-    sealer.seal(properties.unwrap_or(&fitting), properties_at, &mut out);
-    Footer { filter_at, index_at, properties_at }.encode(id, &mut out);
-    out
 }

@@ -135,11 +135,6 @@ impl Index {
         Some(BlockHandle { offset, len: usize::try_from(end - offset).ok()? })
     }
 
-    /// Bytes in memory.
-    pub(super) fn bytes(&self) -> usize {
-        self.keys.len() + self.heads.len() * 8 + size_of_val(&*self.slots)
-    }
-
     fn key(&self, index: usize) -> &[u8] {
         let start = index.checked_sub(1).map_or(0, |before| self.slots[before].key_end);
         &self.keys[start..self.slots[index].key_end]

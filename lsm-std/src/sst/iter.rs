@@ -60,8 +60,7 @@ impl TableIter {
     fn read(&mut self, index: usize) -> Result<Entries> {
         let Some(handle) = self.table.handle(index) else { return Ok(Entries::default()) };
         let block = match self.access {
-            Access::Read => self.table.cached_block(handle, true)?,
-            Access::ReadNoFill => self.table.cached_block(handle, false)?,
+            Access::Read => self.table.cached_block(handle)?,
             Access::Merge => {
                 let ahead = match &mut self.ahead {
                     Some(ahead) => ahead,

@@ -24,7 +24,6 @@ mod writer;
 
 pub use block::Block;
 pub use filter::key_hash;
-pub(crate) use footer::table_of_parts;
 pub use iter::TableIter;
 pub use reader::{Access, TableReader};
 pub use writer::TableWriter;

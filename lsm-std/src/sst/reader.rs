@@ -22,8 +22,6 @@ use crate::types::{FileId, Found, SeqNo, TableMeta};
 pub enum Access {
     /// Through the cache, which keeps the blocks.
     Read,
-    /// Through the cache, which does not keep the blocks that it did not have.
-    ReadNoFill,
     /// Past the cache, by a file handle of its own, in large reads ahead: for merges.
     Merge,
 }
@@ -63,11 +61,6 @@ impl TableReader {
         &self.path
     }
 
-    /// Bytes that the index and the filter take in memory.
-    pub fn memory_bytes(&self) -> usize {
-        self.tail.index.bytes() + self.tail.filter.as_ref().map_or(0, |filter| filter.bytes())
-    }
-
     /// False if no key with this [`key_hash`](super::key_hash) is in the table. Asks the filter, never the disk.
     pub fn may_contain(&self, key_hash: u64) -> bool {
         let Some(filter) = &self.tail.filter else { return true };
@@ -86,7 +79,7 @@ impl TableReader {
         }
         let Some(handle) = self.handle(self.tail.index.find(key, snapshot)) else { return Ok(None) };
         self.cache.count_point_block();
-        let block = self.cached_block(handle, true)?;
+        let block = self.cached_block(handle)?;
         block.get(key, snapshot).map_err(|e| e.in_file(&self.path, handle.offset))
     }
 
@@ -103,7 +96,7 @@ impl TableReader {
         self.tail.index.block(index, self.tail.data_end)
     }
 
-    pub(super) fn cached_block(&self, handle: BlockHandle, fill: bool) -> Result<Block> {
+    pub(super) fn cached_block(&self, handle: BlockHandle) -> Result<Block> {
         let id = self.tail.meta.id;
         if let Some(block) = self.cache.block(id, handle.offset) {
             return Ok(block);
@@ -111,9 +104,7 @@ impl TableReader {
         let file = self.cache.file(id, || self.fs.open(&self.path, Purpose::Read))?;
         let end = handle.offset + handle.len as u64;
         let block = self.parse(&read_range(&*file, &self.path, handle.offset, end)?, handle)?;
-        if fill {
-            self.cache.keep_block(id, handle.offset, &block);
-        }
+        self.cache.keep_block(id, handle.offset, &block);
         Ok(block)
     }
 
