@@ -8,6 +8,8 @@
 //! - [`CompactionStrategy`]: asked with [`choose`](CompactionStrategy::choose), told with
 //!   [`observe`](CompactionStrategy::observe).
 //! - [`VersionBuf`]: the one place where a tree is edited: `flush`, `begin`, `finish`, `abort`.
+//! - [`AnySettings`], [`AnyStrategy`]: any strategy out of settings that come from bytes, and the bytes.
+//! - [`amp`]: write, read and space amplification in integers.
 //! - [`check`], [`check_decision`], [`settle`]: the laws, for the tests of any engine.
 //!
 //! # An engine that keeps its own arrays
