@@ -1,4 +1,5 @@
 //! Amplification against big integers, and against trees small enough to count by hand.
+#![cfg(feature = "alloc")]
 
 use compaction_core::amp::{self, Milli, Ratio, Traffic};
 use compaction_core::{Choice, CompactionStrategy, Event, Full, Moment, Outcome, Table, VersionVec};

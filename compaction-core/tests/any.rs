@@ -1,4 +1,5 @@
 //! Any strategy out of settings, as good as the strategy itself.
+#![cfg(feature = "alloc")]
 
 use compaction_core::{
     AnySettings, AnyStrategy, AnyStrategyVec, BanditSettings, CompactionStrategy, FifoSettings, Full, Leveled,

@@ -1,4 +1,5 @@
 //! A tree with real contents under random edits: several jobs at once, finished in any order, always read right.
+#![cfg(feature = "alloc")]
 
 use std::collections::BTreeMap;
 

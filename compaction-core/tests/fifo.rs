@@ -1,4 +1,5 @@
 //! What is dropped for its age or its size, and what must stay.
+#![cfg(feature = "alloc")]
 
 mod common;
 

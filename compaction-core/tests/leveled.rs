@@ -1,4 +1,5 @@
 //! Leveled compaction and its layouts: laws on random trees, and the behaviours a user counts on.
+#![cfg(feature = "alloc")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What leveled compaction does, case by case.
+#![cfg(feature = "alloc")]
 
 mod common;
 

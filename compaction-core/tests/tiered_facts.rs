@@ -1,4 +1,5 @@
 //! The published figures of size-tiered selection, case by case.
+#![cfg(feature = "alloc")]
 
 use compaction_core::{Choice, CompactionStrategy, Moment, Tiered, TieredSettings, VersionVec};
 

@@ -1,4 +1,5 @@
 //! Tables with too many or too old tombstones sink, and lose them at the bottom.
+#![cfg(feature = "alloc")]
 
 mod common;
 
