@@ -81,6 +81,7 @@ mod law;
 mod storage;
 mod strategy;
 mod version;
+mod wide;
 
 pub use config::{AnySettings, ConfigError, DecodeError, EncodeError, KeyBytes, KeysError, StoredName};
 pub use decision::{Candidate, Choice, Cut, Decision, Job, Moment, Place, Reason, Rule, Running, Verdict, Work};

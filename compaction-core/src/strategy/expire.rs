@@ -97,5 +97,5 @@ fn just(table: usize) -> Option<Cut> {
 
 fn drop_cut<K: Ord>(search: &mut Search<'_, '_, K>, newest: usize, cut: Cut, rule: Rule) -> Option<Decision> {
     let plan = Plan { runs: 0..=newest, cut, work: Work::Drop, place: Place::Join, table_bytes_max: u64::MAX };
-    search.offer(&search.version().plan(&plan)?, rule, u64::MAX, true)
+    search.propose(&plan, rule, u64::MAX, true)
 }

@@ -1,7 +1,7 @@
 //! The walk over candidates: admits the first lawful one, remembers why others were refused.
 
 use crate::decision::{Candidate, Choice, Decision, Moment, Reason, Rule, Verdict, Work};
-use crate::version::{Planned, Version, output_bytes_max};
+use crate::version::{Plan, Planned, Version, output_bytes_max};
 
 /// One decision in the making.
 ///
@@ -100,6 +100,12 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         let bytes_max = if planned.job.work() == Work::Merge { bytes_max } else { u64::MAX };
         let reason = Reason { rule, bytes: clamp(planned.bytes), bytes_max };
         (verdict == Verdict::Chosen).then(|| Decision { choice: Choice::from(planned.job), reason })
+    }
+
+    /// Plans a job and offers it; a merge that would rewrite nothing becomes a move.
+    pub(crate) fn propose(&mut self, plan: &Plan, rule: Rule, bytes_max: u64, smallest: bool) -> Option<Decision> {
+        let planned = self.version.plan_cheapest(plan)?;
+        self.offer(&planned, rule, bytes_max, smallest)
     }
 
     /// Remembers that a trigger may fire at `due_ms`, unless that time has come.

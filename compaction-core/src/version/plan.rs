@@ -128,10 +128,9 @@ impl<'a, K: Ord> Version<'a, K> {
     /// As [`plan`](Self::plan), but a merge that would rewrite nothing is a move.
     pub(crate) fn plan_cheapest(&self, plan: &Plan) -> Option<Planned> {
         let mut planned = self.plan(plan)?;
-        planned.job.work = Work::Move;
-        let source = planned.job.newest();
-        if !self.is_lawful(&planned, source) {
-            planned.job.work = plan.work;
+        let stays = planned.job.place == Place::Join && planned.job.newest == planned.job.oldest;
+        if plan.work == Work::Merge && planned.runs == 1 && !stays {
+            planned.job.work = Work::Move;
         }
         Some(planned)
     }

@@ -1,6 +1,9 @@
 //! What the core knows of one table, and of one run of tables.
 
+use core::cmp::Ordering;
+
 use super::TreeError;
+use crate::wide::compare_products;
 
 /// Sums over tables of one run. Each fits `u64` by law: a run whose sums do not is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,10 +35,10 @@ impl Totals {
         }
     }
 
-    /// Whether `self` has more tombstones per entry than `other`; compared exactly, in `u128`. No entry counts as one.
+    /// Whether `self` has more tombstones per entry than `other`; compared exactly. No entry counts as one.
     fn denser(self, other: Self) -> bool {
-        let (a, b) = (u128::from(self.tombstones), u128::from(other.tombstones));
-        a.saturating_mul(u128::from(other.entries.max(1))) > b.saturating_mul(u128::from(self.entries.max(1)))
+        let (own, others) = ((self.tombstones, other.entries.max(1)), (other.tombstones, self.entries.max(1)));
+        compare_products(own, others) == Ordering::Greater
     }
 }
 

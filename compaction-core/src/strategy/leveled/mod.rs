@@ -135,9 +135,7 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
             }
             last = Some(trigger);
         }
-        self.many_tombstones(search, &targets)
-            .or_else(|| self.old_tombstones(search, &targets))
-            .unwrap_or_else(|| search.wait())
+        self.tombstones(search, &targets).unwrap_or_else(|| search.wait())
     }
 
     fn observe(&mut self, event: &Event<'_, K>) {
@@ -154,7 +152,7 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
         let targets = Targets::new(&self.settings, version);
         let mut debt = 0u128;
-        targets.each(version, |trigger, runs| {
+        targets.each(version, &mut |trigger, runs| {
             let over = trigger.has.saturating_sub(trigger.max);
             let bytes = match trigger.kind {
                 Kind::Bytes => u128::from(over),

@@ -5,9 +5,12 @@
 //!
 //! Source: Sarkar et al., "Constructing and Analyzing the LSM Compaction Design Space", VLDB 2021.
 
-use super::super::Search;
+use core::cmp::Ordering;
+
 use crate::decision::{Cut, Decision, Place, Rule, Verdict, Work};
-use crate::version::{Plan, Planned, Run, Span, Table, Version};
+use crate::strategy::Search;
+use crate::version::{Plan, Run, Span, Table, Version};
+use crate::wide::compare_products;
 
 /// Tables looked at in one decision.
 const PROBES_MAX: usize = 64;
@@ -38,8 +41,7 @@ impl Probe {
 
     /// Fewer older bytes per own byte, compared exactly; a table of 0 bytes counts as 1.
     fn beats(&self, other: &Self) -> bool {
-        let cost = |a: &Self, b: &Self| u128::from(a.older).saturating_mul(u128::from(b.own.max(1)));
-        cost(self, other) < cost(other, self)
+        compare_products((self.older, other.own.max(1)), (other.older, self.own.max(1))) == Ordering::Less
     }
 }
 
@@ -83,25 +85,24 @@ impl Route {
             let verdict = Verdict::OverCap { bytes_max: self.job_bytes_max };
             self.tell(search, smallest, rule, verdict);
         }
-        let planned = self.plan(&version, best.or(smallest)?)?;
-        search.offer(&planned, rule, self.job_bytes_max, true)
+        search.propose(&self.plan(best.or(smallest)?), rule, self.job_bytes_max, true)
     }
 
-    fn plan<K: Ord>(&self, version: &Version<'_, K>, probe: Probe) -> Option<Planned> {
-        let at = u32::try_from(probe.at).ok()?;
-        let plan = Plan {
+    fn plan(&self, probe: Probe) -> Plan {
+        // Positions fit: a version holds at most `u32::MAX` tables.
+        let at = u32::try_from(probe.at).unwrap_or(u32::MAX);
+        Plan {
             runs: self.oldest()..=self.source,
             cut: Cut::Tables { first: at, last: at },
             work: Work::Merge,
             place: self.place,
             table_bytes_max: self.table_bytes_max,
-        };
-        version.plan_cheapest(&plan)
+        }
     }
 
     fn tell<K: Ord>(&self, search: &mut Search<'_, '_, K>, probe: Option<Probe>, rule: Rule, verdict: Verdict) {
         let Some(probe) = probe.filter(|_| search.is_watched()) else { return };
-        if let Some(planned) = self.plan(&search.version(), probe) {
+        if let Some(planned) = search.version().plan_cheapest(&self.plan(probe)) {
             search.note(&planned, rule, verdict);
         }
     }

@@ -7,6 +7,7 @@ use super::{Leveled, Targets};
 use crate::decision::{Cut, Decision, Place, Rule, Work};
 use crate::strategy::Search;
 use crate::version::{Plan, Run, Version, output_bytes_max};
+use crate::wide::product;
 
 impl Leveled {
     /// Whole runs of `level` sink, the oldest first: moved where nothing overlaps, else as many at once as may be; failing
@@ -33,19 +34,16 @@ impl Leveled {
         let joins = targets.runs(below) == 1;
         let free_ride = if joins { Some((oldest, place)) } else { landing(&version, runs.start, below) };
         if let Some((oldest, place)) = free_ride
-            && let Some(moved) = version.plan(&plan(oldest, runs.start, Work::Move, place))
-            && let Some(decision) = search.offer(&moved, rule, cap, false)
+            && let Some(decision) = search.propose(&plan(oldest, runs.start, Work::Move, place), rule, cap, false)
         {
             return Some(decision);
         }
         let mut count = within(&version, runs.clone(), cap);
         while count > 0 {
             let newest = runs.start.saturating_add(count).saturating_sub(1);
-            let work = if count == 1 && !joins { Work::Move } else { Work::Merge };
-            if let Some(planned) = version.plan(&plan(oldest, newest, work, place))
-                && let Some(decision) = search.offer(&planned, rule, cap, false)
-            {
-                return Some(decision);
+            let decision = search.propose(&plan(oldest, newest, Work::Merge, place), rule, cap, false);
+            if decision.is_some() {
+                return decision;
             }
             count /= 2;
         }
@@ -99,10 +97,10 @@ impl Leveled {
         let (mut count, mut bytes) = (0u64, 0u128);
         let mut oldest = runs.end;
         for at in runs.clone().rev() {
-            let own = u128::from(version.runs().get(at).map_or(0, Run::bytes));
-            let sum = bytes.saturating_add(own);
+            let own = version.runs().get(at).map_or(0, Run::bytes);
+            let sum = bytes.saturating_add(u128::from(own));
             let fits = sum <= u128::from(cap) && output_bytes_max(sum) <= search.moment().free_bytes;
-            let pays = count < 2 || own.saturating_mul(u128::from(count.saturating_sub(1))) <= bytes;
+            let pays = count < 2 || product(own, count.saturating_sub(1)) <= bytes;
             if version.is_busy(at) || !fits || !pays {
                 break;
             }
@@ -118,7 +116,7 @@ impl Leveled {
             place: Place::Join,
             table_bytes_max: self.settings.table_bytes_max,
         };
-        search.offer(&version.plan(&plan)?, rule, cap, false)
+        search.propose(&plan, rule, cap, false)
     }
 }
 

@@ -14,6 +14,7 @@ use core::ops::Range;
 use super::LeveledSettings;
 use crate::strategy::clamp;
 use crate::version::Version;
+use crate::wide::compare_products;
 
 /// The layout that one version of a tree should have.
 pub(super) struct Targets {
@@ -46,12 +47,9 @@ pub(super) struct Trigger {
 impl Trigger {
     /// The larger excess first, `has / max` being compared exactly; then the shallower level, then bytes.
     fn order(&self, other: &Self) -> Ordering {
-        let score = |a: &Self, b: &Self| u128::from(a.has).saturating_mul(u128::from(b.max));
-        let kind = |trigger: &Self| trigger.kind == Kind::Runs;
-        score(other, self)
-            .cmp(&score(self, other))
+        compare_products((other.has, self.max), (self.has, other.max))
             .then(self.level.cmp(&other.level))
-            .then(kind(self).cmp(&kind(other)))
+            .then((self.kind as u8).cmp(&(other.kind as u8)))
     }
 }
 
@@ -106,7 +104,7 @@ impl Targets {
     /// The trigger after `before` in order of urgency, or the most urgent one. O(runs).
     pub(super) fn next<K>(&self, version: &Version<'_, K>, before: Option<&Trigger>) -> Option<Trigger> {
         let mut next: Option<Trigger> = None;
-        self.each(version, |trigger, _| {
+        self.each(version, &mut |trigger, _| {
             let later = before.is_none_or(|before| before.order(&trigger) == Ordering::Less);
             if later && next.as_ref().is_none_or(|next| trigger.order(next) == Ordering::Less) {
                 next = Some(trigger);
@@ -116,7 +114,7 @@ impl Targets {
     }
 
     /// Shows every level that has more than it may, with the positions of its runs. O(runs).
-    pub(super) fn each<K>(&self, version: &Version<'_, K>, mut show: impl FnMut(Trigger, Range<usize>)) {
+    pub(super) fn each<K>(&self, version: &Version<'_, K>, show: &mut dyn FnMut(Trigger, Range<usize>)) {
         let mut end = version.runs().len();
         while let Some(run) = end.checked_sub(1).and_then(|newest| version.runs().get(newest)) {
             let level = run.level();
