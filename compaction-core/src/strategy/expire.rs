@@ -7,7 +7,7 @@
 
 use super::Search;
 use crate::decision::{Cut, Decision, Moment, Place, Rule, Work};
-use crate::version::{Inputs, Plan, Run, Version};
+use crate::version::{Inputs, Plan, Version};
 
 /// A drop takes no more tables than this at a time, so that a decision stays cheap.
 const CLOSURE_MAX: usize = 64;
@@ -20,24 +20,23 @@ pub(super) fn expired<K: Ord>(search: &mut Search<'_, '_, K>, ttl_ms: u64) -> Op
     let version = search.version();
     let moment = search.moment();
     let is_gone = |newest_ms: u64| newest_ms.checked_add(ttl_ms).is_some_and(|end_ms| end_ms <= moment.now_ms);
-    let is_whole = |run: &&Run| is_gone(run.newest_ms) && run.is_below(moment.snapshot_floor);
-    let prefix = version.runs().iter().take_while(is_whole).count();
-    if let Some(newest) = prefix.checked_sub(1) {
-        let newest_ms = version.runs().iter().take(prefix).map(Run::newest_ms).max().unwrap_or(0);
+    let (mut newest, mut newest_ms) = (None, 0);
+    for (at, run) in version.runs().iter().enumerate() {
+        if !is_gone(run.newest_ms) || !run.is_below(moment.snapshot_floor) {
+            search.due_after(run.newest_ms, ttl_ms);
+            break;
+        }
+        (newest, newest_ms) = (Some(at), run.newest_ms.max(newest_ms));
+    }
+    if let Some(newest) = newest {
         let decision = drop_runs(search, newest, Rule::Expired { newest_ms, ttl_ms });
         if decision.is_some() {
             return decision;
         }
     }
-    if let Some(end_ms) = version.runs().get(prefix).and_then(|run| run.newest_ms.checked_add(ttl_ms)) {
-        search.due(end_ms);
-    }
     for (at, run) in version.runs().iter().enumerate() {
         let Some(newest_ms) = closure_newest_ms(&version, &moment, at, run.stalest(), is_gone) else { continue };
-        if !is_gone(newest_ms) {
-            if let Some(end_ms) = newest_ms.checked_add(ttl_ms) {
-                search.due(end_ms);
-            }
+        if !search.due_after(newest_ms, ttl_ms) {
             continue;
         }
         let decision = drop_table(search, at, run.stalest(), Rule::Expired { newest_ms, ttl_ms });

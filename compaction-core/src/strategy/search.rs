@@ -52,18 +52,18 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     #[must_use]
     pub fn judge(&self, planned: &Planned, bytes_max: u64) -> Verdict {
         let busy = self.version.conflicts(&planned.job);
-        let written = if planned.job.work() == Work::Merge { planned.bytes } else { 0 };
+        let written = if planned.job.work() == Work::Merge { clamp(planned.bytes) } else { 0 };
         self.judge_bytes(busy, written, bytes_max)
     }
 
-    /// As [`judge`](Self::judge), for a job that reads `bytes` bytes to write them anew.
-    pub(crate) fn judge_bytes(&self, busy: bool, bytes: u128, bytes_max: u64) -> Verdict {
+    /// As [`judge`](Self::judge), for a job that reads `bytes` bytes, saturated, to write them anew.
+    pub(crate) fn judge_bytes(&self, busy: bool, bytes: u64, bytes_max: u64) -> Verdict {
         let needed = output_bytes_max(bytes);
         if busy {
             Verdict::Busy
         } else if needed > self.moment.free_bytes {
             Verdict::NoRoom { needed }
-        } else if bytes > u128::from(bytes_max) {
+        } else if bytes > bytes_max {
             Verdict::OverCap { bytes_max }
         } else {
             Verdict::Chosen
@@ -113,6 +113,14 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         if due_ms > self.moment.now_ms {
             self.until_ms = Some(self.until_ms.map_or(due_ms, |until| until.min(due_ms)));
         }
+    }
+
+    /// Remembers that a trigger may fire `wait_ms` after `start_ms`; never, when the clock does not go that far. Answers with
+    /// whether it fires now.
+    pub(crate) fn due_after(&mut self, start_ms: u64, wait_ms: u64) -> bool {
+        let due_ms = start_ms.checked_add(wait_ms);
+        self.due(due_ms.unwrap_or(0));
+        due_ms.is_some_and(|due_ms| due_ms <= self.moment.now_ms)
     }
 
     /// Remembers that a trigger fires but that running work bars it.

@@ -41,7 +41,7 @@ impl Planned {
     #[must_use]
     pub fn output_bytes_max(&self) -> u64 {
         match self.job.work {
-            Work::Merge => output_bytes_max(self.bytes),
+            Work::Merge => output_bytes_max(u64::try_from(self.bytes).unwrap_or(u64::MAX)),
             Work::Move | Work::Drop => 0,
         }
     }
@@ -53,9 +53,9 @@ impl Planned {
     }
 }
 
-/// What a merge of `bytes` may write.
-pub(crate) fn output_bytes_max(bytes: u128) -> u64 {
-    u64::try_from(bytes.saturating_add(bytes / 16)).unwrap_or(u64::MAX)
+/// What a merge of `bytes` bytes may write. Saturates.
+pub(crate) fn output_bytes_max(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 16)
 }
 
 impl<'a, K: Ord> Version<'a, K> {

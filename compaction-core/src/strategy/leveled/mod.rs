@@ -151,19 +151,19 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
     /// when no level is over its limits. O(runs).
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
         let targets = Targets::new(&self.settings, version);
-        let mut debt = 0u128;
+        let mut debt = 0u64;
         targets.each(version, &mut |trigger, runs| {
             let over = trigger.has.saturating_sub(trigger.max);
             let bytes = match trigger.kind {
-                Kind::Bytes => u128::from(over),
-                Kind::Runs if trigger.level == 0 => version.runs_bytes(runs),
+                Kind::Bytes => over,
+                Kind::Runs if trigger.level == 0 => clamp(version.runs_bytes(runs)),
                 Kind::Runs => {
                     let over = usize::try_from(over).unwrap_or(usize::MAX);
-                    version.runs_bytes(runs.end.saturating_sub(over)..runs.end)
+                    clamp(version.runs_bytes(runs.end.saturating_sub(over)..runs.end))
                 }
             };
             debt = debt.saturating_add(bytes.max(1));
         });
-        clamp(debt)
+        debt
     }
 }

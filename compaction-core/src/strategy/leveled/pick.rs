@@ -35,8 +35,8 @@ struct Probe {
 }
 
 impl Probe {
-    fn bytes(&self) -> u128 {
-        u128::from(self.own).saturating_add(u128::from(self.older))
+    fn bytes(&self) -> u64 {
+        self.own.saturating_add(self.older)
     }
 
     /// Fewer older bytes per own byte, compared exactly; a table of 0 bytes counts as 1.
@@ -140,7 +140,7 @@ impl<'v, K: Ord> Older<'v, K> {
             let highest = last.map_or(&table.max, |t| (&t.max).max(&table.max));
             version.is_barred(self.run, route.source, Some((lowest, highest)))
         };
-        let rewritten = if first < end { u128::from(table.bytes).saturating_add(u128::from(bytes)) } else { 0 };
+        let rewritten = if first < end { table.bytes.saturating_add(bytes) } else { 0 };
         (bytes, search.judge_bytes(busy, rewritten, route.job_bytes_max))
     }
 }

@@ -1,5 +1,6 @@
 //! The jobs that bring a level within its limits.
 
+use core::cmp::Ordering;
 use core::ops::Range;
 
 use super::pick::Route;
@@ -7,7 +8,7 @@ use super::{Leveled, Targets};
 use crate::decision::{Cut, Decision, Place, Rule, Work};
 use crate::strategy::Search;
 use crate::version::{Plan, Run, Version, output_bytes_max};
-use crate::wide::product;
+use crate::wide::compare_products;
 
 impl Leveled {
     /// Whole runs of `level` sink, the oldest first: moved where nothing overlaps, else as many at once as may be; failing
@@ -94,13 +95,13 @@ impl Leveled {
             return None;
         }
         let cap = self.settings.job_bytes_max;
-        let (mut count, mut bytes) = (0u64, 0u128);
+        let (mut count, mut bytes) = (0u64, 0u64);
         let mut oldest = runs.end;
         for at in runs.clone().rev() {
             let own = version.runs().get(at).map_or(0, Run::bytes);
-            let sum = bytes.saturating_add(u128::from(own));
-            let fits = sum <= u128::from(cap) && output_bytes_max(sum) <= search.moment().free_bytes;
-            let pays = count < 2 || product(own, count.saturating_sub(1)) <= bytes;
+            let sum = bytes.saturating_add(own);
+            let fits = sum <= cap && output_bytes_max(sum) <= search.moment().free_bytes;
+            let pays = count < 2 || compare_products((own, count.saturating_sub(1)), (bytes, 1)) != Ordering::Greater;
             if version.is_busy(at) || !fits || !pays {
                 break;
             }
@@ -129,10 +130,10 @@ fn landing<K: Ord>(version: &Version<'_, K>, source: usize, below: u8) -> Option
 
 /// How many of the runs, the oldest first, hold no more than `cap` bytes together; at least one.
 fn within<K>(version: &Version<'_, K>, runs: Range<usize>, cap: u64) -> usize {
-    let mut bytes = 0u128;
+    let mut bytes = 0u64;
     let fits = |run: &&Run| {
-        bytes = bytes.saturating_add(u128::from(run.bytes()));
-        bytes <= u128::from(cap)
+        bytes = bytes.saturating_add(run.bytes());
+        bytes <= cap
     };
     version.runs().get(runs).unwrap_or(&[]).iter().take_while(fits).count().max(1)
 }

@@ -51,9 +51,7 @@ impl Leveled {
                 if age_ms_max == u64::MAX {
                     return None;
                 }
-                let due_ms = written_ms.checked_add(age_ms_max)?;
-                search.due(due_ms);
-                let fires = due_ms <= search.moment().now_ms;
+                let fires = search.due_after(written_ms, age_ms_max);
                 fires.then_some(Rule::TombstoneAge { table: table.id, written_ms, age_ms_max })
             }
         }
