@@ -3,3 +3,8 @@
 pub mod drawn;
 pub mod settings;
 pub mod work;
+
+/// The examples of the README, which must compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
