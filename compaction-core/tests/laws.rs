@@ -1,0 +1,119 @@
+//! The laws as other engines' tests use them: they pass what is lawful, name what is not, and need no allocator.
+#![cfg(feature = "alloc")]
+
+mod common;
+
+use common::{Shape, table, tree_of};
+use compaction_core::{
+    Choice, CompactionStrategy, Cut, Decision, Event, Full, LawError, Lent, Leveled, LeveledSettings, Moment, Place,
+    Plan, Reason, Rule, Run, Running, Search, SettleError, Table, Version, VersionBuf, Work, check_decision, settle,
+};
+use proptest::prelude::*;
+
+fn merge_all() -> Full {
+    Full { table_bytes_max: 1_000 }
+}
+
+proptest! {
+    #[test]
+    fn a_tree_in_lent_arrays_settles_as_one_in_vectors(tree in common::tree(Shape::default()), moment in common::moment()) {
+        let settings = LeveledSettings { base_bytes: 2_000, table_bytes_max: 500, ..LeveledSettings::default() };
+        let mut grown = tree.build();
+        let steps = settle(&mut Leveled::new(settings).unwrap(), &mut grown, &moment, &mut Vec::new(), 5_000);
+        let mut tables = [const { Table::new(0, 0, 0u32, 0) }; 256];
+        let mut outputs = [const { Table::new(0, 0, 0u32, 0) }; 256];
+        let (mut runs, mut running) = ([Run::EMPTY; 32], [Running::NONE; 1]);
+        let mut lent =
+            VersionBuf::new(Lent::new(&mut tables, 0), Lent::new(&mut runs, 0), Lent::new(&mut running, 0)).unwrap();
+        for (level, tables) in &tree.0 {
+            lent.push_run(*level, tables.iter().cloned()).unwrap();
+        }
+        let mut scratch = Lent::new(&mut outputs, 256);
+        let lent_steps = settle(&mut Leveled::new(settings).unwrap(), &mut lent, &moment, &mut scratch, 5_000);
+        prop_assert_eq!(&steps, &lent_steps);
+        prop_assert!(steps.is_ok(), "{steps:?}");
+        prop_assert_eq!((lent.view().runs(), lent.view().tables()), (grown.view().runs(), grown.view().tables()));
+    }
+}
+
+#[test]
+fn a_scratch_too_small_for_the_outputs_is_an_error() {
+    let wide: Vec<_> = (0..4).map(|at| table(u64::from(at) + 1, 1_000, at * 10, at * 10 + 9)).collect();
+    let mut buf = tree_of(&[(0, &wide), (0, &[table(9, 10, 0, 39)])]);
+    let mut outputs = [const { Table::new(0, 0, 0u32, 0) }; 2];
+    let error = settle(&mut merge_all(), &mut buf, &Moment::default(), &mut Lent::new(&mut outputs, 0), 9);
+    assert!(matches!(error, Err(SettleError::Edit(_))), "{error:?}");
+    assert_eq!(buf.view().runs().len(), 2, "the tree is as before");
+}
+
+#[test]
+fn a_decision_for_which_there_is_no_room_breaks_a_law() {
+    let buf = tree_of(&[(0, &[table(1, 1_600, 0, 9)]), (0, &[table(2, 1_600, 0, 9)])]);
+    let decision = merge_all().choose(&buf.view(), &Moment::default());
+    let with = |free_bytes| check_decision(&buf.view(), &Moment { free_bytes, ..Moment::default() }, &decision);
+    assert_eq!(with(3_400), Ok(()));
+    assert_eq!(with(3_399), Err(LawError::NoRoom { needed: 3_400, free: 3_399 }));
+}
+
+#[test]
+fn a_decision_against_a_running_job_or_for_another_tree_breaks_a_law() {
+    let mut buf = tree_of(&[(0, &[table(1, 10, 0, 9)]), (0, &[table(2, 10, 0, 9)])]);
+    let decision = merge_all().choose(&buf.view(), &Moment::default());
+    let ticket = buf.begin(decision.choice.job().unwrap()).unwrap();
+    assert_eq!(check_decision(&buf.view(), &Moment::default(), &decision), Err(LawError::Conflict));
+    buf.abort(ticket);
+    buf.flush([table(3, 10, 0, 9)]).unwrap();
+    assert_eq!(check_decision(&buf.view(), &Moment::default(), &decision), Err(LawError::NotClosed));
+}
+
+#[test]
+fn dropping_what_a_snapshot_may_read_breaks_a_law() {
+    let buf = tree_of(&[(0, &[table(7, 10, 0, 9).newest_seqno(5)])]);
+    let plan = Plan { runs: 0..=0, cut: Cut::Whole, work: Work::Drop, place: Place::Join, table_bytes_max: 1 };
+    let job = buf.view().plan(&plan).unwrap().job;
+    let reason = Reason { rule: Rule::AtRest, bytes: 0, bytes_max: 0 };
+    let decision = Decision { choice: Choice::Drop(job), reason };
+    let with = |snapshot_floor| check_decision(&buf.view(), &Moment { snapshot_floor, ..Moment::default() }, &decision);
+    assert_eq!(with(6), Ok(()));
+    assert_eq!(with(5), Err(LawError::DropsVisible { table: 7 }));
+}
+
+#[test]
+fn a_merge_whose_run_might_not_fit_64_bits_is_not_planned() {
+    let half = u64::MAX / 2 + 1;
+    let buf = tree_of(&[(0, &[table(1, half, 0, 9)]), (0, &[table(2, half, 0, 9)])]);
+    assert_eq!(merge_all().choose(&buf.view(), &Moment::default()).choice.job(), None);
+    let entries = |n| table(n, 1, 0, 9).entries(half);
+    let buf = tree_of(&[(0, &[entries(1)]), (0, &[entries(2)])]);
+    assert_eq!(merge_all().choose(&buf.view(), &Moment::default()).choice.job(), None);
+    let buf = tree_of(&[(0, &[table(1, half, 0, 9)]), (0, &[table(2, half - 1, 0, 9)])]);
+    assert!(merge_all().choose(&buf.view(), &Moment::default()).choice.job().is_some());
+}
+
+/// Rewrites the newest run for ever.
+struct Restless;
+
+impl CompactionStrategy<u32> for Restless {
+    fn name(&self) -> &'static str {
+        "Restless"
+    }
+
+    fn decide(&self, search: &mut Search<'_, '_, u32>) -> Decision {
+        let plan = Plan { runs: 0..=0, cut: Cut::Whole, work: Work::Merge, place: Place::Join, table_bytes_max: 1 };
+        let planned = search.version().plan(&plan).unwrap();
+        search.offer(&planned, Rule::AtRest, u64::MAX, false).unwrap()
+    }
+
+    fn observe(&mut self, _: &Event<'_, u32>) {}
+
+    fn debt_bytes(&self, _: &Version<'_, u32>) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_strategy_that_never_rests_is_found_out() {
+    let mut buf = tree_of(&[(0, &[table(1, 10, 0, 9)])]);
+    let settled = settle(&mut Restless, &mut buf, &Moment::default(), &mut Vec::new(), 50);
+    assert_eq!(settled, Err(SettleError::Restless { steps: 50 }));
+}
