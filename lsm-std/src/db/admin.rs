@@ -23,9 +23,10 @@ impl Db {
         self.engine.health.check()?;
         self.committer.sink().rotate()?;
         let newest = self.engine.view.load().frozen.last().map(|memtable| memtable.first_log());
-        let Some(newest) = newest else { return Ok(()) };
+        let Some(newest) = newest else { return self.engine.settle() };
         let left = || self.engine.view.load().frozen.first().is_some_and(|oldest| oldest.first_log() <= newest);
-        self.engine.wait_until(|| !left())
+        self.engine.wait_until(|| !left())?;
+        self.engine.settle()
     }
 
     /// Merges all tables that hold keys of `range`, until each of those keys lies in one run, without old versions and deletes
@@ -39,7 +40,8 @@ impl Db {
             return Ok(());
         }
         self.flush()?;
-        self.engine.compact_range(&bounds)
+        self.engine.compact_range(&bounds)?;
+        self.engine.settle()
     }
 
     /// As [`compact_range`](Self::compact_range), for all keys.
@@ -48,15 +50,18 @@ impl Db {
     /// As [`compact_range`](Self::compact_range).
     pub fn compact_all(&self) -> Result<()> {
         self.flush()?;
-        self.engine.compact_range(&Bounds::all())
+        self.engine.compact_range(&Bounds::all())?;
+        self.engine.settle()
     }
 
-    /// Waits until no memtable waits to be flushed, no job runs, and the strategy wants none. Does not flush the active memtable.
+    /// Waits until no memtable waits to be flushed, no job runs, and the strategy wants none, and what is
+    /// in tables is durable. Does not flush the active memtable.
     ///
     /// # Errors
     /// What keeps the background work from getting on.
     pub fn wait_idle(&self) -> Result<()> {
-        self.engine.wait_until(|| self.engine.is_at_rest())
+        self.engine.wait_until(|| self.engine.is_at_rest())?;
+        self.engine.settle()
     }
 
     /// Makes every write so far survive a power cut, whatever the sync policy. One sync.

@@ -44,7 +44,8 @@ impl Db {
         }
         // The runs keep the files while they are linked.
         let (state, _runs) = {
-            let tree = self.engine.tree();
+            let mut tree = self.engine.tree();
+            self.engine.settle_tree(&mut tree)?;
             (tree.manifest_state().clone(), tree.shown())
         };
         for table in state.tables() {
@@ -92,7 +93,8 @@ impl Db {
     }
 
     fn verify_manifest(&self) -> Result<()> {
-        let tree = self.engine.tree();
+        let mut tree = self.engine.tree();
+        self.engine.settle_tree(&mut tree)?;
         let files = &self.engine.files;
         let read = Manifest::read(&*files.fs, &files.dir)?;
         if read.is_some_and(|read| read.state == *tree.manifest_state()) {

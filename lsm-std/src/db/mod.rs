@@ -109,7 +109,7 @@ impl Db {
         Ok(())
     }
 
-    /// Closes the store: stops its threads, syncs the log, saves what the strategy has learned.
+    /// Closes the store: stops its threads, makes log and tables durable, saves what the strategy has learned.
     ///
     /// The directory stays locked until the last [`Snapshot`] and [`Range`] are gone too.
     ///
@@ -118,6 +118,7 @@ impl Db {
     pub fn close(self) -> Result<()> {
         lock(&self.workers).stop();
         self.committer.sink().sync()?;
+        self.engine.settle()?;
         self.engine.save_learned()
     }
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use compaction_core::{CompactionStrategy, Event};
 
 use crate::clock::Stopwatch;
-use crate::engine::output::{Output, OutputOptions};
+use crate::engine::output::{NewTable, Output, OutputOptions};
 use crate::engine::{Engine, Flush, Memory, Tree};
 use crate::error::{Error, Result};
-use crate::fs::{FileName, Purpose};
+use crate::fs::Purpose;
 use crate::iter::Keep;
 use crate::manifest::{AddRun, Edit, Place};
 use crate::memtable::Memtable;
 use crate::report::What;
 use crate::sync::lock;
-use crate::types::{FileId, TableMeta};
+use crate::types::FileId;
 
 impl Engine {
     /// Flushes one frozen memtable that nobody else is flushing. False if there is none.
@@ -22,13 +22,13 @@ impl Engine {
         let Some(memtable) = self.claim() else { return Ok(false) };
         let watch = Stopwatch::start();
         let span = tracing::info_span!("flush", bytes = memtable.bytes());
-        let built = span.in_scope(|| self.build(&memtable));
-        let flush = match &built {
-            Ok(tables) => Flush::Built { tables: tables.clone(), micros: watch.micros() },
-            Err(_) => Flush::Waiting,
-        };
-        self.mark(&memtable, flush);
-        built?;
+        match span.in_scope(|| self.build(&memtable)) {
+            Ok(tables) => self.mark(&memtable, Flush::Built { tables, micros: watch.micros() }),
+            Err(error) => {
+                self.mark(&memtable, Flush::Waiting);
+                return Err(error);
+            }
+        }
         let installed = self.install_built();
         self.bell.ring();
         installed?;
@@ -49,7 +49,7 @@ impl Engine {
         }
     }
 
-    fn build(&self, memtable: &Memtable) -> Result<Vec<TableMeta>> {
+    fn build(&self, memtable: &Memtable) -> Result<Vec<NewTable>> {
         let now_ms = self.clock.now_ms();
         let options = OutputOptions {
             table: self.options.table_options(),
@@ -73,34 +73,32 @@ impl Engine {
     fn install_built(&self) -> Result<()> {
         let mut tree = self.tree();
         loop {
-            let built = next_built(&lock(&self.memory), self.view.load().active.first_log());
-            let Some(built) = built else { return Ok(()) };
-            if let Err(error) = self.install_flush(&mut tree, &built) {
-                // Once the store is read-only, the edit may have reached the disk: its files must stay.
-                if self.health.check().is_ok() {
-                    built.tables.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
-                }
-                self.mark(&built.memtable, Flush::Waiting);
+            let built = take_built(&mut lock(&self.memory), self.view.load().active.first_log());
+            let Some(built) = built else { break };
+            let memtable = Arc::clone(&built.memtable);
+            if let Err(error) = self.install_flush(&mut tree, built) {
+                self.mark(&memtable, Flush::Waiting);
                 return Err(error);
             }
         }
+        self.settle_if_due(&mut tree)
     }
 
-    fn install_flush(&self, tree: &mut Tree, built: &Built) -> Result<()> {
+    fn install_flush(&self, tree: &mut Tree, built: Built) -> Result<()> {
         self.health.check()?;
-        tree.append(
-            self,
-            Edit {
-                added: Some(AddRun { place: Place::Newest { level: 0 }, tables: built.tables.clone() }),
-                log_floor: Some(built.log_floor),
-                last_seqno: Some(built.memtable.newest_seqno()),
-                ..Edit::default()
-            },
-        )?;
-        let runs = tree.flushed(&self.files, &built.tables).map_err(|error| self.health.fail(error))?;
+        let tables: Vec<_> = built.tables.iter().map(|table| table.meta.clone()).collect();
+        let edit = Edit {
+            added: Some(AddRun { place: Place::Newest { level: 0 }, tables: tables.clone() }),
+            log_floor: Some(built.log_floor),
+            last_seqno: Some(built.memtable.newest_seqno()),
+            ..Edit::default()
+        };
+        let staged = tree.stage(self, edit).and_then(|()| tree.flushed(&self.files, &tables));
+        let runs = staged.map_err(|error| self.health.fail(error))?;
+        tree.unsettled.added(built.tables);
+        tree.unsettled.log_floor = built.log_floor;
         self.show(runs, true);
-        self.remove_logs(built.memtable.first_log(), built.log_floor);
-        let bytes = built.tables.iter().map(|table| table.bytes).sum();
+        let bytes = tables.iter().map(|table| table.bytes).sum();
         let now_ms = self.clock.now_ms();
         let version = tree.buf.view();
         tree.strategy.observe(&Event::Flushed { version, now_ms, bytes });
@@ -109,32 +107,28 @@ impl Engine {
         self.note_debt(tree);
         Ok(())
     }
-
-    /// Removes the log segments from `first` up to `floor`, which is the first that stays.
-    fn remove_logs(&self, first: FileId, floor: FileId) {
-        let mut logs = lock(&self.logs);
-        let gone = logs.range(first..floor).copied().collect::<Vec<_>>();
-        for id in gone {
-            logs.remove(&id);
-            self.files.remove(FileName::Log(id));
-        }
-    }
 }
 
 /// A memtable whose tables are written.
 struct Built {
     memtable: Arc<Memtable>,
-    tables: Vec<TableMeta>,
+    tables: Vec<NewTable>,
     micros: u64,
-    /// The first log segment that is still needed once they are installed.
+    /// The first log segment that is still needed once they are durable.
     log_floor: FileId,
 }
 
-fn next_built(memory: &Memory, active_log: FileId) -> Option<Built> {
-    let oldest = memory.frozen.first()?;
-    let Flush::Built { tables, micros } = &oldest.flush else { return None };
+fn take_built(memory: &mut Memory, active_log: FileId) -> Option<Built> {
     let log_floor = memory.frozen.get(1).map_or(active_log, |next| next.memtable.first_log());
-    Some(Built { memtable: Arc::clone(&oldest.memtable), tables: tables.clone(), micros: *micros, log_floor })
+    let oldest = memory.frozen.first_mut()?;
+    let memtable = Arc::clone(&oldest.memtable);
+    match std::mem::replace(&mut oldest.flush, Flush::Building) {
+        Flush::Built { tables, micros } => Some(Built { memtable, tables, micros, log_floor }),
+        other => {
+            oldest.flush = other;
+            None
+        }
+    }
 }
 
 /// What a failure of flushed tables means, said once for both kinds of background work.

@@ -46,8 +46,8 @@ impl LogSink {
         let old = std::mem::replace(&mut self.wal, wal);
         self.names_unsynced = true;
         if matches!(self.engine.options.sync, SyncPolicy::Interval(_)) {
-            let floor = self.engine.view.load().frozen.first().map_or(old.id(), |oldest| oldest.first_log());
-            self.retired.retain(|segment| segment.id() >= floor);
+            let needed = lock(&self.engine.logs).clone();
+            self.retired.retain(|segment| needed.contains(&segment.id()));
             self.retired.push(old);
         }
         self.active = Arc::clone(&fresh);
@@ -55,14 +55,14 @@ impl LogSink {
         Ok(())
     }
 
-    /// Makes every batch so far survive a power cut, those of flushed memtables by their tables.
+    /// Makes every batch so far survive a power cut, those of settled memtables by their tables.
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.try_sync().map_err(|error| self.engine.health.fail(error))
     }
 
     fn try_sync(&mut self) -> Result<()> {
-        let floor = self.engine.view.load().frozen.first().map_or(self.wal.id(), |oldest| oldest.first_log());
-        for mut segment in self.retired.drain(..).filter(|segment| segment.id() >= floor) {
+        let needed = lock(&self.engine.logs).clone();
+        for mut segment in self.retired.drain(..).filter(|segment| needed.contains(&segment.id())) {
             segment.sync()?;
         }
         if self.wal.needs_sync() {

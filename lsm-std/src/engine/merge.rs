@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use compaction_core::{Choice, CompactionStrategy, Event, Outcome, Work};
 
-use crate::engine::output::{Output, OutputOptions};
+use crate::engine::output::{NewTable, Output, OutputOptions};
 use crate::engine::tree::Task;
 use crate::engine::{Engine, Tree};
 use crate::error::{Error, Result};
-use crate::fs::{FileName, Purpose};
+use crate::fs::Purpose;
 use crate::iter::{Bounds, Direction, Keep, Merge};
 use crate::report::{Report, What, shape};
 use crate::sst::Access;
@@ -83,8 +83,18 @@ impl Engine {
         } else {
             (tree, Ok(Vec::new()))
         };
-        let installed = match outputs.and_then(|outputs| self.append(&mut tree, &task, outputs)) {
-            Ok(outputs) => self.finish(&mut tree, task, &outputs),
+        let edit = outputs.and_then(|outputs| {
+            self.health.check()?;
+            let metas: Vec<_> = outputs.iter().map(|table| table.meta.clone()).collect();
+            Ok((tree.edit(&task, &metas)?, metas, outputs))
+        });
+        let installed = match edit {
+            Ok((edit, metas, outputs)) => {
+                let finished = tree.stage(self, edit).and_then(|()| self.finish(&mut tree, task, &metas));
+                let finished = finished.map_err(|error| self.health.fail(error));
+                tree.unsettled.added(outputs);
+                finished.and_then(|()| self.settle_if_due(&mut tree))
+            }
             Err(error) => {
                 self.give_up(&mut tree, task, &error);
                 Err(error)
@@ -98,20 +108,7 @@ impl Engine {
         installed
     }
 
-    /// Puts the job's edit into the manifest, or removes its outputs.
-    fn append(&self, tree: &mut Tree, task: &Task, outputs: Vec<TableMeta>) -> Result<Vec<TableMeta>> {
-        let edit = self.health.check().and_then(|()| tree.edit(task, &outputs));
-        if let Err(error) = edit.and_then(|edit| tree.append(self, edit)) {
-            // Once the store is read-only, the edit may have reached the disk: its files must stay.
-            if self.health.check().is_ok() {
-                outputs.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
-            }
-            return Err(error);
-        }
-        Ok(outputs)
-    }
-
-    fn merge(&self, task: &Task) -> Result<Vec<TableMeta>> {
+    fn merge(&self, task: &Task) -> Result<Vec<NewTable>> {
         let newest_ms = task.tables().map(|table| table.newest_ms).max().unwrap_or(0);
         let oldest_tombstone_ms = task.tables().filter_map(|table| table.oldest_tombstone_ms).min();
         let options = OutputOptions {
@@ -138,15 +135,14 @@ impl Engine {
         output.finish()
     }
 
-    /// Makes a job whose edit is durable part of the tree.
+    /// Makes a job whose edit is staged part of the tree.
     fn finish(&self, tree: &mut Tree, task: Task, outputs: &[TableMeta]) -> Result<()> {
         let (chosen, watch, work) = (task.chosen.clone(), task.watch, task.job.work());
         let runs_before = tree.buf.view().runs().len();
         if work == Work::Drop {
             self.snapshots.pin(&self.view.load_full());
         }
-        let finished = tree.finish(&self.files, task, outputs);
-        let job = finished.map_err(|error| self.health.fail(error))?;
+        let job = tree.finish(&self.files, task, outputs)?;
         self.show(tree.shown(), false);
         self.health.recovered();
         let now_ms = self.clock.now_ms();

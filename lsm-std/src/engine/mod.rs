@@ -11,6 +11,7 @@ mod merge;
 mod output;
 mod range;
 mod recover;
+mod settle;
 mod tree;
 mod worker;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
+use crate::engine::output::NewTable;
 use crate::error::{Error, Result};
 use crate::fs::{CountingFs, FileLock};
 use crate::heat::Heat;
@@ -28,7 +30,7 @@ use crate::options::Options;
 use crate::snapshot::OpenSnapshots;
 use crate::stats::Counters;
 use crate::sync::{AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, Ordering, lock};
-use crate::types::{FileId, TableMeta};
+use crate::types::FileId;
 use crate::view::{Files, Runs, View};
 
 pub(crate) use health::Health;
@@ -88,7 +90,7 @@ struct Frozen {
 enum Flush {
     Waiting,
     Building,
-    Built { tables: Vec<TableMeta>, micros: u64 },
+    Built { tables: Vec<NewTable>, micros: u64 },
 }
 
 impl Engine {

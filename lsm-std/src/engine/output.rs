@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::fs::{FileName, Purpose};
+use crate::fs::{FileName, Purpose, WriteFile};
 use crate::sst::{TableOptions, TableWriter};
 use crate::types::{Entry, FileId, TableMeta};
 use crate::view::Files;
@@ -25,6 +25,13 @@ pub(super) struct OutputOptions {
     pub(super) oldest_tombstone_ms: u64,
 }
 
+/// A table that is written, but would not survive a power cut before its file and its directory are synced.
+#[derive(Debug)]
+pub(super) struct NewTable {
+    pub(super) meta: TableMeta,
+    pub(super) file: Box<dyn WriteFile>,
+}
+
 /// Tables being written. Dropped before [`finish`](Self::finish), they are removed.
 pub(super) struct Output {
     files: Arc<Files>,
@@ -33,7 +40,7 @@ pub(super) struct Output {
     last_key: Bytes,
     next_cut: usize,
     ids: Vec<FileId>,
-    done: Vec<TableMeta>,
+    done: Vec<NewTable>,
 }
 
 impl Output {
@@ -78,17 +85,16 @@ impl Output {
 
     fn close_table(&mut self) -> Result<()> {
         if let Some(writer) = self.writer.take() {
-            self.done.push(writer.finish(self.options.newest_ms, self.options.oldest_tombstone_ms)?);
+            let (newest_ms, oldest_tombstone_ms) = (self.options.newest_ms, self.options.oldest_tombstone_ms);
+            let (meta, file) = writer.finish_unsynced(newest_ms, oldest_tombstone_ms)?;
+            self.done.push(NewTable { meta, file });
         }
         Ok(())
     }
 
-    /// Closes the last table and makes all of them durable, names included.
-    pub(super) fn finish(mut self) -> Result<Vec<TableMeta>> {
+    /// Closes the last table.
+    pub(super) fn finish(mut self) -> Result<Vec<NewTable>> {
         self.close_table()?;
-        if !self.done.is_empty() {
-            self.files.fs.sync_dir(&self.files.dir)?;
-        }
         self.ids.clear();
         Ok(std::mem::take(&mut self.done))
     }

@@ -283,7 +283,8 @@ impl Engine {
     fn start_strategy(&self, settings: &[u8]) -> Result<()> {
         let mut tree = self.tree();
         if tree.manifest.state().strategy != settings {
-            tree.append(self, Edit { strategy: Some(settings.to_vec()), ..Edit::default() })?;
+            tree.stage(self, Edit { strategy: Some(settings.to_vec()), ..Edit::default() })?;
+            tree.commit(self)?;
         }
         let tree = &mut *tree;
         self.load_learned(tree)?;

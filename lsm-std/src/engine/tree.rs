@@ -12,6 +12,7 @@ use compaction_core::{
 use crate::clock::{Entropy, Stopwatch};
 use crate::engine::Engine;
 use crate::engine::flush::lawful;
+use crate::engine::settle::Unsettled;
 use crate::error::{Error, Result};
 use crate::manifest::{AddRun, Edit, Manifest, Place, State};
 use crate::report::Chosen;
@@ -30,6 +31,7 @@ pub(crate) struct Tree {
     runs: Vec<Arc<RunView>>,
     shown: Runs,
     handles: HashMap<FileId, Arc<TableHandle>>,
+    pub(super) unsettled: Unsettled,
     pub(super) entropy: Entropy,
     pub(super) jobs: u64,
     /// Bytes that running jobs may still write.
@@ -81,6 +83,7 @@ impl Tree {
             runs,
             shown,
             handles,
+            unsettled: Unsettled::default(),
             entropy,
             jobs: 0,
             reserved_bytes: 0,
@@ -97,12 +100,26 @@ impl Tree {
         self.manifest.state()
     }
 
-    /// Appends one edit to the manifest. Durable on return.
+    /// Whether edits wait to become durable.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.manifest.has_staged()
+    }
+
+    /// Makes one edit of the manifest, durable once the tree settles.
     ///
-    /// A full disk leaves everything as it was. After any other failure the store is read-only.
-    pub(super) fn append(&mut self, engine: &Engine, mut edit: Edit) -> Result<()> {
+    /// # Errors
+    /// A law that it breaks: the tree in memory can no longer be trusted.
+    pub(super) fn stage(&mut self, engine: &Engine, mut edit: Edit) -> Result<()> {
         edit.next_id = Some(engine.files.next_id());
-        if let Err(error) = self.manifest.append(&edit) {
+        self.manifest.stage(&edit)
+    }
+
+    /// Makes all edits durable.
+    ///
+    /// # Errors
+    /// A full disk leaves everything as it was. After any other failure the store is read-only.
+    pub(super) fn commit(&mut self, engine: &Engine) -> Result<()> {
+        if let Err(error) = self.manifest.commit() {
             let passing = error.is_no_space() && self.manifest.broken().is_none();
             return Err(if passing { error } else { engine.health.fail(error) });
         }
@@ -189,7 +206,7 @@ impl Tree {
         })
     }
 
-    /// Finishes a job whose edit is in the manifest. Answers with the job as it stood.
+    /// Finishes a job whose edit is staged. Answers with the job as it stood.
     pub(super) fn finish(&mut self, files: &Arc<Files>, task: Task, outputs: &[TableMeta]) -> Result<Job> {
         self.release(&task);
         let core: Vec<_> = outputs.iter().map(to_core).collect();
@@ -200,7 +217,7 @@ impl Tree {
         if !moved {
             for table in task.inputs.iter().flat_map(|run| &run.tables) {
                 self.handles.remove(&table.meta().id);
-                table.retire();
+                self.unsettled.removed(table);
             }
         }
         self.rebuild()?;

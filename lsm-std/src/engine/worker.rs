@@ -16,6 +16,9 @@ use crate::sync::{Bell, Ordering, lock, sleep, thread};
 const SLOW_NANOS_PER_BYTE: u64 = 60;
 const SLOW_MAX: Duration = Duration::from_millis(100);
 
+/// A tree in which nothing has happened for so long is made durable.
+const SETTLE_AFTER: Duration = Duration::from_millis(50);
+
 /// Sleeps in proportion to the bytes written and to the debt above the limit.
 pub(super) fn slow_down(bytes: u64, debt: u64, limit: u64) -> Duration {
     let over_milli = u128::from(debt - limit) * 1000 / u128::from(limit.max(1));
@@ -108,8 +111,28 @@ impl Engine {
                 step => step,
             };
             if let Step::Idle(time) = step {
-                self.bell.wait(rung, time);
+                self.rest(rung, time);
             }
+        }
+    }
+
+    /// Waits for work; lets the tree settle when nothing has happened for a while.
+    fn rest(&self, rung: u64, time: Option<Duration>) {
+        if !self.tree().is_unsettled() || self.health.check().is_err() {
+            self.bell.wait(rung, time);
+            return;
+        }
+        let pause = time.map_or(SETTLE_AFTER, |time| time.min(SETTLE_AFTER));
+        self.bell.wait(rung, Some(pause));
+        if self.bell.rung() == rung && self.health.pause().is_none() {
+            self.try_settle();
+        }
+    }
+
+    fn try_settle(&self) {
+        match self.settle() {
+            Ok(()) => self.health.recovered(),
+            Err(error) => self.health.trouble(error),
         }
     }
 

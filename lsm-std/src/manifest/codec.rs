@@ -8,6 +8,7 @@ use crate::types::TableMeta;
 
 const SNAPSHOT: u8 = 0;
 const EDIT: u8 = 1;
+const GROUP: u8 = 2;
 
 const DELETED: u8 = 1;
 const ADDED: u8 = 2;
@@ -24,7 +25,7 @@ const BEFORE: u8 = 2;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Record {
     Snapshot(State),
-    Edit(Edit),
+    Edits(Vec<Edit>),
 }
 
 impl Record {
@@ -32,7 +33,8 @@ impl Record {
         let mut reader = Reader::new(payload);
         let record = match reader.u8()? {
             SNAPSHOT => Self::Snapshot(snapshot(&mut reader)?),
-            EDIT => Self::Edit(edit(&mut reader)?),
+            EDIT => Self::Edits(vec![edit(&mut reader)?]),
+            GROUP => Self::Edits(group(&mut reader)?),
             _ => return Err(reader.malformed("an unknown kind of record")),
         };
         if reader.is_empty() { Ok(record) } else { Err(reader.malformed("bytes too many")) }
@@ -101,6 +103,41 @@ pub(super) fn encode_edit(edit: &Edit) -> Vec<u8> {
         put_bytes(&mut out, strategy);
     }
     out
+}
+
+/// Edits that are written as one record: each as its length and the record that it would be alone.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    record: Vec<u8>,
+}
+
+impl Group {
+    pub(super) fn push(&mut self, edit: &Edit) {
+        if self.record.is_empty() {
+            self.record.push(GROUP);
+        }
+        put_bytes(&mut self.record, &encode_edit(edit));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.record.is_empty()
+    }
+
+    pub(super) fn record(&self) -> &[u8] {
+        &self.record
+    }
+}
+
+fn group(reader: &mut Reader<'_>) -> Result<Vec<Edit>, Malformed> {
+    let mut edits = Vec::new();
+    while !reader.is_empty() {
+        let mut inner = Reader::new(reader.bytes()?);
+        if inner.u8()? != EDIT {
+            return Err(reader.malformed("a group of something else than edits"));
+        }
+        edits.push(edit(&mut inner)?);
+    }
+    Ok(edits)
 }
 
 fn edit(reader: &mut Reader<'_>) -> Result<Edit, Malformed> {

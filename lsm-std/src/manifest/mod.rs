@@ -1,7 +1,7 @@
 //! The manifest: the one file that says what a store consists of.
 //!
 //! A journal (see [`crate::journal`]) whose first record is a whole [`State`] and whose others are [`Edit`]s. `CURRENT` names the manifest in use.
-//! An edit is one record, so a merge's deletions and additions happen together or not at all.
+//! An edit is one record, or part of one, so a merge's deletions and additions happen together or not at all.
 
 mod codec;
 mod live;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, prepare_small, publish_small, read_small};
 use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter, Torn};
 use crate::types::FileId;
-use codec::{Record, encode_edit, encode_snapshot};
+use codec::{Group, Record, encode_edit, encode_snapshot};
 
 const KIND: JournalKind = JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest };
 
@@ -34,6 +34,7 @@ pub struct Manifest {
     dir: PathBuf,
     journal: JournalWriter,
     state: Live,
+    staged: Group,
     snapshot_bytes: u64,
     records: u64,
     torn: Option<Torn>,
@@ -62,7 +63,17 @@ impl Manifest {
         point_to(&*fs, dir, id)?;
         publish_small(&*fs, dir, FileName::Current)?;
         let dir = dir.to_path_buf();
-        Ok(Self { fs, dir, journal, state, snapshot_bytes, records: 1, torn: None, broken: None })
+        Ok(Self {
+            fs,
+            dir,
+            journal,
+            state,
+            staged: Group::default(),
+            snapshot_bytes,
+            records: 1,
+            torn: None,
+            broken: None,
+        })
     }
 
     /// The manifest that `CURRENT` names; `None` if there is no `CURRENT`. A torn tail is cut off.
@@ -77,7 +88,17 @@ impl Manifest {
         let journal = JournalWriter::resume(&*fs, &manifest_path(dir, id), id, &KIND, end)?;
         let dir = dir.to_path_buf();
         let state = Live::new(state).map_err(Error::law)?;
-        Ok(Some(Self { fs, dir, journal, state, snapshot_bytes, records, torn, broken: None }))
+        Ok(Some(Self {
+            fs,
+            dir,
+            journal,
+            state,
+            staged: Group::default(),
+            snapshot_bytes,
+            records,
+            torn,
+            broken: None,
+        }))
     }
 
     /// What the manifest that `CURRENT` names says, without changing anything; `None` if there is no `CURRENT`.
@@ -110,15 +131,17 @@ impl Manifest {
         let mut records = 1;
         for record in journal.by_ref() {
             let record = record?;
-            let Record::Edit(edit) = decode(&path, &record)? else {
+            let Record::Edits(edits) = decode(&path, &record)? else {
                 return Err(Error::corrupt(&path, record.offset, "a second first record"));
             };
             if record.tag != records {
                 let what = format!("edit {} in the place of edit {records}", record.tag);
                 return Err(Error::corrupt(&path, record.offset, what));
             }
-            let plan = state.plan(&edit).map_err(|law| Error::corrupt(&path, record.offset, law))?;
-            state.carry_out(plan);
+            for edit in edits {
+                let plan = state.plan(&edit).map_err(|law| Error::corrupt(&path, record.offset, law))?;
+                state.carry_out(plan);
+            }
             records += 1;
         }
         let (torn, end) = (journal.torn(), journal.end());
@@ -151,12 +174,59 @@ impl Manifest {
     /// the manifest is as before and still of use. After any other failure, a failed sync above all, it is not known what the disk holds: this
     /// and every later edit fail, the later ones with [`Error::ReadOnly`].
     pub fn append(&mut self, edit: &Edit) -> Result<()> {
-        if let Some(cause) = &self.broken {
-            return Err(Error::ReadOnly { cause: cause.clone() });
+        if !self.staged.is_empty() {
+            self.stage(edit)?;
+            return self.commit();
         }
+        self.check_usable()?;
         let plan = self.state.plan(edit).map_err(Error::law)?;
+        self.write(&encode_edit(edit))?;
+        self.state.carry_out(plan);
+        Ok(())
+    }
+
+    /// Makes one edit in memory, to be written with others by [`Self::commit`]: all of them become durable together or none.
+    ///
+    /// [`Error::Law`] if it would break a law: nothing has changed.
+    pub fn stage(&mut self, edit: &Edit) -> Result<()> {
+        self.check_usable()?;
+        let plan = self.state.plan(edit).map_err(Error::law)?;
+        self.state.carry_out(plan);
+        self.staged.push(edit);
+        Ok(())
+    }
+
+    /// True if edits wait for [`Self::commit`].
+    pub fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    /// Makes all staged edits durable, as one record. One write and one sync; nothing if none is staged.
+    ///
+    /// After an error as with [`Self::append`]; the edits stay staged.
+    pub fn commit(&mut self) -> Result<()> {
+        if self.staged.is_empty() {
+            return Ok(());
+        }
+        self.check_usable()?;
+        let staged = std::mem::take(&mut self.staged);
+        let written = self.write(staged.record());
+        if written.is_err() {
+            self.staged = staged;
+        }
+        written
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        match &self.broken {
+            None => Ok(()),
+            Some(cause) => Err(Error::ReadOnly { cause: cause.clone() }),
+        }
+    }
+
+    fn write(&mut self, record: &[u8]) -> Result<()> {
         let end = self.journal.len();
-        if let Err(e) = self.journal.append_group([(self.records, encode_edit(edit).as_slice())]) {
+        if let Err(e) = self.journal.append_group([(self.records, record)]) {
             let path = self.journal.path().to_path_buf();
             match JournalWriter::resume(&*self.fs, &path, self.id(), &KIND, end) {
                 Ok(journal) => self.journal = journal,
@@ -165,7 +235,6 @@ impl Manifest {
             return Err(e);
         }
         self.journal.sync().inspect_err(|e| self.broken = Some(Arc::new(e.clone())))?;
-        self.state.carry_out(plan);
         self.records += 1;
         Ok(())
     }
@@ -175,14 +244,13 @@ impl Manifest {
         self.journal.len() > REWRITE_BYTES_MIN.max(self.snapshot_bytes.saturating_mul(REWRITE_GROWTH))
     }
 
-    /// Goes on in a new file that starts with the present state, and removes the old one. Durable on return.
+    /// Goes on in a new file that starts with the present state, staged edits included, and removes the old one. Durable on return.
     ///
     /// After an error the old one stays in use; only if it is not known which of the two `CURRENT` names, later edits fail with
     /// [`Error::ReadOnly`].
     pub fn rewrite(&mut self, id: FileId) -> Result<()> {
-        if let Some(cause) = &self.broken {
-            return Err(Error::ReadOnly { cause: cause.clone() });
-        }
+        self.commit()?;
+        self.check_usable()?;
         if id <= self.id() {
             return Err(Error::law(format!("manifest {id} after manifest {}", self.id())));
         }

@@ -240,3 +240,31 @@ fn a_manifest_is_rewritten_before_it_grows_without_bound() {
     assert!(rewrites > 0);
     assert_eq!(Manifest::open(fs, Path::new("")).unwrap().unwrap().state(), manifest.state());
 }
+
+#[test]
+fn staged_edits_become_durable_together_or_not_at_all() {
+    let (fs, dir) = (MemFs::new(), Path::new(""));
+    let mut manifest =
+        Manifest::create(Arc::new(fs.clone()), dir, 1, State { next_id: 2, ..State::default() }).unwrap();
+    manifest.append(&flush(2)).unwrap();
+    let path = dir.join("MANIFEST-000001");
+    let before = fs.bytes(&path).unwrap().len();
+    // Table 3 comes and goes within the group: it may never have reached the disk.
+    manifest.stage(&flush(3)).unwrap();
+    let merge = Edit { deleted: vec![2, 3], ..add(Place::Into { run: 0 }, vec![table(4, 10, 20)]) };
+    manifest.stage(&merge).unwrap();
+    assert!(manifest.has_staged());
+    assert_eq!(fs.bytes(&path).unwrap().len(), before);
+    manifest.commit().unwrap();
+    assert!(!manifest.has_staged());
+    manifest.append(&flush(5)).unwrap();
+    let (whole, last) = (fs.bytes(&path).unwrap(), shape(manifest.state()));
+    drop(manifest);
+    let mut seen = BTreeSet::new();
+    for len in before..=whole.len() {
+        fs.set_bytes(&path, whole[..len].to_vec());
+        seen.insert(shape(&Manifest::read(&fs, dir).unwrap().unwrap().state));
+    }
+    assert_eq!(last, [(0, vec![4]), (0, vec![5])]);
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [vec![(0, vec![2])], vec![(0, vec![4])], last]);
+}

@@ -128,10 +128,21 @@ impl TableWriter {
         &self.path
     }
 
-    /// Writes the rest and syncs the file; its name is durable after a sync of the directory.
+    /// Writes the rest and syncs the file; its name is durable after a sync of the directory. As [`Self::finish_unsynced`].
+    pub fn finish(self, newest_ms: u64, oldest_tombstone_ms: u64) -> Result<TableMeta> {
+        let (meta, mut file) = self.finish_unsynced(newest_ms, oldest_tombstone_ms)?;
+        file.sync()?;
+        Ok(meta)
+    }
+
+    /// Writes the rest. The table can be read; it survives a power cut once the file is synced, and its name after a sync of the directory.
     ///
     /// The times go into the [`TableMeta`] as they are, the second only if the table has a tombstone. [`Error::Law`] if it has no entry.
-    pub fn finish(mut self, newest_ms: u64, oldest_tombstone_ms: u64) -> Result<TableMeta> {
+    pub fn finish_unsynced(
+        mut self,
+        newest_ms: u64,
+        oldest_tombstone_ms: u64,
+    ) -> Result<(TableMeta, Box<dyn WriteFile>)> {
         if self.meta.entries == 0 {
             return Err(Error::law(format!("table {} has no entry", self.meta.id)));
         }
@@ -152,8 +163,7 @@ impl TableWriter {
         self.seal_properties(properties_at);
         Footer { filter_at, index_at, properties_at }.encode(self.meta.id, &mut self.pending);
         self.file.append(&self.pending)?;
-        self.file.sync()?;
-        Ok(self.meta)
+        Ok((self.meta, self.file))
     }
 
     /// The properties hold the length of the file, which depends on theirs; so they are never packed.
