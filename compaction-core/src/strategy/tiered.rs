@@ -59,7 +59,10 @@ impl Default for TieredSettings {
     }
 }
 
-/// Size-tiered compaction. See the [module](self) for the rules.
+/// Size-tiered (universal) compaction: whole runs, neighbours in age.
+///
+/// The space trigger comes first, and merges all; then the newest stretch of similar runs that is wide enough; then, when
+/// there are more runs than allowed, the cheapest neighbours.
 ///
 /// ```
 /// use compaction_core::{Choice, CompactionStrategy, Moment, Run, Table, Tiered, Version};
