@@ -14,7 +14,8 @@ use super::search::{Search, clamp};
 use super::{CompactionStrategy, Decision};
 use crate::config::ConfigError;
 use crate::decision::{Cut, Place, Rule, Work};
-use crate::version::{Plan, Version};
+use crate::version::{Plan, Run, Version, output_bytes_max};
+use crate::wide::product;
 
 /// Parts per million in one.
 pub(crate) const PPM: u64 = 1_000_000;
@@ -107,22 +108,23 @@ impl Tiered {
 
     /// Whether two sizes are similar; 0 is similar to anything.
     fn similar(&self, a: u64, b: u64) -> bool {
-        let (small, large) = (u128::from(a.min(b)), u128::from(a.max(b)));
+        let (small, large) = (a.min(b), a.max(b));
         let ppm = self.settings.size_ratio_ppm;
-        let factor = u128::from(PPM).saturating_add(u128::from(ppm));
-        small == 0
-            || ppm >= TieredSettings::RATIO_PPM_UNLIMITED
-            || large.saturating_mul(u128::from(PPM)) <= small.saturating_mul(factor)
+        // The ratio was clamped, so the sum is exact.
+        let factor = PPM.saturating_add(ppm);
+        small == 0 || ppm >= TieredSettings::RATIO_PPM_UNLIMITED || product(large, PPM) <= product(small, factor)
     }
 
     /// How much too much there is, times 100; `None` when the space trigger does not fire.
+    ///
+    /// `total*100 >= largest*(100+pct)`, written so that both sides always fit.
+    #[inline(never)]
     fn excess<K: Ord>(&self, version: &Version<'_, K>) -> Option<Excess> {
         let largest = version.runs().iter().map(|run| run.bytes()).max().filter(|largest| *largest > 0)?;
         let total = version.bytes();
-        let allowed =
-            u128::from(self.settings.max_space_amp_pct).saturating_add(100).saturating_mul(u128::from(largest));
-        let over = total.saturating_mul(100).checked_sub(allowed).filter(|_| version.runs().len() > 1)?;
-        Some(Excess { total, largest, over })
+        let beside = total.saturating_sub(u128::from(largest)).wrapping_mul(100);
+        let over = beside.checked_sub(product(self.settings.max_space_amp_pct, largest))?;
+        (version.runs().len() > 1).then_some(Excess { total, largest, over })
     }
 
     fn space<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
@@ -135,7 +137,7 @@ impl Tiered {
         let pct = self.settings.max_space_amp_pct;
         let rule = Rule::SpaceAmp { total: clamp(excess.total), largest: excess.largest, pct };
         let runs = version.runs().len();
-        self.merge(search, Window { end: runs, most: runs, least: 2 }, |_| rule)
+        self.merge(search, &Window { end: runs, most: runs, least: 2 }, rule)
     }
 
     fn similar_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
@@ -147,9 +149,10 @@ impl Tiered {
             let stretch = self.stretch(&version, end);
             let found = stretch.len().min(most);
             if found >= least {
-                let rule = |runs| Rule::SimilarRuns { runs, stretch: stretch.len() };
-                if let Some(decision) = self.merge(search, Window { end, most: found, least }, rule) {
-                    return Some(decision);
+                let rule = Rule::SimilarRuns { runs: found, stretch: stretch.len() };
+                let decision = self.merge(search, &Window { end, most: found, least }, rule);
+                if decision.is_some() {
+                    return decision;
                 }
             }
             end = stretch.start.min(end.saturating_sub(1));
@@ -178,34 +181,39 @@ impl Tiered {
         if u64::try_from(runs).is_ok_and(|runs| runs <= max) {
             return None;
         }
-        let cost = |older: usize| version.runs_bytes(older..older.saturating_add(2));
-        let free = |older: &usize| !version.is_busy(*older) && !version.is_busy(older.saturating_add(1));
-        let Some(older) = (0..runs.saturating_sub(1)).filter(free).min_by_key(|older| cost(*older)) else {
+        let mut cheapest: Option<(u64, usize)> = None;
+        for (older, pair) in version.runs().windows(2).enumerate() {
+            let bytes = pair.iter().map(Run::bytes).fold(0, u64::saturating_add);
+            let free = !version.is_busy(older) && !version.is_busy(older.saturating_add(1));
+            if free && cheapest.is_none_or(|(least, _)| bytes < least) {
+                cheapest = Some((bytes, older));
+            }
+        }
+        let Some((_, older)) = cheapest else {
             search.barred();
             return None;
         };
         let window = Window { end: older.saturating_add(2), most: 2, least: 2 };
-        self.merge(search, window, |_| Rule::RunCount { runs, max })
+        self.merge(search, &window, Rule::RunCount { runs, max })
     }
 
     /// Offers the newest runs of a window: as many as fit the room and the cap, but no fewer than its least.
-    fn merge<K: Ord>(
-        &self,
-        search: &mut Search<'_, '_, K>,
-        window: Window,
-        rule: impl Fn(usize) -> Rule,
-    ) -> Option<Decision> {
+    #[inline(never)]
+    fn merge<K: Ord>(&self, search: &mut Search<'_, '_, K>, window: &Window, mut rule: Rule) -> Option<Decision> {
         let version = search.version();
         let cap = self.settings.job_bytes_max;
         let room = search.moment().free_bytes;
-        let (mut width, mut bytes) = (0usize, 0u128);
+        let (mut width, mut bytes) = (0usize, Some(0u64));
         for run in version.runs().iter().take(window.end).rev().take(window.most) {
-            bytes = bytes.saturating_add(u128::from(run.bytes()));
-            let fits = bytes <= u128::from(cap) && clamp(bytes.saturating_add(bytes / 16)) <= room;
+            bytes = bytes.and_then(|bytes| bytes.checked_add(run.bytes()));
+            let fits = bytes.is_some_and(|bytes| bytes <= cap && output_bytes_max(bytes) <= room);
             if !fits && width >= window.least {
                 break;
             }
             width = width.saturating_add(1);
+        }
+        if let Rule::SimilarRuns { runs, .. } = &mut rule {
+            *runs = width;
         }
         let plan = Plan {
             runs: window.end.saturating_sub(width)..=window.end.saturating_sub(1),
@@ -214,7 +222,7 @@ impl Tiered {
             place: Place::Join,
             table_bytes_max: self.settings.table_bytes_max,
         };
-        search.offer(&version.plan(&plan)?, rule(width), cap, width <= window.least)
+        search.offer(&version.plan(&plan)?, rule, cap, width <= window.least)
     }
 }
 
@@ -222,6 +230,19 @@ struct Excess {
     total: u128,
     largest: u64,
     over: u128,
+}
+
+/// A hundredth, rounded down; saturates at `u64::MAX`.
+///
+/// Long division by 32 bits at a time: a processor without a wide multiplier takes a tenth of the code for it.
+fn hundredth(hundreds: u128) -> u64 {
+    let (high, low) = (clamp(hundreds >> 64), hundreds as u64);
+    if high >= 100 {
+        return u64::MAX;
+    }
+    let upper = (high << 32) | (low >> 32);
+    let lower = ((upper % 100) << 32) | (low & u64::from(u32::MAX));
+    ((upper / 100) << 32) | (lower / 100)
 }
 
 /// Neighbouring runs, the newest just before `end`: at most `most` of them, at least `least`.
@@ -244,6 +265,22 @@ impl<K: Ord> CompactionStrategy<K> for Tiered {
     }
 
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
-        self.excess(version).map_or(0, |excess| clamp(excess.over / 100))
+        self.excess(version).map_or(0, |excess| hundredth(excess.over))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hundredth;
+
+    #[test]
+    fn a_hundredth_is_the_quotient_clamped() {
+        let top = u128::from(u64::MAX) * 100;
+        for near in [0, 99, 100, 1 << 32, 99 << 32, 1 << 64, (99 << 64) + 7, top, top + 99, top + 100, u128::MAX] {
+            for hundreds in [near.saturating_sub(1), near, near.saturating_add(1)] {
+                let wanted = u64::try_from(hundreds / 100).unwrap_or(u64::MAX);
+                assert_eq!(hundredth(hundreds), wanted, "{hundreds}");
+            }
+        }
     }
 }
