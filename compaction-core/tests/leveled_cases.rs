@@ -87,10 +87,22 @@ fn merging_in_level_0_stops_before_a_run_that_does_not_pay() {
     for (id, bytes) in [(1, 100), (2, 5_000), (3, 100), (4, 100), (5, 100)] {
         buf.flush([table(id, bytes, 10, 20)]).unwrap();
     }
-    let moment = Moment { free_bytes: 400, ..NOW };
-    let settings = LeveledSettings { job_bytes_max: 10_000, ..settings() };
-    let decision = decide(settings, &buf, &moment);
+    let short = Moment { free_bytes: 250, ..NOW };
+    assert_eq!(chosen_ids(&buf.view(), &decide(settings(), &buf, &short)), [5, 4], "as many as there is room for");
+    let _running = buf.begin(common::rewrite(&buf.view(), 0, 0)).unwrap();
+    let decision = decide(settings(), &buf, &NOW);
     assert_eq!(chosen_ids(&buf.view(), &decision), [5, 4, 3]);
+}
+
+#[test]
+fn a_pick_whose_overlap_reaches_into_running_work_gives_way_to_another() {
+    let mut buf = tree(&[
+        (2, &[table(1, 10, 0, 19), table(2, 900, 30, 39)]),
+        (1, &[table(3, 1_000, 0, 5), table(4, 1_000, 10, 12), table(5, 1_000, 30, 35)]),
+    ]);
+    assert_eq!(chosen_ids(&buf.view(), &decide(settings(), &buf, &NOW)), [3, 1]);
+    let _running = buf.begin(common::rewrite(&buf.view(), 1, 1)).unwrap();
+    assert_eq!(chosen_ids(&buf.view(), &decide(settings(), &buf, &NOW)), [5, 2]);
 }
 
 #[test]
