@@ -53,6 +53,7 @@ pub struct Options {
     pub(crate) filter_bits: u8,
     pub(crate) workers: usize,
     pub(crate) debt_bytes_max: Option<u64>,
+    pub(crate) unsettled_bytes_max: u64,
     pub(crate) seed: Option<u64>,
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) clock: Option<Arc<dyn Clock>>,
@@ -75,6 +76,7 @@ impl Default for Options {
             filter_bits: table.filter_bits,
             workers: 2,
             debt_bytes_max: None,
+            unsettled_bytes_max: 16 << 20,
             seed: None,
             fs: Arc::new(RealFs),
             clock: None,
@@ -171,6 +173,15 @@ impl Options {
     #[must_use]
     pub fn debt_bytes_max(mut self, bytes: u64) -> Self {
         self.debt_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Tables become durable together, once this many bytes of them were written or merged away, or after a pause. The log and
+    /// the merged tables stay on disk until then, so this bounds the extra space, and what is read back from the log after a
+    /// crash. 0 makes each flush and each merge durable by itself, at the cost of several syncs each. Default: 16 MiB.
+    #[must_use]
+    pub fn unsettled_bytes_max(mut self, bytes: u64) -> Self {
+        self.unsettled_bytes_max = bytes;
         self
     }
 

@@ -70,7 +70,7 @@ impl Db {
     /// [`Error::ReadOnly`](crate::Error::ReadOnly) if the sync fails: the store takes no more writes.
     pub fn sync(&self) -> Result<()> {
         self.engine.health.check()?;
-        self.committer.sink().sync()
+        self.engine.sync_log(&self.committer)
     }
 
     /// The runs, oldest first: the level of each, and its tables by key. O(tables).

@@ -117,7 +117,7 @@ impl Db {
     /// What failed; the store is closed all the same.
     pub fn close(self) -> Result<()> {
         lock(&self.workers).stop();
-        self.committer.sink().sync()?;
+        self.engine.sync_log(&self.committer)?;
         self.engine.settle()?;
         self.engine.save_learned()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::batch::Ops;
-use crate::commit::Sink;
+use crate::commit::{Committer, Sink};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memtable::Memtable;
@@ -21,7 +21,7 @@ pub(crate) struct LogSink {
     wal: WalWriter,
     active: Arc<Memtable>,
     next_seqno: SeqNo,
-    /// Full segments that the interval's sync has not reached yet.
+    /// Full segments that no sync has reached yet.
     retired: Vec<WalWriter>,
     /// The names of new segments may be lost in a power cut.
     names_unsynced: bool,
@@ -45,7 +45,7 @@ impl LogSink {
         let fresh = Arc::new(Memtable::new(wal.id()));
         let old = std::mem::replace(&mut self.wal, wal);
         self.names_unsynced = true;
-        if matches!(self.engine.options.sync, SyncPolicy::Interval(_)) {
+        if self.engine.options.sync != SyncPolicy::Always {
             let needed = lock(&self.engine.logs).clone();
             self.retired.retain(|segment| needed.contains(&segment.id()));
             self.retired.push(old);
@@ -55,16 +55,14 @@ impl LogSink {
         Ok(())
     }
 
-    /// Makes every batch so far survive a power cut, those of settled memtables by their tables.
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        self.try_sync().map_err(|error| self.engine.health.fail(error))
+    /// The full segments that are still needed and not synced yet, oldest first.
+    fn take_retired(&mut self) -> Vec<WalWriter> {
+        let needed = lock(&self.engine.logs).clone();
+        self.retired.drain(..).filter(|segment| needed.contains(&segment.id())).collect()
     }
 
-    fn try_sync(&mut self) -> Result<()> {
-        let needed = lock(&self.engine.logs).clone();
-        for mut segment in self.retired.drain(..).filter(|segment| needed.contains(&segment.id())) {
-            segment.sync()?;
-        }
+    /// Syncs the segment in use, and the names of all.
+    fn sync(&mut self) -> Result<()> {
         if self.wal.needs_sync() {
             self.wal.sync()?;
         }
@@ -72,11 +70,6 @@ impl LogSink {
             self.engine.files.fs.sync_dir(&self.engine.files.dir)?;
         }
         Ok(())
-    }
-
-    /// Whether a sync has anything to do.
-    pub(crate) fn needs_sync(&self) -> bool {
-        self.wal.needs_sync() || !self.retired.is_empty()
     }
 
     fn append(&mut self, group: Vec<Bytes>) -> Result<()> {
@@ -116,6 +109,23 @@ impl Sink<Bytes> for LogSink {
             self.engine.clock.batch_written();
         }
         self.append(group).map_err(|error| self.engine.health.fail(error))
+    }
+}
+
+impl Engine {
+    /// Makes every batch so far survive a power cut, those of settled memtables by their tables.
+    ///
+    /// Full segments are synced while writers go on; the one in use holds them up for one sync.
+    pub(crate) fn sync_log(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
+        let _turn = lock(&self.syncing);
+        let sync = || {
+            let retired = committer.sink().take_retired();
+            for mut segment in retired {
+                segment.sync()?;
+            }
+            committer.sink().sync()
+        };
+        sync().map_err(|error| self.health.fail(error))
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) struct Engine {
     logs: Mutex<BTreeSet<FileId>>,
     /// Held while work is done inline, in deterministic mode.
     inline: Mutex<()>,
+    /// Held while the log is synced in the background or on demand.
+    syncing: Mutex<()>,
     /// Held while what the strategy has learned is written.
     saving: Mutex<()>,
     /// Merge debt in bytes and running merges, for backpressure.

@@ -67,6 +67,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalW
         merging: Default::default(),
         manual: Default::default(),
         saving: Default::default(),
+        syncing: Default::default(),
         _lock: lock,
     };
     let wal = new_segment(&engine, engine.options.sync)?;

@@ -16,10 +16,7 @@ use crate::sync::{MutexGuard, lock};
 use crate::types::FileId;
 use crate::view::TableHandle;
 
-/// A tree settles when so many bytes of tables were written or became garbage since it last did.
-const UNSETTLED_BYTES_MAX: u64 = 16 << 20;
-
-/// And when so many files wait to be synced: each is open.
+/// A tree settles when so many files wait to be synced: each is open.
 const UNSETTLED_FILES_MAX: usize = 128;
 
 /// What has happened to a tree since it last settled.
@@ -52,16 +49,14 @@ impl Unsettled {
             self.garbage.push(Arc::clone(table));
         }
     }
-
-    fn is_due(&self) -> bool {
-        self.bytes >= UNSETTLED_BYTES_MAX || self.files.len() >= UNSETTLED_FILES_MAX
-    }
 }
 
 impl Engine {
     /// Settles the tree if it has grown unsettled enough.
     pub(super) fn settle_if_due(&self, tree: &mut MutexGuard<'_, Tree>) -> Result<()> {
-        if tree.unsettled.is_due() { self.settle_tree(tree) } else { Ok(()) }
+        let unsettled = &tree.unsettled;
+        let due = unsettled.bytes >= self.options.unsettled_bytes_max || unsettled.files.len() >= UNSETTLED_FILES_MAX;
+        if due { self.settle_tree(tree) } else { Ok(()) }
     }
 
     /// Settles the tree: on return everything in it is durable.

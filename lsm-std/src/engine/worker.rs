@@ -91,8 +91,7 @@ fn sync_log(engine: &Engine, committer: &Committer<Bytes, LogSink>, stop: &Bell,
             return;
         }
         stop.wait(rung, Some(interval));
-        let mut sink = committer.sink();
-        if sink.needs_sync() && sink.sync().is_err() {
+        if engine.sync_log(committer).is_err() {
             return;
         }
     }

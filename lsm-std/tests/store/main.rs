@@ -3,4 +3,5 @@
 mod common;
 mod merges;
 mod model;
+mod power;
 mod recovery;
