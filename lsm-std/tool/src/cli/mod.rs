@@ -4,6 +4,7 @@ mod compare;
 mod options;
 mod plan;
 mod replay;
+mod scan;
 mod store;
 
 use std::io::{self, BufWriter, Write};

@@ -1,13 +1,13 @@
 //! The commands that look after one store.
 
 use std::io::{self, Read};
-use std::ops::Bound;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lsm_std::{Db, Options, Value};
+use lsm_std::{Db, Options};
 use serde_json::{Value as Json, json};
 
+use super::scan::{ScanArgs, bounds, scan};
 use super::{print, print_json};
 use crate::Failure;
 use crate::human::{bytes, count};
@@ -81,44 +81,20 @@ pub enum Command {
 pub struct At {
     /// Directory of the store
     #[arg(long)]
-    dir: PathBuf,
+    pub dir: PathBuf,
     /// Keys and values are in hex, on the command line and in the output
     #[arg(long)]
-    hex: bool,
+    pub hex: bool,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl At {
-    fn notation(&self) -> Notation {
+    /// How keys and values are written.
+    pub fn notation(&self) -> Notation {
         if self.hex { Notation::Hex } else { Notation::Text }
     }
-}
-
-/// What to list.
-#[derive(Debug, Args)]
-pub struct ScanArgs {
-    #[command(flatten)]
-    at: At,
-    /// First key, inclusive
-    #[arg(long, conflicts_with = "prefix")]
-    from: Option<String>,
-    /// Last key, exclusive
-    #[arg(long, conflicts_with = "prefix")]
-    to: Option<String>,
-    /// Only keys that start with this
-    #[arg(long)]
-    prefix: Option<String>,
-    /// Last key first
-    #[arg(long)]
-    reverse: bool,
-    /// At most so many
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Keys only
-    #[arg(long)]
-    keys: bool,
 }
 
 pub fn run(command: &Command) -> Result<(), Failure> {
@@ -181,61 +157,6 @@ fn put(at: &At, key: &str, value: &str) -> Result<(), Failure> {
 fn close(db: Db, at: &At, done: &Json) -> Result<(), Failure> {
     db.close()?;
     if at.json { print_json(done) } else { Ok(()) }
-}
-
-fn scan(args: &ScanArgs) -> Result<(), Failure> {
-    let notation = args.at.notation();
-    let db = open_existing(&args.at.dir)?;
-    let range = match &args.prefix {
-        Some(prefix) => db.prefix(&notation.parse(prefix)?),
-        None => db.range(bounds(notation, args.from.as_deref(), args.to.as_deref())?),
-    };
-    let limit = args.limit.unwrap_or(usize::MAX);
-    if args.reverse {
-        list(args, notation, range.rev().take(limit))?
-    } else {
-        list(args, notation, range.take(limit))?
-    }
-    Ok(db.close()?)
-}
-
-type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
-
-fn bounds(notation: Notation, from: Option<&str>, to: Option<&str>) -> Result<Bounds, Failure> {
-    let from = from.map(|key| notation.parse(key)).transpose()?;
-    let to = to.map(|key| notation.parse(key)).transpose()?;
-    Ok((from.map_or(Bound::Unbounded, Bound::Included), to.map_or(Bound::Unbounded, Bound::Excluded)))
-}
-
-fn list(
-    args: &ScanArgs,
-    notation: Notation,
-    pairs: impl Iterator<Item = lsm_std::Result<(Value, Value)>>,
-) -> Result<(), Failure> {
-    let mut failed = None;
-    print(|out| {
-        for pair in pairs {
-            let (key, value) = match pair {
-                Ok(pair) => pair,
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            };
-            let value = (!args.keys).then_some(value);
-            if args.at.json {
-                serde_json::to_writer(&mut *out, &pair_json(notation, &key, value.as_deref()))?;
-            } else {
-                out.write_all(notation.show(&key).as_bytes())?;
-                if let Some(value) = value {
-                    write!(out, "\t{}", notation.show(&value))?;
-                }
-            }
-            out.write_all(b"\n")?;
-        }
-        Ok(())
-    })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn verify(at: &At) -> Result<(), Failure> {

@@ -23,9 +23,10 @@ pub fn table(outcomes: &[Outcome], prices: &Prices, out: &mut dyn Write) -> io::
     row("cost per operation", &|o| bytes(o.last().counts.cost(prices) as u64));
     row("peak disk", &|o| bytes(o.peak_disk_bytes));
     for (name, latency) in [("write", (|o| o.put) as fn(&Outcome) -> _), ("get", |o| o.get)] {
-        row(&format!("{name} p50"), &|o| micros(latency(o).p50_us));
-        row(&format!("{name} p95"), &|o| micros(latency(o).p95_us));
-        row(&format!("{name} p99"), &|o| micros(latency(o).p99_us));
+        let shown = |us: f64| if us > 0.0 { micros(us) } else { "–".to_owned() };
+        row(&format!("{name} p50"), &|o| shown(latency(o).p50_us));
+        row(&format!("{name} p95"), &|o| shown(latency(o).p95_us));
+        row(&format!("{name} p99"), &|o| shown(latency(o).p99_us));
     }
     row("flushes", &|o| o.last().counts.flushes.to_string());
     row("jobs", &|o| o.jobs.len().to_string());

@@ -1,14 +1,15 @@
 //! What is done to a store: the same steps for every strategy, and what each read must find.
 
+mod live;
 mod recency;
 
-use std::collections::HashMap;
 use std::io::BufRead;
 
 use crate::rng::SplitMix;
 use crate::trace::{self, Summary, TraceError, TraceReader, value_of};
 use crate::workload::{self, Ops, Workload, Zipf, key_bytes, value_bytes};
 
+pub use live::Live;
 pub use recency::Recency;
 
 /// Which reads follow the batches of a trace.
@@ -51,47 +52,6 @@ pub enum Step {
         /// How many keys it reads at most.
         keys: u64,
     },
-}
-
-/// Live keys with the length of their values.
-#[derive(Clone, Debug, Default)]
-pub struct Live {
-    lengths: HashMap<Vec<u8>, u64>,
-    bytes: u64,
-}
-
-impl Live {
-    /// Number of live keys.
-    pub fn keys(&self) -> u64 {
-        self.lengths.len() as u64
-    }
-
-    /// Bytes of live keys and values.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    fn set(&mut self, key: &[u8], length: u64) {
-        self.bytes += length;
-        match self.lengths.get_mut(key) {
-            Some(old) => self.bytes -= std::mem::replace(old, length),
-            None => {
-                self.bytes += key.len() as u64;
-                self.lengths.insert(key.to_vec(), length);
-            }
-        }
-    }
-
-    fn remove(&mut self, key: &[u8]) {
-        if let Some(old) = self.lengths.remove(key) {
-            self.bytes -= old + key.len() as u64;
-        }
-    }
-
-    /// Length of the value of `key`, if that is alive.
-    pub fn length(&self, key: &[u8]) -> Option<u64> {
-        self.lengths.get(key).copied()
-    }
 }
 
 /// A stream of steps that knows what must be alive.

@@ -70,7 +70,9 @@ pub fn summary(report: &Report, html: &mut String) {
             let value = (column.value)(outcome);
             let mark =
                 if column.marked && value <= *best && report.outcomes.len() > 1 { " class=\"best\"" } else { "" };
-            let _ = write!(html, "<td{mark}>{}</td>", (column.show)(value));
+            // Nothing of the kind was measured: a load without point reads, say.
+            let shown = if value > 0.0 { (column.show)(value) } else { "–".to_owned() };
+            let _ = write!(html, "<td{mark}>{shown}</td>");
         }
         html.push_str("</tr>\n");
     }

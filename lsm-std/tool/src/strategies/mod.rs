@@ -80,19 +80,19 @@ impl From<ConfigError> for Refusal {
 }
 
 /// The settings of `strategy` for a store with memtables of `memtable_bytes`: defaults, but the sizes follow the
-/// memtable unless they are given (base 4 memtables, tables 1). `ttl_ms` is taken by the strategies that have one.
+/// memtable unless they are given (base 4 memtables, tables 1). The cap on a job stays: with small memtables a batch may be
+/// many times as large as one, and capped jobs could not keep up. `ttl_ms` is taken by the strategies that have one.
 pub fn scaled(strategy: Strategy, sizes: &Sizes) -> AnySettings {
     let table_bytes_max = sizes.table_bytes.unwrap_or(sizes.memtable_bytes);
     let base_bytes = sizes.base_bytes.unwrap_or(sizes.memtable_bytes.saturating_mul(4));
-    let job_bytes_max = table_bytes_max.saturating_mul(25);
     let ttl_ms = sizes.ttl_ms.unwrap_or(u64::MAX);
-    let leveled = |settings| LeveledSettings { table_bytes_max, base_bytes, job_bytes_max, ttl_ms, ..settings };
+    let leveled = |settings| LeveledSettings { table_bytes_max, base_bytes, ttl_ms, ..settings };
     match strategy {
         Strategy::Tiered => AnySettings::Tiered(TieredSettings { table_bytes_max, ..TieredSettings::default() }),
         Strategy::Leveled => AnySettings::from(leveled(LeveledSettings::default())),
         Strategy::Lazy => AnySettings::from(leveled(LeveledSettings::lazy())),
         Strategy::Bandit => {
-            AnySettings::Bandit(BanditSettings { table_bytes_max, job_bytes_max, ttl_ms, ..BanditSettings::default() })
+            AnySettings::Bandit(BanditSettings { table_bytes_max, ttl_ms, ..BanditSettings::default() })
         }
         Strategy::Fifo => AnySettings::Fifo(FifoSettings { ttl_ms, ..FifoSettings::default() }),
     }
@@ -145,5 +145,115 @@ pub fn describe(settings: &AnySettings) -> String {
         ),
         AnySettings::Fifo(s) => format!("up to {}{}", bytes(s.bytes_max), cap("time to live in ms", s.ttl_ms)),
         _ => settings.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn documented(strategy: Strategy) -> Vec<(&'static str, Value)> {
+        let none = json!(u64::MAX);
+        let leveled = vec![
+            ("l0_runs_max", json!(4)),
+            ("base_bytes", json!(268_435_456)),
+            ("fanout", json!(10)),
+            ("levels_max", json!(7)),
+            ("table_bytes_max", json!(67_108_864)),
+            ("job_bytes_max", json!(1_677_721_600)),
+            ("dynamic", json!(true)),
+            ("granularity", json!("table")),
+            ("tombstone_pct_max", json!(50)),
+            ("tombstone_age_ms_max", none.clone()),
+            ("ttl_ms", none.clone()),
+            ("intra_l0", json!(true)),
+        ];
+        let own = match strategy {
+            Strategy::Tiered => {
+                return vec![
+                    ("size_ratio", json!(1.0)),
+                    ("min_merge_width", json!(4)),
+                    ("max_merge_width", none.clone()),
+                    ("max_space_amp_pct", json!(200)),
+                    ("table_bytes_max", json!(67_108_864)),
+                    ("runs_max", none.clone()),
+                    ("job_bytes_max", none),
+                ];
+            }
+            Strategy::Fifo => return vec![("bytes_max", json!(1_073_741_824)), ("ttl_ms", none)],
+            Strategy::Leveled => vec![],
+            Strategy::Lazy => vec![("runs_max", json!(9))],
+            Strategy::Bandit => vec![
+                ("max_space_amp_pct", json!(100)),
+                ("slots_max", json!(64)),
+                ("cold_runs_max", json!(8)),
+                ("estimator", json!("ucb")),
+                ("epsilon", json!(0.1)),
+                ("ucb_c", json!(2.0)),
+                ("alpha", json!(0.1)),
+                ("discount", json!(1.0)),
+            ],
+        };
+        [leveled, own].concat()
+    }
+
+    #[test]
+    fn every_documented_setting_is_known_has_the_documented_default_and_stands_in_the_help() {
+        for &strategy in Strategy::value_variants() {
+            let name = strategy.name();
+            let default = parse(&json!({"name": name}).to_string()).expect("all defaults");
+            for (setting, value) in documented(strategy) {
+                for value in [value, Value::Null] {
+                    let given = parse(&json!({"name": name, setting: value}).to_string());
+                    assert_eq!(given, Ok(default), "{name} {setting} {value}");
+                }
+                assert!(HELP.lines().any(|line| line.trim_start().starts_with(setting)), "{setting} lacks help");
+            }
+        }
+    }
+
+    #[test]
+    fn a_setting_changes_what_it_names_and_a_wrong_one_is_refused() {
+        let lazy = parse(r#"{"name":"lazy","fanout":5}"#).expect("good");
+        assert!(
+            matches!(lazy, AnySettings::Lazy(settings) if (settings.fanout, settings.runs_max) == (5, 4)),
+            "{lazy:?}"
+        );
+        let bandit =
+            parse(r#"{"name":"bandit","epsilon":0.25,"estimator":"greedy","l0_runs_max":18446744073709551615}"#);
+        assert!(matches!(bandit, Ok(AnySettings::Bandit(settings)) if settings.epsilon_ppm == 250_000), "{bandit:?}");
+        for (json, law) in [
+            (r#"{"name":"leveled","runs_max":3}"#, "known-fields"),
+            (r#"{"name":"leveled","fanout":1}"#, "settings"),
+            (r#"{"name":"leveled","granularity":"row"}"#, "values"),
+            (r#"{"name":"leveled","levels_max":300}"#, "values"),
+            (r#"{"name":"bandit","estimator":"gut"}"#, "values"),
+            (r#"{"name":"bandit","epsilon":1.5}"#, "settings"),
+            (r#"{"name":"bandit","alpha":-1}"#, "values"),
+            (r#"{"name":"fifo","bytes_max":0}"#, "settings"),
+            (r#"{"name":"fifo","fanout":3}"#, "known-fields"),
+        ] {
+            assert_eq!(parse(json).expect_err(json).law, law, "{json}");
+        }
+    }
+
+    #[test]
+    fn sizes_follow_the_memtable_unless_given() {
+        let sizes = Sizes { memtable_bytes: 1 << 20, ..Sizes::default() };
+        let bytes = |settings| match settings {
+            AnySettings::Leveled(settings) | AnySettings::Lazy(settings) => {
+                (settings.base_bytes, settings.table_bytes_max)
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(bytes(scaled(Strategy::Leveled, &sizes)), (4 << 20, 1 << 20));
+        let sizes = Sizes { base_bytes: Some(7), table_bytes: Some(5), ..sizes };
+        assert_eq!(bytes(scaled(Strategy::Lazy, &sizes)), (7, 5));
+        for &strategy in Strategy::value_variants() {
+            assert_eq!(scaled(strategy, &sizes).check(), Ok(()));
+            assert!(!describe(&scaled(strategy, &sizes)).contains("Settings"));
+        }
     }
 }

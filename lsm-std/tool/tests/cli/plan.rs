@@ -88,6 +88,49 @@ fn an_answer_has_every_documented_field() {
     assert!(explained["prose"].as_str().is_some_and(|prose| prose.contains("4 tables in 4 runs")));
 }
 
+/// Runs of one level, newest first, each given by its tables as (id, bytes, min, max).
+fn level(level: u8, runs: &[&[(u64, u64, &str, &str)]]) -> Value {
+    let table =
+        |&(id, bytes, min, max): &(u64, u64, &str, &str)| json!({"id": id, "bytes": bytes, "min": min, "max": max});
+    let run = |tables: &&[(u64, u64, &str, &str)]| tables.iter().map(table).collect::<Vec<_>>();
+    json!({"level": level, "runs": runs.iter().map(run).collect::<Vec<_>>()})
+}
+
+#[test]
+fn leveled_sinks_a_full_level_0_into_what_it_overlaps_and_says_where() {
+    let strategy = json!({"name": "leveled", "l0_runs_max": 1, "levels_max": 2, "base_bytes": 1_000});
+    let upper = level(0, &[&[(6, 10, "a", "f")], &[(5, 10, "b", "g")]]);
+    let lower = level(1, &[&[(1, 100, "a", "c"), (2, 100, "e", "h"), (3, 100, "x", "z")]]);
+    let answer = decide(&strategy, &json!([upper, lower]));
+    assert_eq!(
+        (&answer["choice"], &answer["level"], &answer["bottommost"]),
+        (&json!("merge"), &json!(1), &json!(true))
+    );
+    assert_eq!(answer["inputs"], json!([6, 5, 1, 2]), "{answer}");
+    assert_eq!(answer["reason"]["rule"], "l0_runs");
+}
+
+#[test]
+fn fifo_drops_what_has_expired_and_a_drop_has_no_level() {
+    let line = json!({
+        "strategy": {"name": "fifo", "ttl_ms": 100}, "now_ms": 1_000,
+        "levels": [level(0, &[&[(2, 10, "a", "f")], &[(1, 10, "b", "g")]])],
+    });
+    let answer = answers(&lsm_plan(&[], line.to_string().as_bytes())).remove(0);
+    assert_eq!((&answer["choice"], &answer["level"]), (&json!("drop"), &Value::Null));
+    assert!(answer["inputs"].as_array().is_some_and(|inputs| inputs.contains(&json!(1))));
+}
+
+#[test]
+fn too_little_room_is_a_wait_that_carries_both_numbers() {
+    let line = json!({"strategy": {"name": "tiered"}, "levels": runs(&[100; 4]), "free_bytes": 50});
+    let answer = answers(&lsm_plan(&[], line.to_string().as_bytes())).remove(0);
+    assert_eq!((&answer["choice"], &answer["inputs"]), (&json!("wait"), &json!([])));
+    assert_eq!(answer["reason"]["rule"], "no_room");
+    assert_eq!(answer["reason"]["free"], 50);
+    assert!(answer["reason"]["needed"].as_u64().is_some_and(|needed| needed > 50));
+}
+
 #[test]
 fn a_running_job_is_a_barrier_and_an_unknown_busy_table_is_refused() {
     let line =
