@@ -38,7 +38,7 @@ const SUMS: [(&str, u64); settings::EACH.len()] = [
     ("leveled", 0xF16F_64D0_ADC3_92CD),
     ("static", 0x5A11_6DE7_FF96_F38A),
     ("lazy", 0x85E5_410A_CA18_EEE1),
-    ("bandit", 0xC99E_3BAA_F38C_356D),
+    ("bandit", 0xB535_3FB3_4BDD_F7AF),
     ("fifo", 0x7AF2_FA84_4E5C_1391),
     ("idle", 0x4B88_9D73_36AF_13E5),
     ("full", 0x6F75_2C9C_D1F7_4A74),

@@ -1,8 +1,8 @@
 //! Keeps the number of runs small where slots hold different ones.
 //!
 //! Every merge of level 0 makes a run, and a run stands as long as one slot has tables in it. Where writes fall on few slots
-//! at a time there would be as many runs as slots times their depth. So where there are many more runs than the deepest slot has, the pieces of a slot sink,
-//! oldest first, until nothing of the slot is missing below them: a move, nothing is written, and no piece moves twice.
+//! at a time there would be as many runs as slots times their depth. So where there are more runs than the deepest slot has, the pieces of a slot sink, oldest
+//! first, until nothing of the slot is missing below them: a move, nothing is written. Neighbours go along where they can.
 
 use super::policy::Bandit;
 use super::slot::Slot;
@@ -10,18 +10,21 @@ use super::{guards, stack::Stack};
 use crate::decision::{Cut, Decision, Place, Rule, Work};
 use crate::storage::Storage;
 use crate::strategy::Search;
-use crate::version::{Plan, Planned, Version};
+use crate::version::{Plan, Planned, Table, Version};
 
 /// A choice looks at no more slots than this for a piece to sink.
 const PROBES_MAX: usize = 8;
+/// Neighbours of a piece that sink with it, at most.
+const NEIGHBOURS_MAX: usize = 16;
+/// Runs that may stand beyond those of the deepest slot.
+const SLACK: usize = 2;
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers to let a piece of some slot sink when there are too many runs.
     pub(super) fn pack(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
         let version = search.version();
         let runs = version.level_runs(0).start;
-        let cold = self.settings.cold_runs_max as usize;
-        let max = (self.board.deepest as usize).max(cold).saturating_add(cold);
+        let max = (self.board.deepest as usize).saturating_add(SLACK);
         if runs <= max || self.is_blind() {
             return None;
         }
@@ -38,14 +41,15 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         None
     }
 
-    /// A piece of one of the slots that `pack` looked at has sunk; no slot has more or fewer runs for it.
+    /// A piece of one of the slots that `pack` looked at has sunk, perhaps with neighbours; no slot has more or fewer runs for
+    /// it.
     pub(super) fn packed(&mut self, version: &Version<'_, K>) {
         let slots = self.slots.as_mut_slice();
         let loose = |slots: &[Slot<K>], from: usize| {
             slots.iter().skip(from).position(|slot| slot.shape.loose).map(|at| at.saturating_add(from))
         };
         let mut from = 0;
-        for _ in 0..PROBES_MAX {
+        for _ in 0..PROBES_MAX.saturating_add(NEIGHBOURS_MAX) {
             let Some(at) = loose(slots, from) else { return };
             guards::survey(slots, at, version, &self.settings);
             from = at.saturating_add(1);
@@ -53,12 +57,22 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     }
 }
 
-/// The oldest piece of a slot that has a free run below it, moved to the oldest such run.
+/// The oldest piece of a slot that has a free run below it, moved to the oldest such run, and the tables behind it that the
+/// runs between are free for too.
 fn sunk<K: Ord>(version: &Version<'_, K>, stack: &Stack) -> Option<Planned> {
     let (piece, to) = stack.lowest_gap()?;
+    let run = version.runs().get(piece.run)?;
+    let behind = version.tables().get(piece.last..run.end())?.windows(2).take(NEIGHBOURS_MAX);
+    // The keys between two tables go along, so they must be free too.
+    let is_free = |pair: &&[Table<K>]| match pair {
+        [left, right] => !version.overlaps(to..piece.run, &left.max, &right.max),
+        _ => false,
+    };
+    let more = behind.take_while(is_free).count();
+    let last = piece.last.saturating_add(more);
     version.plan(&Plan {
         runs: to..=piece.run,
-        cut: Cut::Tables { first: u32::try_from(piece.first).ok()?, last: u32::try_from(piece.last).ok()? },
+        cut: Cut::Tables { first: u32::try_from(piece.first).ok()?, last: u32::try_from(last).ok()? },
         work: Work::Move,
         place: Place::Join,
         table_bytes_max: u64::MAX,

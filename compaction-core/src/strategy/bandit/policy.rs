@@ -21,6 +21,27 @@ use crate::version::{Table, Version};
 /// [settings](BanditSettings), what it learns comes from events alone.
 ///
 /// Without any event it takes the whole key range for one slot.
+///
+/// ```
+/// use compaction_core::{Bandit, BanditSettings, CompactionStrategy, Event, Lent, Moment, ReadSample, Run, Slot, Table, Version};
+/// // Two runs below level 0, over the same keys.
+/// let mut tables = [1u64, 2].map(|id| Table::new(id, 4_096, 0u32, 9));
+/// let mut runs = [Run::EMPTY; 2];
+/// for (at, table) in tables.iter_mut().enumerate() {
+///     runs[at] = Run::seal(1, at, core::slice::from_mut(table))?;
+/// }
+/// let version = Version::new(&runs, &tables)?;
+///
+/// let mut slots = [const { Slot::EMPTY }; 16];
+/// let mut bandit = Bandit::new(BanditSettings::default(), Lent::new(&mut slots, 0)).expect("sound settings");
+/// bandit.observe(&Event::Flushed { version, now_ms: 0, bytes: 0 });
+/// assert!(bandit.choose(&version, &Moment::default()).choice.job().is_none(), "two runs are few");
+///
+/// // Reads that have to look into both of them pay for the merge in the end.
+/// bandit.observe(&Event::Reads(ReadSample { key: &5, gets: 1_000, scans: 0, now_ms: 1 }));
+/// assert!(bandit.choose(&version, &Moment::default()).choice.job().is_some());
+/// # Ok::<(), compaction_core::TreeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bandit<K, S> {
     pub(super) settings: BanditSettings,
@@ -32,6 +53,8 @@ pub struct Bandit<K, S> {
     pub(super) next_id: u32,
     /// Edit number of the version that the slots were last held against; `None` when they never were.
     edit: Option<u64>,
+    /// Runs below level 0 in that version.
+    deep: usize,
     last_reward: Option<Reward>,
     key: PhantomData<K>,
 }
@@ -62,6 +85,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             board: Board::default(),
             next_id: 1,
             edit: None,
+            deep: 0,
             last_reward: None,
             key: PhantomData,
         })
@@ -120,10 +144,12 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         self.refresh();
     }
 
-    /// Whether `version` is the next one after that last looked at; notes it as such.
+    /// Whether `version` is the next one after that last looked at, with as many runs below level 0, so that what is known of
+    /// slots that the edit did not touch still holds. Notes it as looked at.
     fn follows(&mut self, version: &Version<'_, K>) -> bool {
-        let follows = self.edit.is_some_and(|edit| version.edit() == edit.wrapping_add(1));
-        self.edit = Some(version.edit());
+        let deep = version.level_runs(0).start;
+        let follows = self.edit.is_some_and(|edit| version.edit() == edit.wrapping_add(1)) && self.deep == deep;
+        (self.edit, self.deep) = (Some(version.edit()), deep);
         follows
     }
 
