@@ -159,7 +159,7 @@ impl Engine {
                 return Err(Error::Closed);
             }
             self.counters.stopped();
-            self.bell.wait(rung, None);
+            self.bell.wait(rung, Some(worker::LOOK_EVERY));
         }
     }
 }

@@ -19,6 +19,9 @@ const SLOW_MAX: Duration = Duration::from_millis(100);
 /// A tree in which nothing has happened for so long is made durable.
 const SETTLE_AFTER: Duration = Duration::from_millis(50);
 
+/// Who waits for background work looks this often whether the store has failed meanwhile.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Sleeps in proportion to the bytes written and to the debt above the limit.
 pub(super) fn slow_down(bytes: u64, debt: u64, limit: u64) -> Duration {
     let over_milli = u128::from(debt - limit) * 1000 / u128::from(limit.max(1));
@@ -131,8 +134,14 @@ impl Engine {
     fn try_settle(&self) {
         match self.settle() {
             Ok(()) => self.health.recovered(),
-            Err(error) => self.health.trouble(error),
+            Err(error) => self.troubled(error),
         }
+    }
+
+    /// Notes trouble, and wakes writers that wait for work which will not be done now.
+    fn troubled(&self, error: Error) {
+        self.health.trouble(error);
+        self.bell.ring();
     }
 
     fn try_flush(&self) -> Step {
@@ -149,7 +158,7 @@ impl Engine {
             }
             Ok(false) => Step::Idle(None),
             Err(error) => {
-                self.health.trouble(error);
+                self.troubled(error);
                 Step::Worked
             }
         }
@@ -186,7 +195,7 @@ impl Engine {
             if self.stopping.load(Ordering::Acquire) {
                 return Err(Error::Closed);
             }
-            self.bell.wait(rung, Some(Duration::from_secs(1)));
+            self.bell.wait(rung, Some(LOOK_EVERY));
         }
     }
 }

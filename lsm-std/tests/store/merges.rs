@@ -94,7 +94,8 @@ fn at_rest_the_directory_holds_live_tables_the_log_the_manifest_and_small_files(
             .filter(|(kind, _)| !["sst", "log", "MANIFEST"].contains(&kind.as_str()))
             .map(|kind| kind.1)
             .sum();
-        assert!(small < 1000, "{usage:?}");
+        // What the bandit has learned takes the most of it: some tens of bytes a slot.
+        assert!(small < 8000, "{usage:?}");
         assert!(
             usage.keys().all(|kind| ["sst", "log", "MANIFEST", "CURRENT", "LOCK", "STRATEGY"].contains(&kind.as_str()))
         );
