@@ -195,3 +195,17 @@ fn lazy_levels_gather_runs_and_the_deepest_keeps_one() {
     let decision = decide(lazy, &down, &NOW);
     assert_eq!(chosen_ids(&down.view(), &decision), [2, 1], "the deepest level is merged into");
 }
+
+#[test]
+fn debt_is_what_lies_above_the_limits() {
+    let owed = |buf: &VersionVec<u32>| Leveled::new(settings()).unwrap().debt_bytes(&buf.view());
+    assert_eq!((owed(&flushed(2)), owed(&flushed(3))), (0, 300), "all of level 0, once it has too many runs");
+    let over = tree(&[(2, &[table(1, 90_000, 0, 9)]), (1, &[table(2, 1_250, 0, 9)])]);
+    assert_eq!(owed(&over), 250, "what exceeds the target; the deepest level has none");
+    let several = tree(&[(2, &[table(1, 70, 0, 9)]), (2, &[table(2, 30, 0, 9)]), (2, &[table(3, 5, 0, 9)])]);
+    assert_eq!(owed(&several), 35, "the newer runs of a level that should have one");
+    let empty = tree(&[(2, &[table(1, 0, 0, 9)]), (2, &[table(2, 0, 0, 9)])]);
+    assert_eq!(owed(&empty), 1, "work without bytes is still owed");
+    let huge = tree(&[(1, &[table(1, MAX, 0, 9)]), (1, &[table(2, MAX, 0, 9)])]);
+    assert_eq!(owed(&huge), MAX);
+}
