@@ -32,6 +32,8 @@ pub struct Stats {
     pub user_bytes: u64,
     /// Batches written.
     pub batches: u64,
+    /// Memtables flushed.
+    pub flushes: u64,
     /// Point reads.
     pub gets: u64,
     /// Range reads begun.
@@ -89,6 +91,7 @@ impl Stats {
 /// Counts what the file layer and the cache do not.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    pub(crate) flushes: AtomicU64,
     pub(crate) gets: AtomicU64,
     pub(crate) scans: AtomicU64,
     pub(crate) batches: AtomicU64,
@@ -116,6 +119,7 @@ impl Counters {
     }
 
     pub(crate) fn flushed(&self, bytes: u64) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("lsm_flushes_total").increment(1);
         metrics::counter!("lsm_flush_bytes_total").increment(bytes);
     }

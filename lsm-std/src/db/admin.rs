@@ -101,6 +101,7 @@ impl Db {
             debt_bytes,
             user_bytes: count(&counters.user_bytes),
             batches: count(&counters.batches),
+            flushes: count(&counters.flushes),
             gets: count(&counters.gets),
             scans: count(&counters.scans),
             jobs: lock(&counters.jobs).clone(),

@@ -26,7 +26,7 @@ impl Default for Prices {
 /// Everything that is counted while a load runs. All counts go up from 0.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Counts {
-    /// Operations: puts, deletes, gets, misses and scans.
+    /// Operations: puts, deletes, gets, misses and scans; a whole batch of a trace is one.
     pub ops: u64,
     /// Bytes of keys and values put, and of keys deleted; what [`write_amp`](Self::write_amp) is relative to.
     pub user_bytes: u64,
@@ -58,16 +58,20 @@ impl Counts {
         ratio(self.flush_bytes + self.merge_written_bytes, self.user_bytes)
     }
 
-    /// Takes over what the store has counted. Operations, user bytes and runs of scans are the caller's.
-    pub fn take(&mut self, stats: &Stats) {
+    /// Takes over what the store has counted of flushes, jobs and the log.
+    pub fn take_writes(&mut self, stats: &Stats) {
         let merge = stats.io(Purpose::Merge);
         let flushed = stats.io(Purpose::Flush);
         self.log_bytes = stats.io(Purpose::Log).written_bytes;
-        self.flush_bytes = flushed.written_bytes;
+        (self.flushes, self.flush_bytes) = (stats.flushes, flushed.written_bytes);
         (self.merge_read_bytes, self.merge_written_bytes) = (merge.read_bytes, merge.written_bytes);
-        (self.gets, self.scans) = (stats.gets, stats.scans);
-        self.filters_asked = stats.cache.filter_asked;
-        self.get_blocks = stats.cache.point_blocks;
+    }
+
+    /// Takes over what the store has counted of reads since it had counted `before`. Runs of scans are the caller's.
+    pub fn take_reads(&mut self, stats: &Stats, before: &Self) {
+        (self.gets, self.scans) = (stats.gets - before.gets, stats.scans - before.scans);
+        self.filters_asked = stats.cache.filter_asked - before.filters_asked;
+        self.get_blocks = stats.cache.point_blocks - before.get_blocks;
     }
 
     /// Runs that a point read had to ask, their filters included.

@@ -52,7 +52,7 @@ pub struct Outcome {
     pub table_bytes: u64,
     /// Bytes of live keys and values.
     pub live_bytes: u64,
-    /// What this call counted.
+    /// What this call counted; the search for the marker and the scan of the check are left out.
     pub counts: Counts,
     /// Wall-clock seconds of this call.
     pub seconds: f64,
@@ -70,6 +70,8 @@ pub fn replay(path: &Path, dir: &Path, options: Options, gets: u64, bar: &Progre
     let survey = Survey::of(path)?;
     let db = options.open(dir)?;
     let resumed_from = resume_at(&db, &survey)?;
+    let mut before = Counts::default();
+    before.take_reads(&db.stats(), &Counts::default());
     bar.set_length(survey.batches);
     bar.set_position(resumed_from);
     let reads = Reads { gets, misses: 0, batches_per_scan: 0 };
@@ -97,11 +99,13 @@ pub fn replay(path: &Path, dir: &Path, options: Options, gets: u64, bar: &Progre
             Step::Get { .. } | Step::Scan { .. } => {}
         }
     }
+    // What follows is the check, not the replay.
+    counts.take_reads(&db.stats(), &before);
     let mut outcome = read_back(&db, load.live(), &survey)?;
     db.flush()?;
     db.wait_idle()?;
     let stats = db.stats();
-    counts.take(&stats);
+    counts.take_writes(&stats);
     outcome.resumed_from = resumed_from;
     outcome.strategy = stats.strategy.to_owned();
     (outcome.write_amp, outcome.read_amp) = (counts.write_amp(), counts.read_amp());

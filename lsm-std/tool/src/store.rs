@@ -115,7 +115,7 @@ pub fn stats_json(stats: &Stats) -> Json {
     json!({
         "strategy": stats.strategy, "levels": levels, "table_bytes": stats.table_bytes(),
         "memtable_bytes": stats.memtable_bytes, "frozen_memtables": stats.frozen_memtables,
-        "last_seqno": stats.last_seqno, "debt_bytes": stats.debt_bytes, "jobs_running": stats.jobs_running,
+        "last_seqno": stats.last_seqno, "flushes": stats.flushes, "debt_bytes": stats.debt_bytes, "jobs_running": stats.jobs_running,
         "jobs": jobs, "jobs_aborted": stats.jobs_aborted, "io": io, "write_amp": stats.write_amp(),
         "cache": {"hits": stats.cache.hits, "misses": stats.cache.misses, "bytes": stats.cache.bytes},
         "background_error": stats.background_error,

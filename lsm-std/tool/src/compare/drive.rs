@@ -49,7 +49,6 @@ pub struct Run<'a> {
 struct Seen {
     jobs: Vec<Job>,
     written_by_level: Vec<u64>,
-    flushes: u64,
     runs: u64,
     peak_disk_bytes: u64,
     /// Bytes that the user had written at the last step.
@@ -186,8 +185,8 @@ impl Driver {
 
     fn sample(&mut self, live: &Live) {
         let stats = self.db.stats();
-        self.counts.take(&stats);
-        self.counts.flushes = self.seen.lock().unwrap_or_else(PoisonError::into_inner).flushes;
+        self.counts.take_writes(&stats);
+        self.counts.take_reads(&stats, &Counts::default());
         let level = |level: &lsm_std::LevelShape| LevelShape {
             level: level.level,
             runs: level.runs as u64,
@@ -210,10 +209,7 @@ fn nanos(start: Instant) -> u64 {
 fn note(seen: &mut Seen, report: &Report, dir: &Path) {
     seen.runs = report.shape.iter().map(|level| level.runs as u64).sum();
     match &report.what {
-        What::Flushed { bytes, .. } => {
-            seen.flushes += 1;
-            add(&mut seen.written_by_level, 0, *bytes);
-        }
+        What::Flushed { bytes, .. } => add(&mut seen.written_by_level, 0, *bytes),
         What::Done { chosen, bytes_read, bytes_written, micros } => {
             add(&mut seen.written_by_level, chosen.level, *bytes_written);
             let job = job(seen.user_bytes, chosen, (*bytes_read, *bytes_written), *micros);
