@@ -21,9 +21,9 @@ use crate::workload::{NAMES, Workload, named};
 /// Every strategy does the same writes on real files in a temporary directory, and the same seeded reads, each of which is
 /// checked. Prints a table and writes one HTML file that needs nothing else.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("load").required(true).args(["trace", "workload"]), after_help = workloads())]
+#[command(group = ArgGroup::new("load").args(["trace", "workload"]), after_help = workloads())]
 pub struct Args {
-    /// The trace to replay
+    /// The trace to replay; without it or a workload one that `lsm` brings along, the change history of redb
     trace: Option<PathBuf>,
     /// A workload file, or the name of a built-in workload
     #[arg(long, value_name = "FILE|NAME")]
@@ -97,7 +97,7 @@ fn source(args: &Args) -> Result<Source, Failure> {
     if let Some(path) = &args.trace {
         return Source::trace(path);
     }
-    let name = args.workload.clone().unwrap_or_default();
+    let Some(name) = args.workload.clone() else { return Source::bundled() };
     let workload = match named(&name) {
         Some(workload) => workload,
         None => Workload::parse(&fs::read_to_string(&name).map_err(Failure::io(&name))?)?,

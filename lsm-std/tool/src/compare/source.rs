@@ -11,6 +11,9 @@ use crate::workload::Workload;
 /// The memtable is chosen so that there are at least this many flushes.
 pub const FLUSHES_MIN: u64 = 200;
 
+/// The trace that the tool brings along, the change history of a public repository, and its name.
+const BUNDLED: (&str, &[u8]) = ("redb.tsv", include_bytes!("../../../../tests/traces/redb.tsv"));
+
 /// Seed of the reads that follow a trace's batches.
 const SEED: u64 = 1;
 /// What the engine adds to an entry when it measures a memtable, in bytes.
@@ -21,8 +24,8 @@ const ENTRY_BYTES: u64 = 64;
 pub enum Source {
     /// A trace.
     Trace {
-        /// Where it lies.
-        path: PathBuf,
+        /// Where it lies; `None`: in the tool itself.
+        path: Option<PathBuf>,
         /// What it holds.
         survey: Survey,
     },
@@ -41,13 +44,23 @@ impl Source {
     /// # Errors
     /// What is wrong with it.
     pub fn trace(path: &Path) -> Result<Self, Failure> {
-        Ok(Self::Trace { path: path.to_path_buf(), survey: Survey::of(path)? })
+        Ok(Self::Trace { path: Some(path.to_path_buf()), survey: Survey::of(path)? })
+    }
+
+    /// The trace that the tool brings along: the change history of redb, 118 MiB in 1 691 batches.
+    ///
+    /// # Errors
+    /// None, unless the tool was built with a damaged trace.
+    pub fn bundled() -> Result<Self, Failure> {
+        let (name, text) = BUNDLED;
+        Ok(Self::Trace { path: None, survey: Survey::read(text, name)? })
     }
 
     /// Its name, for headings.
     pub fn name(&self) -> String {
         match self {
-            Self::Trace { path, .. } => {
+            Self::Trace { path: None, .. } => BUNDLED.0.to_owned(),
+            Self::Trace { path: Some(path), .. } => {
                 path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
             }
             Self::Workload { name, .. } => name.clone(),
@@ -60,7 +73,12 @@ impl Source {
     /// The trace cannot be opened again.
     pub fn load(&self) -> Result<Box<dyn Load + '_>, Failure> {
         Ok(match self {
-            Self::Trace { path, .. } => Box::new(TraceLoad::new(TraceReader::open(path)?, Reads::COMPARE, SEED)),
+            Self::Trace { path: Some(path), .. } => {
+                Box::new(TraceLoad::new(TraceReader::open(path)?, Reads::COMPARE, SEED))
+            }
+            Self::Trace { path: None, .. } => {
+                Box::new(TraceLoad::new(TraceReader::new(BUNDLED.1, BUNDLED.0), Reads::COMPARE, SEED))
+            }
             Self::Workload { workload, .. } => Box::new(WorkloadLoad::new(workload)),
         })
     }
@@ -157,11 +175,21 @@ mod tests {
     use crate::workload::named;
 
     #[test]
+    fn the_bundled_trace_is_whole_and_the_one_of_the_repository() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/traces/redb.tsv");
+        let (bundled, file) = (Source::bundled().expect("whole"), Source::trace(&path).expect("there"));
+        let (Source::Trace { survey: bundled_survey, .. }, Source::Trace { survey, .. }) = (&bundled, &file) else {
+            panic!("both are traces");
+        };
+        assert_eq!((bundled_survey, bundled.name()), (survey, file.name()));
+    }
+
+    #[test]
     fn the_memtable_is_the_largest_that_fills_often_enough() {
         let sizes: Vec<(u64, u64)> = (0..10_000).map(|at| (at % 977 * 31, 2)).collect();
         let end = Summary { keys: 0, sha256: String::new() };
         let survey = Survey { hash: [0; 32], batches: 10_000, put_bytes: 0, sizes: sizes.clone(), end };
-        let bytes = Source::Trace { path: PathBuf::new(), survey }.memtable_bytes();
+        let bytes = Source::Trace { path: None, survey }.memtable_bytes();
         assert!(flushes(&sizes, bytes) >= FLUSHES_MIN, "{bytes}");
         assert!(flushes(&sizes, bytes * 11 / 10) < FLUSHES_MIN + FLUSHES_MIN / 40, "{bytes} is too small");
         let workload = named("latest").expect("built in");

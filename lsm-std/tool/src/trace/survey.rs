@@ -31,8 +31,16 @@ impl Survey {
     pub fn of(path: &Path) -> Result<Self, TraceError> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|source| TraceError::Io { path: name.clone(), source })?;
-        let mut hashing = Hashing { file, hasher: Sha256::new() };
-        let mut reader = TraceReader::new(BufReader::with_capacity(1 << 16, &mut hashing), &name);
+        Self::read(file, &name)
+    }
+
+    /// Reads the trace `input` once, checking every line; `name` stands in error messages.
+    ///
+    /// # Errors
+    /// As [`Survey::of`].
+    pub fn read(input: impl Read, name: &str) -> Result<Self, TraceError> {
+        let mut hashing = Hashing { input, hasher: Sha256::new() };
+        let mut reader = TraceReader::new(BufReader::with_capacity(1 << 16, &mut hashing), name);
         let (mut put_bytes, mut sizes) = (0u64, Vec::new());
         while let Some(batch) = reader.next_batch()? {
             let mut size = 0u64;
@@ -56,14 +64,14 @@ impl Survey {
 }
 
 /// Hashes what is read through it.
-struct Hashing {
-    file: File,
+struct Hashing<R> {
+    input: R,
     hasher: Sha256,
 }
 
-impl Read for Hashing {
+impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buf)?;
+        let read = self.input.read(buf)?;
         self.hasher.update(&buf[..read]);
         Ok(read)
     }

@@ -46,8 +46,14 @@ fn a_workload_file_is_compared_too_and_fifo_joins_where_entries_expire() {
 }
 
 #[test]
+fn without_a_load_the_trace_that_the_tool_brings_along_is_compared() {
+    let found = json(&["compare", "--strategies", "tiered", "--json", "--sync", "never"]);
+    assert_eq!((&found["load"], &found["strategies"][0]["strategy"]), (&"redb.tsv".into(), &"tiered".into()));
+    assert!(found["strategies"][0]["counts"]["user_bytes"].as_u64().is_some_and(|bytes| bytes > 123_000_000));
+}
+
+#[test]
 fn bad_loads_are_refused() {
-    assert_eq!(run(&["compare"]).status.code(), Some(2));
     assert_eq!(run(&["compare", "a.tsv", "--workload", "latest"]).status.code(), Some(2));
     assert_eq!(run(&["compare", "/no/such.tsv"]).status.code(), Some(1));
     let unknown = run(&["compare", "--workload", "no-such-workload"]);
