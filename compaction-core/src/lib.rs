@@ -78,6 +78,8 @@ mod config;
 mod decision;
 mod edit;
 mod law;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod storage;
 mod strategy;
 mod version;

@@ -8,7 +8,7 @@
 //! - [`store`]: what the commands for one store share.
 //! - [`strategies`]: their names and settings.
 //! - [`trace`]: change histories as key-value traffic, with their answers.
-//! - [`workload`]: synthetic operation streams, described by JSON files.
+//! - [`workload`]: synthetic operation streams, described by JSON files or by name.
 
 pub mod cli;
 pub mod compare;
@@ -19,7 +19,6 @@ pub mod load;
 pub mod plan;
 pub mod replay;
 pub mod report;
-pub mod rng;
 pub mod store;
 pub mod strategies;
 pub mod trace;

@@ -14,7 +14,7 @@ use crate::figures::Prices;
 use crate::human::bytes;
 use crate::report::Report;
 use crate::strategies::{Sizes, Strategy, describe, scaled};
-use crate::workload::{NAMES, Workload, named};
+use crate::workload::{NAMES, named, parse};
 
 /// Run the same load under several strategies in the real engine, and write a report.
 ///
@@ -100,7 +100,7 @@ fn source(args: &Args) -> Result<Source, Failure> {
     let Some(name) = args.workload.clone() else { return Source::bundled() };
     let workload = match named(&name) {
         Some(workload) => workload,
-        None => Workload::parse(&fs::read_to_string(&name).map_err(Failure::io(&name))?)?,
+        None => parse(&fs::read_to_string(&name).map_err(Failure::io(&name))?)?,
     };
     Ok(Source::Workload { name, workload })
 }

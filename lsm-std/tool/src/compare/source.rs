@@ -6,7 +6,7 @@ use crate::Failure;
 use crate::human::{bytes, count, grouped};
 use crate::load::{Load, Reads, TraceLoad, WorkloadLoad};
 use crate::trace::{Summary, Survey, TraceReader};
-use crate::workload::Workload;
+use crate::workload::{KEY_BYTES, Workload};
 
 /// The memtable is chosen so that there are at least this many flushes.
 pub const FLUSHES_MIN: u64 = 200;
@@ -95,7 +95,7 @@ impl Source {
     pub fn put_bytes(&self) -> u64 {
         match self {
             Self::Trace { survey, .. } => survey.put_bytes,
-            Self::Workload { workload, .. } => workload.expected_put_bytes(),
+            Self::Workload { workload, .. } => workload.expected_put_bytes(KEY_BYTES),
         }
     }
 
@@ -105,7 +105,7 @@ impl Source {
         let enough = |kib: u64| match self {
             Self::Trace { survey, .. } => flushes(&survey.sizes, kib << 10) >= wanted,
             Self::Workload { workload, .. } => {
-                let written = workload.expected_put_bytes() + workload.expected_puts() * ENTRY_BYTES;
+                let written = workload.expected_put_bytes(KEY_BYTES) + workload.expected_puts() * ENTRY_BYTES;
                 written / (kib << 10) >= wanted
             }
         };
@@ -151,7 +151,7 @@ impl Source {
                 "{} operations in {} put about {} of keys and values.",
                 grouped(workload.ops()),
                 count(workload.phases.len() as u64, "phase"),
-                bytes(workload.expected_put_bytes())
+                bytes(workload.expected_put_bytes(KEY_BYTES))
             )],
         }
     }
@@ -194,6 +194,6 @@ mod tests {
         assert!(flushes(&sizes, bytes * 11 / 10) < FLUSHES_MIN + FLUSHES_MIN / 40, "{bytes} is too small");
         let workload = named("latest").expect("built in");
         let bytes = Source::Workload { name: String::new(), workload: workload.clone() }.memtable_bytes();
-        assert!(workload.expected_put_bytes() / bytes >= FLUSHES_MIN * 6 / 10, "{bytes}");
+        assert!(workload.expected_put_bytes(KEY_BYTES) / bytes >= FLUSHES_MIN * 6 / 10, "{bytes}");
     }
 }

@@ -5,9 +5,8 @@ mod recency;
 
 use std::io::BufRead;
 
-use crate::rng::SplitMix;
 use crate::trace::{self, Summary, TraceError, TraceReader, value_of};
-use crate::workload::{self, Ops, Workload, Zipf, key_bytes, value_bytes};
+use crate::workload::{self, Ops, SplitMix, Workload, Zipf, key_bytes, value_bytes};
 
 pub use live::Live;
 pub use recency::Recency;

@@ -93,7 +93,7 @@ impl Recency {
 #[cfg(test)]
 mod tests {
     use super::Recency;
-    use crate::rng::SplitMix;
+    use crate::workload::SplitMix;
 
     #[test]
     fn every_rank_equals_that_of_a_plain_list() {

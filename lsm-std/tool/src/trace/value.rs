@@ -1,6 +1,6 @@
 //! The value that stands for a blob: its id, then pseudo-random bytes seeded by the id.
 
-use crate::rng::SplitMix;
+use compaction_core::sim::SplitMix;
 
 /// Length of a blob id in bytes (hex characters).
 pub const BLOB_ID_BYTES: usize = 40;

@@ -205,7 +205,7 @@ fn nulls_and_absent_fields_mean_their_defaults() {
 fn no_damage_to_a_line_is_answered_with_anything_but_one_object() {
     let good =
         json!({"strategy": {"name": "tiered", "size_ratio": 1.5}, "levels": runs(&[7; 6]), "busy": [[1]]}).to_string();
-    let mut rng = lsm_tool::rng::SplitMix::new(5);
+    let mut rng = lsm_tool::workload::SplitMix::new(5);
     let mut input = Vec::new();
     for _ in 0..3_000 {
         let mut line = good.clone().into_bytes();

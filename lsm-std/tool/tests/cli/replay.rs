@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::common::{json, lsm, run, said, text, trace};
-use lsm_tool::rng::SplitMix;
+use lsm_tool::workload::SplitMix;
 
 const EKV: &str = "c3304f30c39b85487cd437d4f4ebccc93830f9fb73b9ee16592cefaed3954b85";
 

@@ -4,14 +4,22 @@
 //! `ZipfianGenerator`; [`ScrambledZipf`] is its `ScrambledZipfianGenerator`: a rank out of 10^10 items, hashed by
 //! 64-bit FNV onto the keys, so that hot keys lie scattered and stay hot when the number of keys grows little.
 
-use crate::rng::SplitMix;
+use super::SplitMix;
 
 /// Items of YCSB's scrambled generator, whatever the number of keys.
 const SCRAMBLED_ITEMS: u64 = 10_000_000_000;
 /// Terms of zeta that are summed one by one; the rest is an integral with corrections, exact to about 1e-14.
 const TERMS_MAX: u64 = 10_000;
+/// So many ranks are added or removed term by term; more by the integral, where it is exact.
+const STEPS_MAX: u64 = 8;
 
 /// Draws ranks 0, 1, 2, .. with probability proportional to `1 / (rank + 1)^theta`.
+///
+/// ```
+/// use compaction_core::sim::{SplitMix, Zipf};
+/// let (zipf, mut rng) = (Zipf::new(1_000, 0.99), SplitMix::new(1));
+/// assert!((0..100).all(|_| zipf.next(&mut rng) < 1_000));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Zipf {
     items: u64,
@@ -19,33 +27,32 @@ pub struct Zipf {
     zeta_two: f64,
     zeta_items: f64,
     eta: f64,
+    /// `1 / (1 - theta)`.
+    alpha: f64,
 }
 
 impl Zipf {
     /// A generator over `items` ranks (at least one is assumed); `theta` lies in 0..1, both exclusive.
+    #[must_use]
     pub fn new(items: u64, theta: f64) -> Self {
         let items = items.max(1);
-        let mut zipf = Self { items, theta, zeta_two: zeta(2, theta), zeta_items: zeta(items, theta), eta: 0.0 };
+        let (zeta_two, zeta_items, alpha) = (zeta(2, theta), zeta(items, theta), 1.0 / (1.0 - theta));
+        let mut zipf = Self { items, theta, zeta_two, zeta_items, eta: 0.0, alpha };
         zipf.set_eta();
         zipf
     }
 
-    /// Changes the number of ranks; O(1) per rank added or removed, and never more than a new generator costs.
+    /// Changes the number of ranks; never more than a new generator costs, and O(1) for many ranks.
     pub fn resize(&mut self, items: u64) {
         let items = items.max(1);
-        if items == self.items {
-            return;
-        }
-        if items.abs_diff(self.items) > TERMS_MAX {
-            self.zeta_items = zeta(items, self.theta);
-        } else {
-            for rank in self.items..items {
-                self.zeta_items += ((rank + 1) as f64).powf(-self.theta);
-            }
-            for rank in items..self.items {
-                self.zeta_items -= ((rank + 1) as f64).powf(-self.theta);
-            }
-        }
+        let (low, high) = (items.min(self.items), items.max(self.items));
+        let added = match high.saturating_sub(low) {
+            0 => return,
+            1..=STEPS_MAX => (low..high).map(|rank| term(rank.saturating_add(1), self.theta)).sum(),
+            _ if low >= TERMS_MAX => zeta_between(low, high, self.theta),
+            _ => zeta(high, self.theta) - zeta(low, self.theta),
+        };
+        self.zeta_items += if items > self.items { added } else { -added };
         self.items = items;
         self.set_eta();
     }
@@ -57,32 +64,38 @@ impl Zipf {
         if uz < 1.0 {
             return 0;
         }
+        let last = self.items.saturating_sub(1);
         if uz < self.zeta_two {
-            return 1.min(self.items - 1);
+            return 1.min(last);
         }
-        let alpha = 1.0 / (1.0 - self.theta);
-        let rank = self.items as f64 * (self.eta * u - self.eta + 1.0).powf(alpha);
-        (rank as u64).min(self.items - 1)
+        let rank = self.items as f64 * libm::pow(self.eta * u - self.eta + 1.0, self.alpha);
+        (rank as u64).min(last)
     }
 
     fn set_eta(&mut self) {
         let n = self.items as f64;
-        self.eta = (1.0 - (2.0 / n).powf(1.0 - self.theta)) / (1.0 - self.zeta_two / self.zeta_items);
+        self.eta = (1.0 - libm::pow(2.0 / n, 1.0 - self.theta)) / (1.0 - self.zeta_two / self.zeta_items);
     }
+}
+
+fn term(k: u64, theta: f64) -> f64 {
+    libm::pow(k as f64, -theta)
 }
 
 /// `sum of k^-theta for k in 1..=n`, by Euler-Maclaurin beyond the first terms.
 fn zeta(n: u64, theta: f64) -> f64 {
     let exact = n.min(TERMS_MAX);
-    let head: f64 = (1..=exact).map(|k| (k as f64).powf(-theta)).sum();
-    if exact == n {
-        return head;
-    }
-    let (a, b) = (exact as f64, n as f64);
-    let integral = (b.powf(1.0 - theta) - a.powf(1.0 - theta)) / (1.0 - theta);
-    let ends = (b.powf(-theta) - a.powf(-theta)) / 2.0;
-    let slopes = theta / 12.0 * (a.powf(-theta - 1.0) - b.powf(-theta - 1.0));
-    head + integral + ends + slopes
+    let head: f64 = (1..=exact).map(|k| term(k, theta)).sum();
+    if exact == n { head } else { head + zeta_between(exact, n, theta) }
+}
+
+/// `sum of k^-theta for k in a+1..=b` by Euler-Maclaurin; exact to about 1e-14 from a few thousand on.
+fn zeta_between(a: u64, b: u64, theta: f64) -> f64 {
+    let (a, b) = (a as f64, b as f64);
+    let integral = (libm::pow(b, 1.0 - theta) - libm::pow(a, 1.0 - theta)) / (1.0 - theta);
+    let ends = (libm::pow(b, -theta) - libm::pow(a, -theta)) / 2.0;
+    let slopes = theta / 12.0 * (libm::pow(a, -theta - 1.0) - libm::pow(b, -theta - 1.0));
+    integral + ends + slopes
 }
 
 /// Draws keys by Zipf, the hot ones scattered over the key space.
@@ -91,13 +104,21 @@ pub struct ScrambledZipf(Zipf);
 
 impl ScrambledZipf {
     /// A generator with the constant `theta`, in 0..1, both exclusive.
+    #[must_use]
     pub fn new(theta: f64) -> Self {
         Self(Zipf::new(SCRAMBLED_ITEMS, theta))
     }
 
     /// The next key, below `keys` (at least one is assumed).
     pub fn next(&self, keys: u64, rng: &mut SplitMix) -> u64 {
-        fnv_hash(self.0.next(rng)) % keys.max(1)
+        self.next_group(1, keys, rng)
+    }
+
+    /// The next group of keys, below `groups` (at least one is assumed), where a group is drawn as often as `scale`
+    /// neighbouring ranks together: its keys are about equally hot.
+    pub fn next_group(&self, scale: u64, groups: u64, rng: &mut SplitMix) -> u64 {
+        let group = self.0.next(rng).checked_div(scale).unwrap_or(0);
+        fnv_hash(group).checked_rem(groups).unwrap_or(0)
     }
 }
 
@@ -113,6 +134,8 @@ fn fnv_hash(value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
 
     #[test]
     fn zeta_over_ten_billion_items_is_the_constant_that_ycsb_carries() {
@@ -130,7 +153,7 @@ mod tests {
         }
         for rank in [0usize, 1] {
             let share = f64::from(hits[rank]) / f64::from(draws);
-            let wanted = ((rank + 1) as f64).powf(-0.99) / zeta(1_000, 0.99);
+            let wanted = term(rank as u64 + 1, 0.99) / zeta(1_000, 0.99);
             assert!((share / wanted - 1.0).abs() < 0.03, "rank {rank}: {share} against {wanted}");
         }
         let hundred: u32 = hits[..100].iter().sum();
@@ -140,12 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn resizing_step_by_step_equals_a_new_generator() {
+    fn resizing_by_steps_of_any_size_equals_a_new_generator() {
         let mut stepped = Zipf::new(1, 0.99);
-        for items in (1..=5_000).chain((100..5_000).rev()) {
+        let small = (1..=5_000).chain((100..5_000).rev());
+        for items in small.chain((100..60_000).step_by(300)).chain([1_000_000, 200, 123_456]) {
             stepped.resize(items);
         }
-        let fresh = Zipf::new(100, 0.99);
+        let fresh = Zipf::new(123_456, 0.99);
         assert!((stepped.zeta_items - fresh.zeta_items).abs() < 1e-9);
         assert!((stepped.eta - fresh.eta).abs() < 1e-9);
     }
@@ -170,7 +194,7 @@ mod tests {
             hits[zipf.next(10_000, &mut rng) as usize] += 1;
         }
         let mut order: Vec<usize> = (0..hits.len()).collect();
-        order.sort_by_key(|&key| std::cmp::Reverse(hits[key]));
+        order.sort_by_key(|&key| core::cmp::Reverse(hits[key]));
         assert!(f64::from(hits[order[0]]) / 100_000.0 > 0.03, "the hottest key should take 1/26.5 of all");
         assert!(order[0].abs_diff(order[1]) > 1 && order[1].abs_diff(order[2]) > 1);
     }

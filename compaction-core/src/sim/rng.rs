@@ -1,8 +1,13 @@
-//! The tool's only source of pseudo-randomness: `SplitMix64`, seeded by the caller.
+//! The simulator's only source of pseudo-randomness: `SplitMix64`, seeded by the caller.
 //!
 //! Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 
 /// A `SplitMix64` stream. The same seed gives the same numbers on every target.
+///
+/// ```
+/// use compaction_core::sim::SplitMix;
+/// assert_eq!(SplitMix::new(1_234_567).next_u64(), 6_457_827_717_110_365_317);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SplitMix {
     state: u64,
@@ -10,7 +15,8 @@ pub struct SplitMix {
 
 impl SplitMix {
     /// Starts the stream of `seed`.
-    pub fn new(seed: u64) -> Self {
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
@@ -30,7 +36,8 @@ impl SplitMix {
 
     /// A number in `0..n`; 0 if `n` is 0. The bias is below `n / 2^64`.
     pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
+        let product = u128::from(self.next_u64()).saturating_mul(u128::from(n));
+        u64::try_from(product >> 64).unwrap_or(0)
     }
 }
 
