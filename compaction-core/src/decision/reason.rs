@@ -197,12 +197,14 @@ impl fmt::Display for Rule {
             }
             Self::SizeCap { bytes, max } => write!(f, "the tree holds {bytes} B, {max} B allowed"),
             Self::Slot { slot, runs, explored, score_milli, mean_milli, picks } => {
-                let why = if explored { "explored" } else { "best score" };
-                write!(
-                    f,
-                    "slot {slot} with {runs} runs, {why}, picked {picks} times, mean reward {mean_milli} m, score "
-                )?;
-                if score_milli == u64::MAX { write!(f, "unbounded") } else { write!(f, "{score_milli} m") }
+                let why = if explored { "one at random" } else { "the best" };
+                write!(f, "slot {slot}, {why} of those due: {runs} runs, ")?;
+                if picks == 0 {
+                    return write!(f, "never picked before");
+                }
+                let of = |milli: u64| (milli / 1_000, milli % 1_000);
+                let ((mean, mean_rest), (score, score_rest)) = (of(mean_milli), of(score_milli));
+                write!(f, "picked {picks} times, mean reward {mean}.{mean_rest:03}, score {score}.{score_rest:03}")
             }
             Self::Full { runs } => write!(f, "all {runs} runs into one"),
         }
@@ -262,5 +264,26 @@ impl fmt::Display for Verdict {
             Self::OverCap { bytes_max } => write!(f, "exceeds the cap of {bytes_max} B a job"),
             Self::Outscored => write!(f, "another one scores better"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rule;
+    use std::string::ToString;
+
+    #[test]
+    fn a_slot_says_how_it_was_picked_and_what_it_has_earned() {
+        let slot = |picks, score_milli| Rule::Slot {
+            slot: 3,
+            runs: 2,
+            explored: picks > 1,
+            score_milli,
+            mean_milli: 52,
+            picks,
+        };
+        assert_eq!(slot(0, u64::MAX).to_string(), "slot 3, the best of those due: 2 runs, never picked before");
+        let twice = "slot 3, one at random of those due: 2 runs, picked 2 times, mean reward 0.052, score 1.700";
+        assert_eq!(slot(2, 1_700).to_string(), twice);
     }
 }

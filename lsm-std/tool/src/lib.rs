@@ -5,6 +5,7 @@
 //! - [`load`]: what is done to a store, and what each read must find.
 //! - [`plan`]: trees in, decisions out.
 //! - [`replay`]: a trace into a store, resumable, and everything read back.
+//! - [`rules`]: when they fire, in words.
 //! - [`store`]: what the commands for one store share.
 //! - [`strategies`]: their names and settings.
 //! - [`trace`]: change histories as key-value traffic, with their answers.
@@ -19,6 +20,7 @@ pub mod load;
 pub mod plan;
 pub mod replay;
 pub mod report;
+pub mod rules;
 pub mod store;
 pub mod strategies;
 pub mod trace;

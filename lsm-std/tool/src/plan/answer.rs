@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::human::{bytes, count};
+use crate::rules::meaning;
 
 /// One decision as JSON.
 #[derive(Debug, Serialize)]
@@ -162,6 +163,10 @@ fn prose(version: &Version<'_, String>, decision: &Decision, candidates: &[Candi
         text.push_str(&format!("And {} more candidates. ", candidates.len() - 20));
     }
     text.push_str(&format!("Decision: {}.", sentence(version, &decision.choice, &decision.reason)));
+    let rule = decision.reason.rule.name();
+    if !meaning(rule).is_empty() {
+        text.push_str(&format!(" (Rule {rule}: {}.)", meaning(rule)));
+    }
     text
 }
 

@@ -7,6 +7,7 @@ use super::svg::escape;
 use crate::compare::Outcome;
 use crate::figures::{Job, by_rule};
 use crate::human::{bytes, count, grouped, micros};
+use crate::rules::meaning;
 
 /// Jobs listed one by one per strategy; what is beyond is summed up only.
 const JOBS_MAX: usize = 1_000;
@@ -83,24 +84,4 @@ fn row(number: usize, job: &Job, html: &mut String) {
         job.rule,
         escape(&job.reason)
     );
-}
-
-/// A rule's name in words.
-fn meaning(rule: &str) -> &'static str {
-    match rule {
-        "space_amp" => "all runs together outweigh the largest by too much",
-        "similar_runs" => "enough neighbours in age are of similar size",
-        "run_count" => "the tree has more runs than allowed",
-        "l0_runs" => "level 0 has more runs than allowed",
-        "intra_l0" => "level 0 is too full and the way down is barred",
-        "level_bytes" => "a level holds more than its target",
-        "level_runs" => "a level has more runs than its layout allows",
-        "tombstone_share" => "a table holds too many tombstones",
-        "tombstone_age" => "a tombstone is too old",
-        "expired" => "everything in the tables has outlived its time",
-        "size_cap" => "the tree holds more than it may",
-        "slot" => "the bandit picked this slot of the key range",
-        "full" => "everything is merged into one run",
-        _ => "",
-    }
 }

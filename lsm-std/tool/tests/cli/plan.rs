@@ -85,7 +85,8 @@ fn an_answer_has_every_documented_field() {
     let explained = answers(&lsm_plan(&["--explain"], line.as_bytes())).remove(0);
     assert_eq!(explained["inputs"], answer["inputs"]);
     assert_eq!(explained["candidates"][0]["verdict"], "chosen");
-    assert!(explained["prose"].as_str().is_some_and(|prose| prose.contains("4 tables in 4 runs")));
+    let prose = explained["prose"].as_str().expect("prose");
+    assert!(prose.contains("4 tables in 4 runs") && prose.contains("outweigh the largest by too much"), "{prose}");
 }
 
 /// Runs of one level, newest first, each given by its tables as (id, bytes, min, max).
