@@ -38,9 +38,14 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// `1 table`, `3 tables`.
+/// `1 table`, `3 tables`, `2 batches`.
 pub fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    let ending = match noun {
+        _ if number == 1 => "",
+        "batch" => "es",
+        _ => "s",
+    };
+    format!("{number} {noun}{ending}")
 }
 
 /// Microseconds with a unit: `17 µs`, `1.20 ms`, `2.35 s`.
@@ -71,5 +76,6 @@ mod tests {
         assert_eq!(grouped(12), "12");
         assert_eq!(count(1, "run"), "1 run");
         assert_eq!(count(0, "run"), "0 runs");
+        assert_eq!((count(1, "batch"), count(2, "batch")), ("1 batch".into(), "2 batches".into()));
     }
 }

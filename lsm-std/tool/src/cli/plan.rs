@@ -1,7 +1,7 @@
 //! `lsm plan`.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read};
 use std::path::PathBuf;
 
 use crate::Failure;
@@ -28,8 +28,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         None => Box::new(io::stdin().lock()),
     };
     let mut output = BufWriter::new(io::stdout().lock());
-    let all_good = plan::run(&mut BufReader::with_capacity(1 << 16, input), &mut output, args.explain)
-        .and_then(|good| output.flush().map(|()| good))
-        .map_err(Failure::io(&name))?;
+    let all_good = plan::run(&mut BufReader::with_capacity(1 << 16, input), &name, &mut output, args.explain)?;
     if all_good { Ok(()) } else { Err(Failure::Wrong("some lines were refused; see their errors".into())) }
 }

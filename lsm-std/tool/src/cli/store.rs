@@ -71,7 +71,7 @@ pub enum Command {
     Checkpoint {
         #[command(flatten)]
         at: At,
-        /// Directory of the copy; must not exist
+        /// Directory of the copy; made if there is none, must be empty
         target: PathBuf,
     },
 }

@@ -10,7 +10,7 @@ use compaction_core::{AnyStrategyVec, CompactionStrategy, Event};
 use serde::Serialize;
 use serde_json::error::Category;
 
-use crate::strategies;
+use crate::{Failure, strategies};
 use answer::Answer;
 use input::Input;
 pub(crate) use input::Object;
@@ -56,34 +56,41 @@ struct ErrorLine {
 /// Answers each non-empty line of `input` on `output`, in order; `explain` adds candidates and prose.
 ///
 /// Answers `false` when any line was refused. Output is flushed whenever no further input is waiting, so that another
-/// program can hold a conversation.
+/// program can hold a conversation. `name` stands in errors of reading.
 ///
 /// # Errors
 /// Only those of reading and writing; a line that makes no sense is an answer too.
-pub fn run<R: Read>(input: &mut BufReader<R>, output: &mut impl Write, explain: bool) -> io::Result<bool> {
+pub fn run<R: Read>(
+    input: &mut BufReader<R>,
+    name: &str,
+    output: &mut impl Write,
+    explain: bool,
+) -> Result<bool, Failure> {
     let (mut text, mut line, mut all_good) = (Vec::new(), 0, true);
     loop {
         text.clear();
-        if input.read_until(b'\n', &mut text)? == 0 {
-            output.flush()?;
+        let read = input.read_until(b'\n', &mut text).map_err(Failure::io(name))?;
+        line += 1;
+        if !text.trim_ascii().is_empty() {
+            let answer = decide(&text, explain);
+            all_good &= answer.is_ok();
+            write_line(output, answer, line).map_err(Failure::io("standard output"))?;
+        }
+        if read == 0 || input.buffer().is_empty() {
+            output.flush().map_err(Failure::io("standard output"))?;
+        }
+        if read == 0 {
             return Ok(all_good);
         }
-        line += 1;
-        if text.trim_ascii().is_empty() {
-            continue;
-        }
-        match decide(&text, explain) {
-            Ok(answer) => serde_json::to_writer(&mut *output, &answer)?,
-            Err(error) => {
-                all_good = false;
-                serde_json::to_writer(&mut *output, &ErrorLine { line, error })?;
-            }
-        }
-        output.write_all(b"\n")?;
-        if input.buffer().is_empty() {
-            output.flush()?;
-        }
     }
+}
+
+fn write_line(output: &mut impl Write, answer: Result<Answer, Refusal>, line: u64) -> io::Result<()> {
+    match answer {
+        Ok(answer) => serde_json::to_writer(&mut *output, &answer)?,
+        Err(error) => serde_json::to_writer(&mut *output, &ErrorLine { line, error })?,
+    }
+    output.write_all(b"\n")
 }
 
 /// The decision for one line.

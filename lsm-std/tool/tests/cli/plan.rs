@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::common::{lsm, said};
+
 fn lsm_plan(args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_lsm"))
         .arg("plan")
@@ -236,4 +238,15 @@ fn bad_usage_ends_with_status_2_and_a_missing_file_with_1() {
     assert_eq!(code(&[]), Some(0));
     let nothing = Command::new(env!("CARGO_BIN_EXE_lsm")).output().expect("the tool starts");
     assert_eq!(nothing.status.code(), Some(2));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_names_the_output_and_ends_with_status_1() {
+    let (mut answers, full) = (lsm(), std::fs::File::create("/dev/full").expect("a device that is always full"));
+    let trees = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(trees.path(), r#"{"strategy":{"name":"tiered"}}"#).expect("written");
+    let done = answers.arg("plan").arg(trees.path()).stdout(full).output().expect("the tool starts");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(said(&done).starts_with("lsm: standard output: "), "{}", said(&done));
 }
