@@ -38,6 +38,28 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// `text` with its byte counts, numbers before ` B`, in units: `347019 B` becomes `339 KiB`.
+pub fn with_units(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut words = text.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let rest = words.peek().and_then(|next| next.strip_prefix('B'));
+        let rest = rest.filter(|rest| !rest.starts_with(char::is_alphanumeric));
+        match (word.parse(), rest) {
+            (Ok(number), Some(rest)) => {
+                out += &bytes(number);
+                out += rest;
+                words.next();
+            }
+            _ => out += word,
+        }
+        if words.peek().is_some() {
+            out.push(' ');
+        }
+    }
+    out
+}
+
 /// `1 table`, `3 tables`, `2 batches`.
 pub fn count(number: u64, noun: &str) -> String {
     let ending = match noun {
@@ -60,6 +82,13 @@ pub fn micros(micros: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn byte_counts_in_a_sentence_get_units_and_nothing_else_changes() {
+        let text = "all runs hold 347019 B, over 200 % more than 7 Bytes of 95516 B; 12  B 1024 B";
+        assert_eq!(with_units(text), "all runs hold 339 KiB, over 200 % more than 7 Bytes of 93.3 KiB; 12  B 1.00 KiB");
+        assert_eq!(with_units(""), "");
+    }
 
     #[test]
     fn numbers_keep_about_three_digits_and_get_the_right_unit() {

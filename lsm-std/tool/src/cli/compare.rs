@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }))?;
     } else {
         print(|out| {
-            writeln!(out, "{}: {}\n", source.name(), notes.join(" "))?;
+            writeln!(out, "{}\n- {}\n", source.name(), notes.join("\n- "))?;
             table(&outcomes, &prices, out)
         })?;
     }

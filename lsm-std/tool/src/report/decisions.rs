@@ -6,7 +6,7 @@ use super::Report;
 use super::svg::escape;
 use crate::compare::Outcome;
 use crate::figures::{Job, by_rule};
-use crate::human::{bytes, count, grouped, micros};
+use crate::human::{bytes, count, grouped, micros, with_units};
 use crate::rules::meaning;
 
 /// Jobs listed one by one per strategy; what is beyond is summed up only.
@@ -35,7 +35,7 @@ fn rules(outcome: &Outcome, html: &mut String) {
     for sum in by_rule(&outcome.jobs) {
         let _ = writeln!(
             html,
-            "<tr><td class=\"left\">{}</td><td class=\"left\">{}</td><td>{}</td><td>{}</td><td>{}</td>\
+            "<tr><td class=\"left\">{}</td><td class=\"why\">{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{:.0} %</td><td>{}</td></tr>",
             sum.rule,
             meaning(sum.rule),
@@ -82,6 +82,6 @@ fn row(number: usize, job: &Job, html: &mut String) {
         bytes(job.written_bytes),
         micros(job.micros as f64),
         job.rule,
-        escape(&job.reason)
+        escape(&with_units(&job.reason))
     );
 }

@@ -11,8 +11,11 @@ use crate::human::three_digits;
 const MIB: f64 = 1_048_576.0;
 const SIZE: (f64, f64) = (560.0, 300.0);
 
-/// Title, what the vertical axis shows, and its value.
-type Plot = (&'static str, &'static str, fn(&Sample) -> f64);
+/// Title, what the vertical axis shows, its value, and whether the mean of it is drawn.
+type Plot = (&'static str, &'static str, fn(&Sample) -> f64, bool);
+
+/// A mean is taken over this part of all samples.
+const MEAN_PART: usize = 15;
 
 fn plain(value: f64) -> String {
     if value == value.trunc() { format!("{value:.0}") } else { three_digits(value) }
@@ -26,26 +29,42 @@ fn written_mib(sample: &Sample) -> f64 {
 pub fn over_time(report: &Report, html: &mut String) {
     html.push_str(
         "<h2>Amplification over time</h2>\n<p class=\"hint\">Time runs by what the user wrote, so that all strategies \
-         have done the same work at the same place. Point at a line for its value at the end.</p>\n<div class=\"plots\">\n",
+         have done the same work at the same place. Space and runs swing with every flush and merge: drawn is their mean \
+         over a fifteenth of the time; the swings are in the plots of each strategy. Point at a line for its value at the \
+         end.</p>\n<div class=\"plots\">\n",
     );
     let plots: [Plot; 4] = [
-        ("Write amplification", "table bytes written per user byte (×)", |s| s.counts.write_amp()),
-        ("Read amplification", "runs asked per point read (×)", |s| s.counts.read_amp()),
-        ("Space amplification", "table bytes per live byte (×)", Sample::space_amp),
-        ("Sorted runs in the tree", "runs", |s| s.runs() as f64),
+        ("Write amplification", "table bytes per user byte (×)", |s| s.counts.write_amp(), false),
+        ("Read amplification", "runs asked per point read (×)", |s| s.counts.read_amp(), false),
+        ("Space amplification, mean", "table bytes per live byte (×)", Sample::space_amp, true),
+        ("Sorted runs in the tree, mean", "runs", |s| s.runs() as f64, true),
     ];
-    for (title, y_label, value) in plots {
-        let line = |outcome: &Outcome| Series {
-            name: outcome.strategy.name().to_owned(),
-            colour: colour(outcome.strategy),
-            dashes: dashes(outcome.strategy),
-            points: outcome.samples.iter().map(|sample| (written_mib(sample), value(sample))).collect(),
+    for (title, y_label, value, is_mean) in plots {
+        let line = |outcome: &Outcome| {
+            let points: Vec<_> = outcome.samples.iter().map(|sample| (written_mib(sample), value(sample))).collect();
+            Series {
+                name: outcome.strategy.name().to_owned(),
+                colour: colour(outcome.strategy),
+                dashes: dashes(outcome.strategy),
+                end: value(&outcome.last()),
+                points: if is_mean { means(&points) } else { points },
+            }
         };
         let series = report.outcomes.iter().map(line).collect();
         html.push_str(&chart(title.to_owned(), y_label, series, false).render());
         html.push('\n');
     }
     html.push_str("</div>\n");
+}
+
+/// The mean of the points around each, over a [`MEAN_PART`]th of all; less at the ends.
+fn means(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let half = points.len() / MEAN_PART / 2;
+    let mean = |at: usize| {
+        let around = &points[at.saturating_sub(half)..(at + half + 1).min(points.len())];
+        around.iter().map(|point| point.1).sum::<f64>() / around.len() as f64
+    };
+    points.iter().enumerate().map(|(at, point)| (point.0, mean(at))).collect()
 }
 
 /// Per strategy: bytes by level and runs by level, as stacked areas.
@@ -87,6 +106,7 @@ fn layer(outcome: &Outcome, level: u8, value: fn(u64, u64) -> f64) -> Series {
         colour: level_colour(level),
         dashes: "",
         points: outcome.samples.iter().map(at).collect(),
+        end: at(&outcome.last()).1,
     }
 }
 
@@ -101,5 +121,20 @@ fn chart(title: String, y_label: &str, series: Vec<Series>, stacked: bool) -> Ch
         stacked,
         series,
         size: SIZE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::means;
+
+    #[test]
+    fn a_mean_flattens_swings_and_keeps_a_trend() {
+        let swings: Vec<(f64, f64)> = (0..400).map(|at| (f64::from(at), f64::from(at % 8))).collect();
+        assert!(means(&swings)[20..380].iter().all(|point| (point.1 - 3.5).abs() < 0.5));
+        let rising: Vec<(f64, f64)> = (0..400).map(|at| (f64::from(at), f64::from(at))).collect();
+        assert_eq!(means(&rising)[200], (200.0, 200.0));
+        assert_eq!(means(&[(1.0, 7.0)]), [(1.0, 7.0)]);
+        assert!(means(&[]).is_empty());
     }
 }

@@ -19,6 +19,8 @@ pub struct Series {
     pub dashes: &'static str,
     /// Points by rising x.
     pub points: Vec<(f64, f64)>,
+    /// The value at the end, for the tooltip; the last point may be a mean.
+    pub end: f64,
 }
 
 /// A chart.
@@ -158,24 +160,25 @@ impl Chart {
     }
 
     fn line(&self, svg: &mut String, frame: &Frame, series: &Series, layer: &[(f64, f64, f64)]) {
-        let Some(last) = layer.last() else { return };
         let mut path = String::new();
         for &(x, _, y) in layer {
             let _ = write!(path, "{:.1},{:.1} ", frame.x(x), frame.y(y));
         }
-        let tip = format!("{}: {} at the end", series.name, (self.y_format)(last.2));
         let _ = write!(
             svg,
             "<polyline class=\"line\" stroke=\"{}\" stroke-dasharray=\"{}\" points=\"{}\"><title>{}</title></polyline>",
             series.colour,
             series.dashes,
             path.trim_end(),
-            escape(&tip)
+            self.tip(series)
         );
     }
 
+    fn tip(&self, series: &Series) -> String {
+        escape(&format!("{}: {} at the end", series.name, (self.y_format)(series.end)))
+    }
+
     fn area(&self, svg: &mut String, frame: &Frame, series: &Series, layer: &[(f64, f64, f64)]) {
-        let Some(last) = layer.last() else { return };
         let mut path = String::new();
         for &(x, _, y) in layer {
             let _ = write!(path, "{:.1},{:.1} ", frame.x(x), frame.y(y));
@@ -183,13 +186,12 @@ impl Chart {
         for &(x, y, _) in layer.iter().rev() {
             let _ = write!(path, "{:.1},{:.1} ", frame.x(x), frame.y(y));
         }
-        let tip = format!("{}: {} at the end", series.name, (self.y_format)(last.2 - last.1));
         let _ = write!(
             svg,
             "<polygon class=\"area\" fill=\"{}\" points=\"{}\"><title>{}</title></polygon>",
             series.colour,
             path.trim_end(),
-            escape(&tip)
+            self.tip(series)
         );
     }
 
@@ -279,7 +281,7 @@ mod tests {
     }
 
     fn series(points: Vec<(f64, f64)>) -> Series {
-        Series { name: "n".into(), colour: "#123456", dashes: "", points }
+        Series { name: "n".into(), colour: "#123456", dashes: "", points, end: 7.0 }
     }
 
     #[test]

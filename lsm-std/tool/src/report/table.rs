@@ -135,7 +135,10 @@ fn cost_parts(report: &Report, html: &mut String) {
         }
         html.push_str("</tr>\n");
     }
-    html.push_str("</tbody></table></div>\n");
+    html.push_str(
+        "</tbody></table></div>\n<p class=\"hint\">Bytes are those that passed the file layer. The sums by rule further down \
+         take the size of the inputs for what was read, of which merges read some blocks twice.</p>\n",
+    );
 }
 
 /// Writes what the words of the report mean.
@@ -158,14 +161,14 @@ pub fn glossary(report: &Report, html: &mut String) {
         ),
         (
             "space amplification",
-            "Bytes of table files per byte of live keys and values; the peak is the largest value seen once the tree had at least one run.",
+            "Bytes of table files per byte of live keys and values; the peak is the largest value seen after the first tenth of the writes, when little is alive.",
         ),
         (
             "peak disk",
             "The most bytes that all files of the store held at once: tables (those still being written included), log, manifest.",
         ),
         ("cost per op", cost.as_str()),
-        ("put, get", "Percentiles of the latency of single calls, as the caller sees it."),
+        ("write and point read latency", "Percentiles of the latency of single calls, as the caller sees it."),
         (
             "run",
             "Tables that together form one sorted sequence; a point read looks into each run until it finds the key, a scan merges all of them.",

@@ -26,7 +26,7 @@ fn outcome(strategy: Strategy, write_amp: u64) -> Outcome {
         at_user_bytes: at << 20,
         what: if at.is_multiple_of(9) { "move" } else { "merge" },
         rule: if at.is_multiple_of(3) { "similar_runs" } else { "space_amp" },
-        reason: format!("a < b & {at} \"runs\""),
+        reason: format!("a < b & {at} \"runs\" of 347019 B"),
         tables: 4,
         runs: 4,
         level: Some(1),
@@ -68,7 +68,8 @@ fn the_page_shows_every_strategy_and_needs_no_other_file() {
     for outside in ["http:", "https:", "src=", "href=", "@import", "url("] {
         assert!(!html.contains(outside), "the page refers to something outside by {outside}");
     }
-    assert!(html.contains("a &lt; b &amp; 1 &quot;runs&quot;") && !html.contains("a < b"));
+    assert!(html.contains("a &lt; b &amp; 1 &quot;runs&quot; of") && !html.contains("a < b"));
+    assert!(html.contains("of 339 KiB") && !html.contains("347019"));
     assert!(!html.contains("NaN") && !html.contains(">inf"));
     for tag in ["table", "svg", "div", "details", "tr", "td", "p", "html"] {
         let open = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
