@@ -31,6 +31,7 @@ struct EditSpec {
     place: PlaceSpec,
     log_floor: Option<u8>,
     last_seqno: Option<u64>,
+    has_log: Option<bool>,
     strategy: Option<Vec<u8>>,
 }
 
@@ -85,7 +86,7 @@ fn damaged(edits: &[EditSpec], damage: &Damage) -> Result<()> {
 fn sealed(first: bool, records: &[Vec<u8>]) -> Result<()> {
     let fs = Arc::new(MemFs::new());
     drop(Manifest::create(fs.clone(), Path::new(""), ID, State::default())?);
-    let kind = JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest };
+    let kind = JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest, cuts_damage: false };
     let path = Path::new(NAME);
     let (mut journal, mut tag) = if first {
         (JournalWriter::resume(&*fs, path, ID, &kind, fs.file_len(path)?)?, 1)
@@ -125,6 +126,7 @@ impl EditSpec {
             added: (!tables.is_empty()).then_some(AddRun { place, tables }),
             log_floor: self.log_floor.map(u64::from),
             last_seqno: self.last_seqno,
+            has_log: self.has_log,
             strategy: self.strategy.clone(),
             ..Edit::default()
         }

@@ -53,7 +53,7 @@ fn write(fs: &MemFs, input: &Input) -> Result<usize> {
     let mut wal = WalWriter::create(fs, Path::new(""), ID)?;
     let (synced, rest) = input.batches.split_at(usize::from(input.synced).min(input.batches.len()));
     let group = |from: usize, batches| {
-        let numbered = move |(at, batch): (usize, &'_ Vec<u8>)| ((from + at) as u64, batch.clone());
+        let numbered = move |(at, batch): (usize, &'_ Vec<u8>)| ((from + at) as u64 + 1, batch.clone());
         <[Vec<u8>]>::iter(batches).enumerate().map(numbered).collect::<Vec<_>>()
     };
     let first = group(0, synced);
@@ -73,7 +73,7 @@ fn read(fs: &MemFs, batches: &[Vec<u8>]) -> Result<(usize, Option<Torn>)> {
     for record in reader.by_ref() {
         let record = record?;
         let written = batches.get(count).expect("a batch that was never written");
-        assert_eq!(record.first_seqno, count as u64);
+        assert_eq!(record.first_seqno, count as u64 + 1);
         assert_eq!(record.payload, *written);
         count += 1;
     }

@@ -44,6 +44,7 @@ pub struct Options {
     pub(crate) strategy: Option<AnySettings>,
     pub(crate) sync: SyncPolicy,
     pub(crate) memtable_bytes: u64,
+    pub(crate) log_segment_bytes: u64,
     pub(crate) frozen_memtables_max: usize,
     pub(crate) table_bytes: u64,
     pub(crate) cache_bytes: u64,
@@ -67,6 +68,7 @@ impl Default for Options {
             strategy: None,
             sync: SyncPolicy::Always,
             memtable_bytes: 16 << 20,
+            log_segment_bytes: 4 << 20,
             frozen_memtables_max: 4,
             table_bytes: 64 << 20,
             cache_bytes: 64 << 20,
@@ -110,6 +112,15 @@ impl Options {
     #[must_use]
     pub fn memtable_bytes(mut self, bytes: u64) -> Self {
         self.memtable_bytes = bytes;
+        self
+    }
+
+    /// A memtable that is frozen closes the log segment in use if that has this many bytes; else the next one shares the segment.
+    /// A segment goes when all its memtables are in durable tables, so this bounds the bytes of log that are kept for nothing.
+    /// Small segments cost files and syncs. Default: 4 MiB.
+    #[must_use]
+    pub fn log_segment_bytes(mut self, bytes: u64) -> Self {
+        self.log_segment_bytes = bytes;
         self
     }
 
@@ -234,6 +245,7 @@ impl Options {
             Err(Error::BadOptions { name, value: value.to_string(), why })
         };
         within("memtable_bytes", self.memtable_bytes, 1 << 10, 1 << 40)?;
+        within("log_segment_bytes", self.log_segment_bytes, 0, 1 << 40)?;
         within("frozen_memtables_max", self.frozen_memtables_max as u64, 1, 1 << 10)?;
         within("table_bytes", self.table_bytes, 1 << 10, 1 << 40)?;
         within("open_files_max", self.open_files_max as u64, 1, 1 << 20)?;

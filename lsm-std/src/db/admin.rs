@@ -21,10 +21,10 @@ impl Db {
     /// What keeps them from being written: a full disk, say, or [`Error::ReadOnly`](crate::Error::ReadOnly).
     pub fn flush(&self) -> Result<()> {
         self.engine.health.check()?;
-        self.committer.sink().rotate()?;
-        let newest = self.engine.view.load().frozen.last().map(|memtable| memtable.first_log());
+        self.committer.sink().rotate(true)?;
+        let newest = self.engine.view.load().frozen.last().map(|memtable| memtable.newest_seqno());
         let Some(newest) = newest else { return self.engine.settle() };
-        let left = || self.engine.view.load().frozen.first().is_some_and(|oldest| oldest.first_log() <= newest);
+        let left = || self.engine.view.load().frozen.first().is_some_and(|oldest| oldest.newest_seqno() <= newest);
         self.engine.wait_until(|| !left())?;
         self.engine.settle()
     }

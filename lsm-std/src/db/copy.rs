@@ -57,7 +57,7 @@ impl Db {
         }
         fs.sync_dir(dir)?;
         let id = files.next_id().max(state.next_id);
-        Manifest::create(Arc::clone(fs), dir, id, State { next_id: id + 1, log_floor: id, ..state })?;
+        Manifest::create(Arc::clone(fs), dir, id, State { next_id: id + 1, log_floor: id, has_log: false, ..state })?;
         match dir.parent().filter(|above| !above.as_os_str().is_empty()) {
             Some(above) => fs.sync_dir(above),
             None => Ok(()),
@@ -108,18 +108,21 @@ impl Db {
     fn verify_segment(&self, id: FileId) -> Result<Option<u64>> {
         let files = &self.engine.files;
         let path = files.dir.join(FileName::Log(id).to_string());
-        let reader = match WalReader::open(&*files.fs, &files.dir, id) {
+        let mut reader = match WalReader::open(&*files.fs, &files.dir, id) {
             Err(error) if error.is_not_found() => return Ok(None),
             reader => reader?,
         };
         let mut batches = 0;
-        for record in reader {
+        for record in reader.by_ref() {
             let record = record?;
             let bad = |error: crate::codec::Malformed| error.in_file(&path, record.offset);
             for op in Ops::new(record.payload.clone()).map_err(bad)? {
                 op.map_err(bad)?;
             }
             batches += 1;
+        }
+        if let Some(torn) = reader.torn() {
+            return Err(Error::corrupt(&path, torn.offset, "a damaged record of the log in use"));
         }
         Ok(Some(batches))
     }

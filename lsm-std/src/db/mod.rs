@@ -14,15 +14,17 @@ use crate::commit::Committer;
 use crate::engine::{Engine, LogSink, Workers, recover};
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::sync::{Mutex, Ordering, lock};
+use crate::recovery::Recovery;
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 pub use copy::Verified;
 pub use read::{Range, Snapshot};
 
 /// An open store. Share it between threads by reference or in an `Arc`: every method takes `&self`.
 ///
-/// Dropping it stops its threads and leaves everything on disk as a crash of the process would: nothing that was written is
-/// lost. [`close`](Self::close) does the same and reports errors; it also syncs the log.
+/// Dropping it closes it, as far as that can be done; [`close`](Self::close) also reports errors. A store that was closed has
+/// everything in its tables and its manifest, and no log. Dropped by a panic, it is left as a crash of the process would leave
+/// it: nothing that was written is lost, and the log is read when it is opened again.
 ///
 /// ```
 /// # fn main() -> Result<(), lsm_std::Error> {
@@ -43,6 +45,7 @@ pub struct Db {
     workers: Mutex<Workers>,
     committer: Arc<Committer<Bytes, LogSink>>,
     engine: Arc<Engine>,
+    closed: AtomicBool,
 }
 
 impl Db {
@@ -58,7 +61,7 @@ impl Db {
         let (engine, wal) = recover(options, dir)?;
         let committer = Arc::new(Committer::new(LogSink::new(Arc::clone(&engine), wal)));
         let workers = Mutex::new(Workers::start(&engine, &committer)?);
-        Ok(Self { workers, committer, engine })
+        Ok(Self { workers, committer, engine, closed: AtomicBool::new(false) })
     }
 
     /// Sets `key` to `value`.
@@ -109,16 +112,40 @@ impl Db {
         Ok(())
     }
 
-    /// Closes the store: stops its threads, makes log and tables durable, saves what the strategy has learned.
+    /// Closes the store: stops its threads, flushes what is in memory, makes all of it durable, saves what the strategy has
+    /// learned. Then everything is in tables and manifest, and there is no log. Merges that run are given up.
+    ///
+    /// Costs as much as a flush; next to nothing if nothing was written since the store was last closed.
     ///
     /// The directory stays locked until the last [`Snapshot`] and [`Range`] are gone too.
     ///
     /// # Errors
     /// What failed; the store is closed all the same.
     pub fn close(self) -> Result<()> {
+        self.shut()
+    }
+
+    fn shut(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
         lock(&self.workers).stop();
-        self.engine.sync_log(&self.committer)?;
-        self.engine.settle()?;
-        self.engine.save_learned()
+        self.engine.close(&self.committer)
+    }
+
+    /// What opening the store has found: how much of it was in the log, and what had to be cut off.
+    pub fn recovery(&self) -> &Recovery {
+        &self.engine.recovery
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        if let Err(error) = self.shut() {
+            tracing::warn!(%error, "the store was not closed cleanly");
+        }
     }
 }

@@ -16,7 +16,10 @@ impl Engine {
     /// What the file layer says.
     pub(super) fn load_learned(&self, tree: &mut Tree) -> Result<()> {
         match read_small(&*self.files.fs, &self.files.dir, FileName::Strategy, Purpose::Other) {
-            Ok(Some(bytes)) => strategy::load(&mut tree.strategy, &bytes),
+            Ok(Some(bytes)) => {
+                strategy::load(&mut tree.strategy, &bytes);
+                *lock(&self.saving) = Some(bytes);
+            }
             Ok(None) => {}
             Err(error @ Error::Corrupt { .. }) => {
                 tracing::warn!(%error, "what the strategy had learned is damaged, it starts anew");
@@ -26,16 +29,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Saves what the strategy has learned. Two syncs; nothing for a strategy that learns nothing.
+    /// Saves what the strategy has learned. Two syncs; nothing if there is nothing new.
     ///
     /// # Errors
     /// What the file layer says. What was saved before is still there.
     pub(crate) fn save_learned(&self) -> Result<()> {
-        let _turn = lock(&self.saving);
+        let mut saved = lock(&self.saving);
         let learned = strategy::save(&self.tree().strategy);
         match learned {
-            Some(bytes) => replace_small(&*self.files.fs, &self.files.dir, FileName::Strategy, &bytes, Purpose::Other),
-            None => Ok(()),
+            Some(bytes) if saved.as_ref() != Some(&bytes) => {
+                replace_small(&*self.files.fs, &self.files.dir, FileName::Strategy, &bytes, Purpose::Other)?;
+                *saved = Some(bytes);
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -18,40 +18,72 @@ use crate::wal::WalWriter;
 #[derive(Debug)]
 pub(crate) struct LogSink {
     engine: Arc<Engine>,
-    wal: WalWriter,
+    /// The segment in use. None before the first write to a store that has no log.
+    wal: Option<WalWriter>,
     active: Arc<Memtable>,
     next_seqno: SeqNo,
     /// Full segments that no sync has reached yet.
     retired: Vec<WalWriter>,
-    /// The names of new segments may be lost in a power cut.
-    names_unsynced: bool,
 }
 
 impl LogSink {
     /// A sink that appends to `wal` and to the engine's active memtable.
-    pub(crate) fn new(engine: Arc<Engine>, wal: WalWriter) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, wal: Option<WalWriter>) -> Self {
         let active = Arc::clone(&engine.view.load().active);
         let next_seqno = engine.visible.load(Ordering::Acquire) + 1;
-        Self { engine, wal, active, next_seqno, retired: Vec::new(), names_unsynced: true }
+        Self { engine, wal, active, next_seqno, retired: Vec::new() }
     }
 
-    /// Freezes the active memtable, if it holds anything, and starts a new one with a segment of its own.
-    pub(crate) fn rotate(&mut self) -> Result<()> {
+    /// Freezes the active memtable, if it holds anything, and starts a new one; in a new segment if the one in use is full, or
+    /// if `fresh_segment`.
+    pub(crate) fn rotate(&mut self, fresh_segment: bool) -> Result<()> {
         if self.active.is_empty() {
             return Ok(());
         }
-        let fail = |error| self.engine.health.fail(error);
-        let wal = new_segment(&self.engine, self.engine.options.sync).map_err(fail)?;
-        let fresh = Arc::new(Memtable::new(wal.id()));
-        let old = std::mem::replace(&mut self.wal, wal);
-        self.names_unsynced = true;
-        if self.engine.options.sync != SyncPolicy::Always {
-            let needed = lock(&self.engine.logs).clone();
-            self.retired.retain(|segment| needed.contains(&segment.id()));
-            self.retired.push(old);
+        let full = |wal: &WalWriter| wal.len() >= self.engine.options.log_segment_bytes;
+        if fresh_segment || self.wal.as_ref().is_none_or(full) {
+            self.next_segment().map_err(|error| self.engine.health.fail(error))?;
         }
-        self.active = Arc::clone(&fresh);
-        self.engine.freeze(fresh);
+        self.freeze();
+        Ok(())
+    }
+
+    /// Freezes the active memtable, if it holds anything, within the segment in use.
+    pub(super) fn freeze(&mut self) {
+        if !self.active.is_empty() {
+            self.active = Arc::new(Memtable::new(self.wal.as_ref().map_or(0, WalWriter::id)));
+            self.engine.freeze(Arc::clone(&self.active));
+        }
+    }
+
+    /// Makes a new segment, seals the one in use, and goes on in the new one.
+    fn next_segment(&mut self) -> Result<()> {
+        let fresh = new_segment(&self.engine)?;
+        let files = &self.engine.files;
+        files.fs.sync_dir(&files.dir)?;
+        let always = self.engine.options.sync == SyncPolicy::Always;
+        let Some(mut old) = self.wal.take() else {
+            self.wal = Some(fresh);
+            return Ok(());
+        };
+        old.seal(fresh.id())?;
+        self.wal = Some(fresh);
+        if always {
+            return old.sync();
+        }
+        let needed = lock(&self.engine.logs).clone();
+        self.retired.retain(|segment| needed.contains(&segment.id()));
+        self.retired.push(old);
+        Ok(())
+    }
+
+    /// Starts the log of a store that has none: the manifest names its first segment before anything is written to it.
+    fn begin(&mut self) -> Result<()> {
+        let wal = new_segment(&self.engine)?;
+        self.engine.name_log(wal.id())?;
+        self.active = Arc::new(Memtable::new(wal.id()));
+        self.engine.replace_active(Arc::clone(&self.active));
+        self.wal = Some(wal);
         Ok(())
     }
 
@@ -61,15 +93,15 @@ impl LogSink {
         self.retired.drain(..).filter(|segment| needed.contains(&segment.id())).collect()
     }
 
-    /// Syncs the segment in use, and the names of all.
+    /// Syncs the segment in use, after those that became full since the last look.
     fn sync(&mut self) -> Result<()> {
-        if self.wal.needs_sync() {
-            self.wal.sync()?;
+        for mut segment in self.take_retired() {
+            segment.sync()?;
         }
-        if std::mem::take(&mut self.names_unsynced) {
-            self.engine.files.fs.sync_dir(&self.engine.files.dir)?;
+        match &mut self.wal {
+            Some(wal) if wal.needs_sync() => wal.sync(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn append(&mut self, group: Vec<Bytes>) -> Result<()> {
@@ -83,9 +115,13 @@ impl LogSink {
             seqno += u64::from(ops.left());
             batches.push(ops);
         }
-        self.wal.append_group(records)?;
+        if self.wal.is_none() {
+            self.begin()?;
+        }
+        let wal = self.wal.as_mut().ok_or_else(|| Error::law("a write before the log has begun"))?;
+        wal.append_group(records)?;
         if self.engine.options.sync == SyncPolicy::Always {
-            self.wal.sync()?;
+            wal.sync()?;
         }
         for op in batches.into_iter().flatten() {
             self.active.insert(op.map_err(law)?, self.next_seqno);
@@ -103,7 +139,7 @@ impl Sink<Bytes> for LogSink {
         self.engine.health.check()?;
         let options = &self.engine.options;
         if self.active.bytes() >= options.memtable_bytes && self.engine.frozen() < options.frozen_memtables_max {
-            self.rotate()?;
+            self.rotate(false)?;
         }
         for _ in &group {
             self.engine.clock.batch_written();
@@ -129,14 +165,14 @@ impl Engine {
     }
 }
 
-/// A new log segment, durable by name if the policy needs that.
-pub(super) fn new_segment(engine: &Engine, policy: SyncPolicy) -> Result<WalWriter> {
+/// A new log segment. Its name is not durable yet.
+fn new_segment(engine: &Engine) -> Result<WalWriter> {
     let files = &engine.files;
     let mut wal = WalWriter::create(&*files.fs, &files.dir, files.new_id())?;
     lock(&engine.logs).insert(wal.id());
-    if policy == SyncPolicy::Always {
+    if engine.options.sync == SyncPolicy::Always {
+        // From its first record on it can say that all segments before it are synced.
         wal.sync()?;
-        files.fs.sync_dir(&files.dir)?;
     }
     Ok(wal)
 }

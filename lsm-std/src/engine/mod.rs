@@ -3,6 +3,7 @@
 //! Two locks, taken in this order: `tree` (the shape, the strategy, the manifest; held over a manifest sync) and `memory` (the
 //! list of memtables and the swap of the view; held briefly). Writers never take `tree`, readers take neither.
 
+mod close;
 mod flush;
 mod health;
 mod learned;
@@ -11,6 +12,7 @@ mod merge;
 mod output;
 mod range;
 mod recover;
+mod replay;
 mod settle;
 mod tree;
 mod worker;
@@ -27,6 +29,7 @@ use crate::fs::{CountingFs, FileLock};
 use crate::heat::Heat;
 use crate::memtable::Memtable;
 use crate::options::Options;
+use crate::recovery::Recovery;
 use crate::snapshot::OpenSnapshots;
 use crate::stats::Counters;
 use crate::sync::{AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, Ordering, lock};
@@ -66,11 +69,13 @@ pub(crate) struct Engine {
     inline: Mutex<()>,
     /// Held while the log is synced in the background or on demand.
     syncing: Mutex<()>,
-    /// Held while what the strategy has learned is written.
-    saving: Mutex<()>,
+    /// What the strategy has learned, as last written. Held while it is written.
+    saving: Mutex<Option<Vec<u8>>>,
     /// Merge debt in bytes and running merges, for backpressure.
     debt_bytes: AtomicU64,
     merging: AtomicU64,
+    /// What opening the store has found.
+    pub(crate) recovery: Recovery,
     _lock: Box<dyn FileLock>,
 }
 
@@ -120,6 +125,14 @@ impl Engine {
         self.view.store(Arc::new(view));
         drop(memory);
         self.bell.ring();
+    }
+
+    /// Puts `fresh` in the place of the active memtable, which must be empty.
+    fn replace_active(&self, fresh: Arc<Memtable>) {
+        let _memory = lock(&self.memory);
+        let old = self.view.load_full();
+        debug_assert!(old.active.is_empty(), "writes would be lost");
+        self.view.store(Arc::new(View { active: fresh, ..(*old).clone() }));
     }
 
     /// Shows readers other runs; takes the oldest frozen memtable out if these runs hold what it held.

@@ -7,24 +7,24 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use compaction_core::{CompactionStrategy, Event};
 
-use crate::batch::Ops;
 use crate::cache::Cache;
 use crate::clock::Entropy;
-use crate::engine::log::new_segment;
+use crate::engine::replay::{Replayed, replay};
 use crate::engine::{Engine, Flush, Frozen, Memory, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{CountingFs, FileLock, FileName, Fs};
 use crate::manifest::{Edit, Manifest, State};
 use crate::memtable::Memtable;
-use crate::options::{Options, SyncPolicy};
+use crate::options::Options;
+use crate::recovery::Cut;
 use crate::strategy;
 use crate::sync::{AtomicU64, Mutex, Ordering};
-use crate::types::{FileId, SeqNo};
+use crate::types::FileId;
 use crate::view::{Files, View};
-use crate::wal::{WalReader, WalWriter};
+use crate::wal::WalWriter;
 
-/// Opens the store in `dir`, or makes one. Answers with the engine and the log segment for new writes.
-pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalWriter)> {
+/// Opens the store in `dir`, or makes one. Answers with the engine and the log segment for new writes, if there is a log.
+pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Option<WalWriter>)> {
     let counting = Arc::new(CountingFs::new(Arc::clone(&options.fs)));
     let fs: Arc<dyn Fs> = counting.clone();
     let lock = take_lock(&*fs, dir)?;
@@ -39,12 +39,17 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalW
         Some(settings) => settings,
         None => strategy::decode(&manifest.state().strategy, dir)?,
     };
-    let replayed = Replay::new(&files, &options, &manifest).run(&listing.logs)?;
+    let mut replayed = replay(&files, options.memtable_bytes, manifest.state(), &listing.logs)?;
+    if let Some(torn) = manifest.torn() {
+        let path = dir.join(FileName::Manifest(manifest.id()).to_string());
+        let (offset, bytes, records) = (torn.offset, torn.bytes_lost, torn.records_lost);
+        replayed.recovery.cuts.push(Cut { path, offset, bytes, records });
+    }
     let entropy = options.seed.map_or_else(Entropy::random, Entropy::seeded);
     let tree = Tree::load(&files, manifest, &settings, entropy)?;
     listing.clean(&files);
 
-    let active = Arc::new(Memtable::new(FileId::MAX));
+    let active = Arc::new(Memtable::new(0));
     let view = View { active, frozen: Vec::new(), runs: tree.shown() };
     let engine = Engine {
         clock: options.make_clock(),
@@ -68,10 +73,10 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, WalW
         manual: Default::default(),
         saving: Default::default(),
         syncing: Default::default(),
+        recovery: std::mem::take(&mut replayed.recovery),
         _lock: lock,
     };
-    let wal = new_segment(&engine, engine.options.sync)?;
-    engine.adopt(replayed, &wal);
+    let wal = engine.adopt(replayed);
     engine.start_strategy(&strategy::encode(&settings)?)?;
     Ok((Arc::new(engine), wal))
 }
@@ -158,126 +163,20 @@ impl Listing {
     }
 }
 
-/// The log, read back into memtables.
-struct Replay<'a> {
-    files: &'a Files,
-    options: &'a Options,
-    memtables: Vec<Arc<Memtable>>,
-    /// Segments that hold a batch.
-    logs: BTreeSet<FileId>,
-    last_seqno: SeqNo,
-}
-
-/// What the log held.
-struct Replayed {
-    /// Oldest first.
-    memtables: Vec<Arc<Memtable>>,
-    logs: BTreeSet<FileId>,
-    last_seqno: SeqNo,
-}
-
-impl<'a> Replay<'a> {
-    fn new(files: &'a Files, options: &'a Options, manifest: &Manifest) -> Self {
-        let last_seqno = manifest.state().last_seqno;
-        Self { files, options, memtables: Vec::new(), logs: BTreeSet::new(), last_seqno }
-    }
-
-    /// Reads the segments in order. Segments without a batch are removed.
-    fn run(mut self, logs: &[FileId]) -> Result<Replayed> {
-        let mut rest = logs.iter().copied();
-        for id in rest.by_ref() {
-            match self.segment(id)? {
-                Segment::Held => {
-                    self.logs.insert(id);
-                }
-                Segment::Empty => self.files.remove(FileName::Log(id)),
-                Segment::AfterGap => {
-                    self.files.remove(FileName::Log(id));
-                    break;
-                }
-            }
-        }
-        for id in rest {
-            self.files.remove(FileName::Log(id));
-        }
-        self.files.fs.sync_dir(&self.files.dir)?;
-        Ok(Replayed { memtables: self.memtables, logs: self.logs, last_seqno: self.last_seqno })
-    }
-
-    fn segment(&mut self, id: FileId) -> Result<Segment> {
-        let path = self.files.dir.join(FileName::Log(id).to_string());
-        let mut reader = WalReader::open(&*self.files.fs, &self.files.dir, id)?;
-        let mut segment = Segment::Empty;
-        for record in reader.by_ref() {
-            let record = record?;
-            let bad = |error: crate::codec::Malformed| error.in_file(&path, record.offset);
-            let ops = Ops::new(record.payload.clone()).map_err(bad)?;
-            let last = record.first_seqno.saturating_add(u64::from(ops.left())).saturating_sub(1);
-            if last > self.last_seqno && record.first_seqno != self.last_seqno + 1 {
-                // Segments before this one were never synced and a power cut took their end. What is left is a prefix.
-                if segment == Segment::Empty && self.options.sync != SyncPolicy::Always {
-                    tracing::warn!(
-                        segment = id,
-                        first_seqno = record.first_seqno,
-                        last_seqno = self.last_seqno,
-                        "a power cut took the end of an unsynced log segment; the segments after it are dropped"
-                    );
-                    return Ok(Segment::AfterGap);
-                }
-                let what =
-                    format!("batch {} follows batch {}: writes are missing", record.first_seqno, self.last_seqno);
-                return Err(Error::corrupt(&path, record.offset, what));
-            }
-            segment = Segment::Held;
-            if last <= self.last_seqno {
-                continue;
-            }
-            let memtable = self.memtable(id);
-            for (op, seqno) in ops.zip(record.first_seqno..) {
-                memtable.insert(op.map_err(bad)?, seqno);
-            }
-            self.last_seqno = last;
-        }
-        if let Some(torn) = reader.torn() {
-            tracing::warn!(path = %path.display(), offset = torn.offset, bytes = torn.bytes_lost, "torn end of the log dropped");
-        }
-        Ok(segment)
-    }
-
-    /// The memtable that takes the batches of segment `id`: a new one once the last is full.
-    fn memtable(&mut self, id: FileId) -> Arc<Memtable> {
-        let full = |last: &Arc<Memtable>| last.bytes() >= self.options.memtable_bytes;
-        match self.memtables.last() {
-            Some(last) if !full(last) => Arc::clone(last),
-            _ => {
-                let fresh = Arc::new(Memtable::new(id));
-                self.memtables.push(Arc::clone(&fresh));
-                fresh
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Segment {
-    Held,
-    Empty,
-    AfterGap,
-}
-
 impl Engine {
     /// Takes over what the log held: full memtables wait for their flush, the last goes on as the active one.
-    fn adopt(&self, replayed: Replayed, wal: &WalWriter) {
+    fn adopt(&self, replayed: Replayed) -> Option<WalWriter> {
         let mut frozen = replayed.memtables;
         let active = match frozen.pop_if(|last| last.bytes() < self.options.memtable_bytes) {
             Some(last) => last,
-            None => Arc::new(Memtable::new(wal.id())),
+            None => Arc::new(Memtable::new(replayed.wal.as_ref().map_or(0, WalWriter::id))),
         };
         let waiting = |memtable: &Arc<Memtable>| Frozen { memtable: Arc::clone(memtable), flush: Flush::Waiting };
         *crate::sync::lock(&self.memory) = Memory { frozen: frozen.iter().map(waiting).collect() };
         let runs = self.view.load().runs.clone();
         self.view.store(Arc::new(View { active, frozen, runs }));
         self.visible.store(replayed.last_seqno, Ordering::Release);
+        replayed.wal
     }
 
     /// Notes the strategy's settings in the manifest if they are new, and shows the strategy its tree.

@@ -12,6 +12,7 @@ use crate::engine::output::NewTable;
 use crate::engine::{Engine, Tree};
 use crate::error::Result;
 use crate::fs::{FileName, WriteFile};
+use crate::manifest::Edit;
 use crate::sync::{MutexGuard, lock};
 use crate::types::FileId;
 use crate::view::TableHandle;
@@ -90,6 +91,31 @@ impl Engine {
         }
         self.remove_logs(tree.unsettled.log_floor);
         Ok(())
+    }
+
+    /// Notes durably that the log begins with segment `id`; makes the names of all files durable too.
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    pub(super) fn name_log(&self, id: FileId) -> Result<()> {
+        let mut tree = self.tree();
+        tree.stage(self, Edit { log_floor: Some(id), has_log: Some(true), ..Edit::default() })?;
+        tree.unsettled.log_floor = id;
+        self.settle_tree(&mut tree)
+    }
+
+    /// Notes durably that there is no log any more, if there was one, and removes it. Everything must be in tables.
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    pub(super) fn end_log(&self) -> Result<()> {
+        let mut tree = self.tree();
+        if tree.manifest_state().has_log {
+            let floor = self.files.next_id();
+            tree.stage(self, Edit { log_floor: Some(floor), has_log: Some(false), ..Edit::default() })?;
+            tree.unsettled.log_floor = floor;
+        }
+        self.settle_tree(&mut tree)
     }
 
     /// Removes the log segments below `floor`.

@@ -28,8 +28,12 @@ pub struct JournalRecord {
 pub struct Torn {
     /// Where the last whole record ends.
     pub offset: u64,
-    /// Bytes behind it, which hold no record.
+    /// Bytes behind it, to be cut off.
     pub bytes_lost: u64,
+    /// Whole records among those bytes.
+    pub records_lost: u64,
+    /// Whether it looks like the work of a power cut: the file ends too early, or a sector reads as zeros.
+    pub is_cut: bool,
 }
 
 /// The records of a journal, in order. Ends after the last whole one, or after the first error.
@@ -43,22 +47,14 @@ pub struct JournalReader {
     at: usize,
     done: bool,
     torn: Option<Torn>,
+    cuts_damage: bool,
 }
 
 impl JournalReader {
     /// Reads the file. [`Error::Corrupt`] if its header is damaged though records follow.
     pub fn open(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
-        let file = fs.open(path, kind.purpose)?;
-        let len = usize::try_from(file.len()).unwrap_or(usize::MAX);
-        let mut bytes = Vec::new();
-        let room = bytes.try_reserve_exact(len);
-        room.map_err(|e| Error::io("read", path, std::io::Error::other(e)))?;
-        bytes.resize(len, 0);
-        file.read_at(&mut bytes, 0)?;
-        let whole = header_is_whole(kind, path, id, &bytes)?;
-        let bytes = Bytes::from(bytes);
-        let mut reader = Self { path: path.into(), id, bytes, at: 0, done: false, torn: None };
-        if whole {
+        let mut reader = Self::load(fs, path, id, kind)?;
+        if header_is_whole(kind, path, id, &reader.bytes)? {
             reader.at = HEADER_BYTES;
         } else {
             reader.done = true;
@@ -69,9 +65,38 @@ impl JournalReader {
         Ok(reader)
     }
 
+    /// How many whole records there are, damage or not; up to where the last of them knew the file to be synced; and the bytes of the file.
+    pub fn survey(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<(u64, u64, u64)> {
+        let reader = Self::load(fs, path, id, kind)?;
+        let behind = reader.behind(0);
+        Ok((behind.records, behind.synced, reader.len()))
+    }
+
+    fn load(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
+        let file = fs.open(path, kind.purpose)?;
+        let len = usize::try_from(file.len()).unwrap_or(usize::MAX);
+        let mut bytes = Vec::new();
+        let room = bytes.try_reserve_exact(len);
+        room.map_err(|e| Error::io("read", path, std::io::Error::other(e)))?;
+        bytes.resize(len, 0);
+        file.read_at(&mut bytes, 0)?;
+        let (path, bytes) = (path.into(), Bytes::from(bytes));
+        Ok(Self { path, id, bytes, at: 0, done: false, torn: None, cuts_damage: kind.cuts_damage })
+    }
+
     /// What was lost at the end, if the end is torn. Known once the iterator has ended.
     pub fn torn(&self) -> Option<Torn> {
         self.torn
+    }
+
+    /// Bytes in the file.
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// True if the file is empty.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Where the records read so far end.
@@ -87,37 +112,48 @@ impl JournalReader {
         (crc32fast::hash(payload) == head.payload_crc).then(|| (head, self.bytes.slice_ref(payload)))
     }
 
-    /// The first valid record at `from` or later: where it starts, where it ends, what it knew to be synced.
-    fn next_valid(&self, mut from: usize) -> Option<(usize, usize, u64)> {
-        loop {
-            let rest = self.bytes.get(from..)?;
-            from += rest.windows(MARK.len()).position(|four| four == MARK)?;
+    /// What follows at `from` or later: every header that is whole, with or without its payload.
+    fn behind(&self, mut from: usize) -> Behind {
+        let mut behind = Behind::default();
+        while let Some(rest) = self.bytes.get(from..) {
+            let Some(skip) = rest.windows(MARK.len()).position(|four| four == MARK) else { break };
+            from += skip;
             if let Some((head, payload)) = self.record(from) {
-                return Some((from, from + RECORD_HEADER_BYTES + payload.len(), head.synced));
+                behind.first.get_or_insert(from);
+                behind.records += 1;
+                behind.synced = behind.synced.max(head.synced);
+                from += RECORD_HEADER_BYTES + payload.len();
+                continue;
+            }
+            if let Some(head) = RecordHeader::decode(self.id, from as u64, &self.bytes[from..]) {
+                behind.synced = behind.synced.max(head.synced);
             }
             from += 1;
         }
+        behind
     }
 
     /// Judges the bytes at `self.at`, which are no record.
     ///
-    /// A power cut explains them if the file ends before they do, or if a sector of them reads as zeros that no later record knows to have been
-    /// synced: devices write in any order. All else is damage.
+    /// A power cut explains them if the file ends before they do, or if a sector of them reads as zeros: devices write in any order.
     fn tail(&self, what: &'static str) -> Result<Torn> {
         let (at, len) = (self.at, self.bytes.len());
-        let next = self.next_valid(at + 1);
-        let torn = match next {
+        let behind = self.behind(at + 1);
+        let is_cut = match behind.first {
             None => self.is_cut_short() || self.has_lost_sector(len),
-            Some((start, ..)) => self.has_lost_sector(start) && !self.is_known_synced(next),
+            Some(start) => self.has_lost_sector(start),
         };
-        if torn {
-            return Ok(Torn { offset: at as u64, bytes_lost: (len - at) as u64 });
+        let is_known = behind.synced > at as u64;
+        if !is_known && (is_cut || (self.cuts_damage && behind.first.is_none())) {
+            let bytes_lost = (len - at) as u64;
+            return Ok(Torn { offset: at as u64, bytes_lost, records_lost: behind.records, is_cut });
         }
-        let behind = match next {
+        let follows = match behind.first {
+            None if is_known => "it is known to have been synced".into(),
             None => "no record follows".into(),
-            Some((start, ..)) => format!("a whole record follows at byte {start}"),
+            Some(start) => format!("a whole record follows at byte {start}"),
         };
-        Err(Error::corrupt(&self.path, at as u64, format!("{what}, {behind}")))
+        Err(Error::corrupt(&self.path, at as u64, format!("{what}, {follows}")))
     }
 
     /// True if the file ends within the header of the file or the record at `self.at`, or within its payload.
@@ -137,17 +173,17 @@ impl JournalReader {
         let pieces = self.bytes[split..end].chunks(SECTOR_BYTES).chain([first]);
         pieces.into_iter().any(|piece| !piece.is_empty() && piece.iter().all(|&byte| byte == 0))
     }
+}
 
-    /// True if `record`, or a valid one behind it, knew that the bytes at `self.at` had been synced.
-    fn is_known_synced(&self, mut record: Option<(usize, usize, u64)>) -> bool {
-        while let Some((_, end, synced)) = record {
-            if synced > self.at as u64 {
-                return true;
-            }
-            record = self.next_valid(end);
-        }
-        false
-    }
+/// What lies behind damage.
+#[derive(Debug, Default)]
+struct Behind {
+    /// Where the first whole record starts.
+    first: Option<usize>,
+    /// Whole records.
+    records: u64,
+    /// The most that any header says was synced.
+    synced: u64,
 }
 
 impl Iterator for JournalReader {

@@ -6,18 +6,27 @@ use proptest::prelude::*;
 use super::*;
 use crate::fs::{Fs, MemFs};
 
-const KIND: JournalKind = JournalKind { magic: *b"journal\n", version: 3, purpose: Purpose::Other };
+const KIND: JournalKind = JournalKind { magic: *b"journal\n", version: 3, purpose: Purpose::Other, cuts_damage: false };
 const PATH: &str = "j";
 
 fn writer(fs: &MemFs) -> JournalWriter {
     JournalWriter::create(fs, Path::new(PATH), 9, &KIND).unwrap()
 }
 
+/// The work of a power cut: what lies from `end` to `len` is lost.
+fn lost(end: usize, len: usize, records: u64) -> Torn {
+    Torn { offset: end as u64, bytes_lost: (len - end) as u64, records_lost: records, is_cut: true }
+}
+
 /// What a journal of these bytes says.
 fn read(bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
+    read_as(&KIND, bytes)
+}
+
+fn read_as(kind: &JournalKind, bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
     let fs = MemFs::new();
     fs.set_bytes(PATH, bytes.to_vec());
-    let mut reader = JournalReader::open(&fs, Path::new(PATH), 9, &KIND)?;
+    let mut reader = JournalReader::open(&fs, Path::new(PATH), 9, kind)?;
     let payloads = reader.by_ref().map(|r| r.map(|r| r.payload)).collect::<Result<_>>()?;
     Ok((payloads, reader.torn()))
 }
@@ -51,8 +60,7 @@ proptest! {
             prop_assert_eq!(found.len(), whole.unwrap_or(0));
             prop_assert!(found.iter().zip(&payloads).all(|(a, b)| a == b));
             let end = whole.map_or(0, |i| ends[i]);
-            let lost = Torn { offset: end as u64, bytes_lost: (len - end) as u64 };
-            prop_assert_eq!(torn, (len > end).then_some(lost));
+            prop_assert_eq!(torn, (len > end).then_some(lost(end, len, 0)));
         }
     }
 
@@ -66,6 +74,30 @@ proptest! {
             let start = if record == 0 { 0 } else { ends[record - 1] as u64 };
             let found = read(&bad);
             prop_assert!(matches!(found, Err(Error::Corrupt { offset, .. }) if offset == start), "byte {at}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn damage_is_cut_off_where_nothing_whole_lies_behind_and_nothing_says_that_it_was_synced(
+        payloads in payloads(), bit in 0..8u32, sync: bool, tail in prop::collection::vec(any::<u8>(), 0..50),
+    ) {
+        let kind = JournalKind { cuts_damage: true, ..KIND };
+        let (bytes, ends) = journal(&payloads, |_| sync);
+        let last = ends[ends.len() - 2];
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1u8 << bit;
+            bad.extend(&tail);
+            let record = ends.iter().position(|&end| at < end).unwrap();
+            let start = if record == 0 { 0 } else { ends[record - 1] as u64 };
+            match read_as(&kind, &bad) {
+                Err(Error::Corrupt { offset, .. }) => prop_assert!(offset == start && at < last, "byte {at}: {offset}"),
+                Ok((found, Some(torn))) => {
+                    prop_assert!(at >= last && torn.offset == start && torn.records_lost == 0, "byte {at}: {torn:?}");
+                    prop_assert_eq!(found.len(), payloads.len() - 1);
+                }
+                other => prop_assert!(false, "byte {at}: {other:?}"),
+            }
         }
     }
 
@@ -113,7 +145,7 @@ fn with_a_lost_sector(sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
 #[test]
 fn a_sector_that_was_never_synced_may_be_lost_though_later_ones_were_written() {
     let (bytes, ends) = with_a_lost_sector(|i| i == 0);
-    let torn = Torn { offset: ends[1] as u64, bytes_lost: (bytes.len() - ends[1]) as u64 };
+    let torn = lost(ends[1], bytes.len(), 1);
     assert_eq!(read(&bytes).unwrap(), (vec![Bytes::from(vec![1; 4000])], Some(torn)));
 }
 
@@ -126,13 +158,38 @@ fn a_lost_sector_at_the_end_is_a_torn_tail() {
     bytes[ends[1]..].fill(0);
     assert_eq!(read(&bytes).unwrap().1.unwrap().offset, ends[1] as u64);
     bytes.fill(0);
-    assert_eq!(read(&bytes).unwrap().1, Some(Torn { offset: 0, bytes_lost: bytes.len() as u64 }));
+    assert_eq!(read(&bytes).unwrap().1, Some(lost(0, bytes.len(), 0)));
 }
 
 #[test]
 fn a_lost_sector_that_was_synced_is_damage() {
     let (bytes, ends) = with_a_lost_sector(|i| i == 1);
     assert!(matches!(read(&bytes), Err(Error::Corrupt { offset, .. }) if offset == ends[1] as u64));
+}
+
+#[test]
+fn what_a_header_says_was_synced_is_not_cut_off_though_the_last_payload_is_damaged() {
+    let kind = JournalKind { cuts_damage: true, ..KIND };
+    for sync in [false, true] {
+        let (mut bytes, ends) = journal(&[vec![1; 50], vec![2; 50], vec![3; 50]], |_| sync);
+        bytes[ends[2] - 1] ^= 1;
+        bytes[ends[3] - 1] ^= 1;
+        match read_as(&kind, &bytes) {
+            Ok((found, Some(torn))) => assert!(!sync && found.len() == 1 && !torn.is_cut, "{torn:?}"),
+            Err(Error::Corrupt { offset, .. }) => assert!(sync && offset == ends[1] as u64),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_lost_its_header_gets_it_again() {
+    let fs = MemFs::new();
+    fs.set_bytes(PATH, vec![0; 7]);
+    let mut journal = JournalWriter::resume(&fs, Path::new(PATH), 9, &KIND, 0).unwrap();
+    assert!(journal.is_empty() && journal.synced() == 0);
+    journal.append_group([(7, b"c".as_slice())]).unwrap();
+    assert_eq!(read(&fs.bytes(PATH).unwrap()).unwrap(), (vec![Bytes::from("c")], None));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{JournalKind, RECORD_HEADER_BYTES, RecordHeader, header};
+use super::{HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, header};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, WriteFile};
 use crate::types::FileId;
@@ -28,9 +28,15 @@ impl JournalWriter {
         Ok(Self { file, path: path.into(), id, synced: 0, group: Vec::new() })
     }
 
-    /// Goes on with an existing journal at `len`, where its last whole record ends. What lies behind is cut off, and the cut synced.
+    /// Goes on with an existing journal at `len`, where its last whole record ends. What lies behind is cut off, and what is left synced.
+    ///
+    /// A journal that has lost its own header gets it again, not synced.
     pub fn resume(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, len: u64) -> Result<Self> {
-        let file = fs.append(path, len, kind.purpose)?;
+        let len = if len < HEADER_BYTES as u64 { 0 } else { len };
+        let mut file = fs.append(path, len, kind.purpose)?;
+        if len == 0 {
+            file.append(&header(kind, id))?;
+        }
         Ok(Self { file, path: path.into(), id, synced: len, group: Vec::new() })
     }
 
@@ -71,7 +77,7 @@ impl JournalWriter {
 
     /// True if there is no record.
     pub fn is_empty(&self) -> bool {
-        self.len() <= super::HEADER_BYTES as u64
+        self.len() <= HEADER_BYTES as u64
     }
 
     /// Bytes that are known to survive a power cut.

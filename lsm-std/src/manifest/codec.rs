@@ -16,6 +16,7 @@ const LOG_FLOOR: u8 = 3;
 const NEXT_ID: u8 = 4;
 const LAST_SEQNO: u8 = 5;
 const STRATEGY: u8 = 6;
+const HAS_LOG: u8 = 7;
 
 const NEWEST: u8 = 0;
 const INTO: u8 = 1;
@@ -45,6 +46,7 @@ pub(super) fn encode_snapshot(state: &State) -> Vec<u8> {
     let mut out = vec![SNAPSHOT];
     put_varint(&mut out, state.next_id);
     put_varint(&mut out, state.log_floor);
+    out.push(u8::from(state.has_log));
     put_varint(&mut out, state.last_seqno);
     put_bytes(&mut out, &state.strategy);
     put_varint(&mut out, state.runs.len() as u64);
@@ -59,6 +61,7 @@ fn snapshot(reader: &mut Reader<'_>) -> Result<State, Malformed> {
     let mut state = State {
         next_id: reader.varint()?,
         log_floor: reader.varint()?,
+        has_log: flag(reader)?,
         last_seqno: reader.varint()?,
         strategy: reader.bytes()?.to_vec(),
         runs: Vec::new(),
@@ -97,6 +100,9 @@ pub(super) fn encode_edit(edit: &Edit) -> Vec<u8> {
             out.push(field);
             put_varint(&mut out, value);
         }
+    }
+    if let Some(has_log) = edit.has_log {
+        out.extend([HAS_LOG, u8::from(has_log)]);
     }
     if let Some(strategy) = &edit.strategy {
         out.push(STRATEGY);
@@ -156,11 +162,20 @@ fn edit(reader: &mut Reader<'_>) -> Result<Edit, Malformed> {
             LOG_FLOOR => edit.log_floor = Some(reader.varint()?),
             NEXT_ID => edit.next_id = Some(reader.varint()?),
             LAST_SEQNO => edit.last_seqno = Some(reader.varint()?),
+            HAS_LOG => edit.has_log = Some(flag(reader)?),
             STRATEGY => edit.strategy = Some(reader.bytes()?.to_vec()),
             _ => return Err(reader.malformed("an unknown field")),
         }
     }
     Ok(edit)
+}
+
+fn flag(reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(reader.malformed("neither yes nor no")),
+    }
 }
 
 fn place(reader: &mut Reader<'_>) -> Result<Place, Malformed> {

@@ -19,7 +19,8 @@ use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter, T
 use crate::types::FileId;
 use codec::{Group, Record, encode_edit, encode_snapshot};
 
-const KIND: JournalKind = JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest };
+const KIND: JournalKind =
+    JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest, cuts_damage: false };
 
 /// A manifest is not rewritten before it has this many bytes.
 const REWRITE_BYTES_MIN: u64 = 1 << 20;
@@ -82,7 +83,7 @@ impl Manifest {
             return Ok(None);
         };
         let ManifestContent { id, state, torn, end, snapshot_bytes, records } = content;
-        if let Some(Torn { offset, bytes_lost }) = torn {
+        if let Some(Torn { offset, bytes_lost, .. }) = torn {
             tracing::warn!(manifest = id, offset, bytes_lost, "torn end of the manifest cut off");
         }
         let journal = JournalWriter::resume(&*fs, &manifest_path(dir, id), id, &KIND, end)?;

@@ -13,6 +13,9 @@ pub struct State {
     pub next_id: FileId,
     /// Log segments below this number are obsolete: all they hold is in tables.
     pub log_floor: FileId,
+    /// Whether there is a log: then its first segment is that of number `log_floor`, and its file is there. False for a store that was
+    /// closed: all it holds is in tables.
+    pub has_log: bool,
     /// Every sequence number in a table is at most this.
     pub last_seqno: SeqNo,
     /// The strategy's settings, encoded; empty if none were ever stored.
@@ -37,6 +40,8 @@ pub struct Edit {
     pub added: Option<AddRun>,
     /// The new [`State::log_floor`].
     pub log_floor: Option<FileId>,
+    /// The new [`State::has_log`].
+    pub has_log: Option<bool>,
     /// The new [`State::next_id`]; it also rises above every added table by itself.
     pub next_id: Option<FileId>,
     /// The new [`State::last_seqno`]; it also rises to that of every added table by itself.
@@ -83,6 +88,7 @@ pub(super) struct Plan {
     target: Option<Target>,
     next_id: FileId,
     log_floor: FileId,
+    has_log: bool,
     last_seqno: SeqNo,
     strategy: Option<Vec<u8>>,
 }
@@ -155,6 +161,7 @@ impl State {
             target,
             next_id: next_id.max(id_after),
             log_floor: risen("log floor", self.log_floor, edit.log_floor)?,
+            has_log: edit.has_log.unwrap_or(self.has_log),
             last_seqno: last_seqno.max(seqno_after),
             strategy: edit.strategy.clone(),
         })
@@ -176,6 +183,7 @@ impl State {
         }
         self.next_id = plan.next_id;
         self.log_floor = plan.log_floor;
+        self.has_log = plan.has_log;
         self.last_seqno = plan.last_seqno;
         if let Some(strategy) = plan.strategy {
             self.strategy = strategy;

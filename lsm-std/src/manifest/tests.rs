@@ -78,7 +78,7 @@ proptest! {
         for (i, draft) in drafts.iter().enumerate() {
             let mut edit = edit_of(draft, model.next_id);
             if i == 0 {
-                edit = Edit { strategy: strategy.clone(), log_floor: floor, last_seqno: floor, next_id: Some(9), ..Edit::default() };
+                edit = Edit { strategy: strategy.clone(), has_log: Some(floor.is_some()), log_floor: floor, last_seqno: floor, next_id: Some(9), ..Edit::default() };
             }
             prop_assert_eq!(model.apply(&edit).is_ok(), manifest.append(&edit).is_ok());
             if rewrites >> i & 1 == 1 {
@@ -128,7 +128,12 @@ fn a_manifest_cut_at_any_byte_holds_the_edits_before_and_takes_new_ones() {
             continue;
         };
         let mut manifest = open().unwrap().unwrap();
-        let lost = (len > *end).then_some(Torn { offset: *end as u64, bytes_lost: (len - end) as u64 });
+        let lost = (len > *end).then_some(Torn {
+            offset: *end as u64,
+            bytes_lost: (len - end) as u64,
+            records_lost: 0,
+            is_cut: true,
+        });
         assert_eq!((manifest.state(), manifest.torn()), (state, lost), "{len}");
         manifest.append(&flush(50)).unwrap();
         assert_eq!(open().unwrap().unwrap().state(), manifest.state(), "{len}");

@@ -1,21 +1,35 @@
 //! The write-ahead log: what has been written since the last flush.
 //!
-//! One segment for each memtable, `000012.log`; one record for each atomic batch; the format is that of [`crate::journal`]. A segment must be
-//! synced before the next one is made, under every sync policy: then only the last one can be torn, and what survives a power cut is always a
-//! prefix of what was written.
+//! A chain of segments, `000012.log`, each a journal (see [`crate::journal`]) with one record for each atomic batch. When a segment is full, the
+//! next one is made, then its name is made durable, then the full one is sealed: its last record names the next. The manifest names the first
+//! segment, or says that there is no log: so it is in a new store and in one that was closed. Hence every segment is named by something on
+//! disk before it takes a batch, under every sync policy, and **a segment that is missing is an error**, the last one included.
+//!
+//! What a power cut may take is the end of what was not synced: bytes of the segment in use and, unless every write is synced, of full ones that
+//! wait for their sync. Segments are synced in order, and those of an earlier opening before the first write of this one. So a record that
+//! says that some of its own segment was synced also says that all segments before are whole.
+//!
+//! A log breaks off where a record is damaged, or where a segment ends without a seal. Whole batches behind that place, in this segment or in later
+//! ones, make it an error that names file and offset, but for one case: the place looks like the work of a power cut (the file ends too early,
+//! or a sector reads as zeros), and nothing behind it says that it was synced. Then, and if nothing whole lies behind, the log is cut there and
+//! the cut is reported: what is left is a prefix of the batches, whole ones only.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::codec::{Reader, put_u64};
+use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose};
-use crate::journal::{JournalKind, JournalReader, JournalWriter};
+use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter};
 use crate::types::{FileId, SeqNo};
 
 pub use crate::journal::Torn;
 
-const KIND: JournalKind = JournalKind { magic: *b"lsm-log\n", version: 1, purpose: Purpose::Log };
+const KIND: JournalKind = JournalKind { magic: *b"lsm-log\n", version: 1, purpose: Purpose::Log, cuts_damage: true };
+
+/// The tag of a seal; batches have those of their first sequence number, from 1 on.
+const SEAL: u64 = 0;
 
 /// One atomic batch of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +54,19 @@ impl WalWriter {
         Ok(Self { journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND)? })
     }
 
-    /// Hands a group of batches to the operating system, each as its first sequence number and its bytes, with one write.
+    /// Goes on with a segment at `len`, where its last whole batch ends. What lies behind is cut off, and what is left synced.
+    pub fn resume(fs: &dyn Fs, dir: &Path, id: FileId, len: u64) -> Result<Self> {
+        Ok(Self { journal: JournalWriter::resume(fs, &segment_path(dir, id), id, &KIND, len)? })
+    }
+
+    /// Ends the segment: `next`, whose name is durable, goes on where it ends.
+    pub fn seal(&mut self, next: FileId) -> Result<()> {
+        let mut payload = Vec::new();
+        put_u64(&mut payload, next);
+        self.journal.append_group([(SEAL, payload.as_slice())]).map(drop)
+    }
+
+    /// Hands a group of batches to the operating system, each as its first sequence number, from 1 on, and its bytes, with one write.
     ///
     /// Returns the bytes written. [`BatchTooLarge`](crate::Error::BatchTooLarge) before anything is written if one has 4 GiB or more.
     pub fn append_group<'a>(&mut self, batches: impl IntoIterator<Item = (SeqNo, &'a [u8])>) -> Result<u64> {
@@ -79,35 +105,90 @@ impl WalWriter {
 #[derive(Debug)]
 pub struct WalReader {
     journal: JournalReader,
+    path: PathBuf,
+    next: Option<FileId>,
+    done: bool,
 }
 
 impl WalReader {
     /// Reads a segment. A segment of 0 bytes has no batches and is not torn.
     pub fn open(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<Self> {
-        Ok(Self { journal: JournalReader::open(fs, &segment_path(dir, id), id, &KIND)? })
+        let path = segment_path(dir, id);
+        Ok(Self { journal: JournalReader::open(fs, &path, id, &KIND)?, path, next: None, done: false })
     }
 
-    /// What was lost at the end, if the end is torn. Known once the iterator has ended.
+    /// What is to be cut off at the end, if the end is torn. Known once the iterator has ended.
     pub fn torn(&self) -> Option<Torn> {
         self.journal.torn()
     }
+
+    /// The segment that goes on where this one ends, if this one is sealed. Known once the iterator has ended.
+    pub fn next_segment(&self) -> Option<FileId> {
+        self.next
+    }
+
+    /// Where the batches read so far end, in bytes.
+    pub fn end(&self) -> u64 {
+        self.journal.end()
+    }
+
+    /// The whole records of a segment, damage between them or not, and whether one says that some of the segment was synced.
+    pub fn survey(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<Survey> {
+        let (records, synced, bytes) = JournalReader::survey(fs, &segment_path(dir, id), id, &KIND)?;
+        Ok(Survey { records, bytes, is_synced: synced > 0 })
+    }
+
+    fn seal(&self, seal: &JournalRecord) -> Result<FileId> {
+        let mut reader = Reader::new(&seal.payload);
+        let next = reader.u64().map_err(|error| error.in_file(&self.path, seal.offset))?;
+        if self.journal.end() < self.journal.len() {
+            return Err(Error::corrupt(&self.path, self.journal.end(), "bytes behind the seal of a log segment"));
+        }
+        Ok(next)
+    }
+}
+
+/// What lies in a segment that the log does not reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Whole records.
+    pub records: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Whether a record says that some of the segment was synced.
+    pub is_synced: bool,
 }
 
 impl Iterator for WalReader {
     type Item = Result<WalRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let record = self.journal.next()?;
-        Some(record.map(|r| WalRecord { offset: r.offset, first_seqno: r.tag, payload: r.payload }))
+        if self.done {
+            return None;
+        }
+        match self.journal.next()? {
+            Ok(record) if record.tag == SEAL => {
+                self.done = true;
+                match self.seal(&record) {
+                    Ok(next) => {
+                        self.next = Some(next);
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                }
+            }
+            record => Some(record.map(|r| WalRecord { offset: r.offset, first_seqno: r.tag, payload: r.payload })),
+        }
     }
 }
 
-/// Cuts a torn segment at [`Torn::offset`], and syncs the cut.
+/// Cuts a segment at `offset`, where its last whole batch ends, and syncs what is left.
 pub fn cut(fs: &dyn Fs, dir: &Path, id: FileId, offset: u64) -> Result<()> {
     fs.append(&segment_path(dir, id), offset, KIND.purpose).map(drop)
 }
 
-fn segment_path(dir: &Path, id: FileId) -> PathBuf {
+/// Where segment `id` of `dir` lies.
+pub fn segment_path(dir: &Path, id: FileId) -> PathBuf {
     dir.join(FileName::Log(id).to_string())
 }
 
@@ -135,7 +216,10 @@ mod tests {
             (batches, reader.torn())
         };
         let batches = vec![(1, Bytes::from("one")), (4, Bytes::new())];
-        assert_eq!(read(), (batches.clone(), Some(Torn { offset: whole, bytes_lost: 7 })));
+        assert_eq!(
+            read(),
+            (batches.clone(), Some(Torn { offset: whole, bytes_lost: 7, records_lost: 0, is_cut: true }))
+        );
         cut(&fs, dir, 12, whole).unwrap();
         assert_eq!(read(), (batches, None));
     }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use lsm_std::fs::{FileLock, Fs, MemFs, Purpose, ReadFile, WriteFile};
-use lsm_std::{Error, Result, Value};
+use lsm_std::{Db, Error, Result, Value};
 
 /// Says which calls fail: operation and path.
-type Rule = Box<dyn Fn(&str, &str) -> Option<ErrorKind> + Send + Sync>;
+type Rule = Arc<dyn Fn(&str, &str) -> Option<ErrorKind> + Send + Sync>;
 
 /// Files in memory, of which some calls fail.
 #[derive(Clone, Default)]
@@ -20,7 +20,7 @@ pub struct FailFs {
 impl FailFs {
     /// From now on, calls for which `rule` names an error fail with it.
     pub fn fail(&self, rule: impl Fn(&str, &str) -> Option<ErrorKind> + Send + Sync + 'static) {
-        *self.rule.lock().unwrap() = Some(Box::new(rule));
+        *self.rule.lock().unwrap() = Some(Arc::new(rule));
     }
 
     /// From now on, nothing fails.
@@ -28,8 +28,23 @@ impl FailFs {
         *self.rule.lock().unwrap() = None;
     }
 
+    /// Ends the process that has `db` open: from here on nothing it does reaches the files. What it has done so far does.
+    pub fn kill(&self, db: Db) {
+        self.fail(|_, _| Some(ErrorKind::Other));
+        drop(db);
+        self.heal();
+    }
+
+    /// The files of a store whose names end in `suffix`, in order.
+    pub fn files(&self, dir: impl AsRef<Path>, suffix: &str) -> Vec<std::path::PathBuf> {
+        let mut names = self.mem.list(dir.as_ref()).unwrap();
+        names.retain(|name| name.ends_with(suffix));
+        names.sort();
+        names.iter().map(|name| dir.as_ref().join(name)).collect()
+    }
+
     fn call(&self, op: &'static str, path: &Path) -> Result<()> {
-        let rule = self.rule.lock().unwrap();
+        let rule = self.rule.lock().unwrap().clone();
         match rule.as_ref().and_then(|rule| rule(op, &path.to_string_lossy())) {
             None => Ok(()),
             Some(kind) => Err(Error::io(op, path, io::Error::from(kind))),

@@ -1,6 +1,8 @@
 //! The store as a whole, through its public face.
 
+mod closing;
 mod common;
+mod logs;
 mod merges;
 mod model;
 mod power;

@@ -1,9 +1,9 @@
 //! The store against a `BTreeMap`: whatever is done to it, it holds what the map holds.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
-use crate::common::pairs;
+use crate::common::{FailFs, pairs};
 use lsm_std::compaction_core::{AnySettings, BanditSettings, FifoSettings, Full, LeveledSettings, TieredSettings};
 use lsm_std::{Batch, Db, Options, Snapshot, SyncPolicy};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ enum Step {
     Batch(Vec<(u8, Option<u16>)>),
     Flush,
     WaitIdle,
-    /// Close or drop, then open with another strategy.
+    /// Close or kill, then open with another strategy.
     Reopen {
         close: bool,
         strategy: Index,
@@ -89,11 +89,12 @@ fn value(value: u16) -> Vec<u8> {
     value.to_be_bytes().repeat(usize::from(value % 97))
 }
 
-fn open(dir: &Path, strategy: AnySettings, threads: bool) -> Db {
+fn open(fs: &FailFs, strategy: AnySettings, threads: bool) -> Db {
     let options = Options::new().strategy(strategy).memtable_bytes(1500).table_bytes(2000).block_bytes(256);
     let options = options.sync(SyncPolicy::Never).cache_bytes(4096).open_files_max(3);
+    let options = options.log_segment_bytes(4000).fs(Arc::new(fs.clone()));
     let options = if threads { options.workers(2).frozen_memtables_max(2) } else { options.deterministic(7) };
-    options.open(dir).unwrap()
+    options.open("store").unwrap()
 }
 
 fn check_all(db: &Db, model: &Model, snapshots: &[(Snapshot, Model)]) {
@@ -118,8 +119,8 @@ fn check_all(db: &Db, model: &Model, snapshots: &[(Snapshot, Model)]) {
 }
 
 fn run(steps: &[Step], threads: bool) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut db = open(dir.path(), strategies()[0], threads);
+    let fs = FailFs::default();
+    let mut db = open(&fs, strategies()[0], threads);
     let (mut model, mut snapshots) = (Model::new(), Vec::new());
     for step in steps {
         match step {
@@ -154,9 +155,9 @@ fn run(steps: &[Step], threads: bool) {
                 if *close {
                     db.close().unwrap();
                 } else {
-                    drop(db);
+                    fs.kill(db);
                 }
-                db = open(dir.path(), *strategy.get(&strategies()), threads);
+                db = open(&fs, *strategy.get(&strategies()), threads);
                 check_all(&db, &model, &[]);
             }
             Step::Snapshot => snapshots.push((db.snapshot(), model.clone())),

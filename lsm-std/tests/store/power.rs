@@ -264,7 +264,7 @@ fn lives(seed: u64, sync: SyncPolicy, threads: bool) {
     let fs = PowerFs::default();
     let open = || -> Result<Db> {
         let options = Options::new().strategy(strategy(seed)).sync(sync).memtable_bytes(1200).table_bytes(1500);
-        let options = options.frozen_memtables_max(3).fs(Arc::new(fs.clone()));
+        let options = options.frozen_memtables_max(3).log_segment_bytes(seed % 3 * 2500).fs(Arc::new(fs.clone()));
         let options = if threads { options } else { options.deterministic(seed) };
         options.open("store")
     };
@@ -294,6 +294,9 @@ fn lives(seed: u64, sync: SyncPolicy, threads: bool) {
                 if durable {
                     lower = next;
                 }
+            }
+            if random(2) == 0 {
+                fs.disk().calls_left = 0;
             }
             drop(db);
         }

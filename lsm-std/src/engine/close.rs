@@ -1,0 +1,32 @@
+//! Closing a store: everything into tables, so that nothing depends on the log.
+
+use bytes::Bytes;
+
+use crate::commit::Committer;
+use crate::engine::{Engine, LogSink};
+use crate::error::Result;
+
+impl Engine {
+    /// Flushes what is in memory, makes all of it durable and notes that there is no log any more. The threads must have stopped.
+    ///
+    /// Costs nothing if the store has no log: nothing was written since it was last closed.
+    ///
+    /// # Errors
+    /// What keeps it from being done. The log is kept then, and synced if that can be done.
+    pub(crate) fn close(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
+        self.health.check()?;
+        let emptied = self.empty_log(committer);
+        let kept = match &emptied {
+            Ok(()) => Ok(()),
+            Err(_) => self.sync_log(committer).and_then(|()| self.settle()),
+        };
+        let learned = self.save_learned();
+        emptied.and(kept).and(learned)
+    }
+
+    fn empty_log(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
+        committer.sink().freeze();
+        while self.flush_one()? {}
+        self.end_log()
+    }
+}
