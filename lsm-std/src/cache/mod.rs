@@ -42,6 +42,7 @@ struct Counters {
     filter_asked: AtomicU64,
     filter_denied: AtomicU64,
     files_opened: AtomicU64,
+    scan_runs: AtomicU64,
 }
 
 /// What the cache has been asked so far.
@@ -57,6 +58,8 @@ pub struct CacheStats {
     pub filter_asked: u64,
     /// Questions that a filter answered with "not here".
     pub filter_denied: u64,
+    /// Runs that scans opened: those that they came to before they ended.
+    pub scan_runs: u64,
     /// Files opened to read blocks.
     pub files_opened: u64,
     /// Bytes of blocks now in memory.
@@ -89,6 +92,7 @@ impl Cache {
             point_blocks: counters.point_blocks.load(Relaxed),
             filter_asked: counters.filter_asked.load(Relaxed),
             filter_denied: counters.filter_denied.load(Relaxed),
+            scan_runs: counters.scan_runs.load(Relaxed),
             files_opened: counters.files_opened.load(Relaxed),
             bytes: self.blocks.as_ref().map_or(0, |blocks| blocks.weight()),
             open_files: self.files.len() as u64,
@@ -133,6 +137,10 @@ impl Cache {
     pub(crate) fn count_filter(&self, passed: bool) {
         self.counters.filter_asked.fetch_add(1, Relaxed);
         self.counters.filter_denied.fetch_add(u64::from(!passed), Relaxed);
+    }
+
+    pub(crate) fn count_scan_run(&self) {
+        self.counters.scan_runs.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_point_block(&self) {

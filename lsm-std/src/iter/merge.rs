@@ -1,11 +1,26 @@
 //! Merges sorted sources into one: a binary heap over their heads.
+//!
+//! A source may say from which key on it goes on instead of going on: that is known of a table without opening it. It is asked
+//! again, and reads, only when the merge has come to that key. So a scan that ends early leaves unread what lies behind.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
+use bytes::Bytes;
 
 use crate::error::Result;
 use crate::iter::Direction;
 use crate::types::Entry;
+
+/// What a source says when it is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Next {
+    /// Its next entry.
+    Entry(Entry),
+    /// No entry comes before this key, in the direction of the walk. Whether one comes at all is read when it is asked again.
+    From(Bytes),
+}
 
 /// All entries of several sources, in order: ascending as tables are sorted, or in exactly the opposite order.
 ///
@@ -28,37 +43,46 @@ enum State {
 
 #[derive(Debug)]
 struct Head {
-    entry: Entry,
+    next: Next,
     source: usize,
     direction: Direction,
 }
 
-impl<I: Iterator<Item = Result<Entry>>> Merge<I> {
+impl<I: Iterator<Item = Result<Next>>> Merge<I> {
     /// Merges `sources`; nothing is read before the first entry is asked for.
     pub(crate) fn new(sources: Vec<I>, direction: Direction) -> Self {
         Self { heads: BinaryHeap::with_capacity(sources.len()), sources, direction, state: State::Unstarted }
     }
 
     fn start(&mut self) -> Result<()> {
-        for source in 0..self.sources.len() {
-            if let Some(entry) = self.sources[source].next() {
-                self.heads.push(Head { entry: entry?, source, direction: self.direction });
+        for (source, entries) in self.sources.iter_mut().enumerate() {
+            if let Some(next) = entries.next() {
+                self.heads.push(Head { next: next?, source, direction: self.direction });
             }
         }
         Ok(())
     }
 
     fn step(&mut self) -> Option<Result<Entry>> {
-        let mut head = self.heads.peek_mut()?;
-        match self.sources[head.source].next() {
-            Some(Ok(next)) => Some(Ok(std::mem::replace(&mut head.entry, next))),
-            Some(Err(error)) => Some(Err(error)),
-            None => Some(Ok(std::collections::binary_heap::PeekMut::pop(head).entry)),
+        loop {
+            let mut head = self.heads.peek_mut()?;
+            if let Next::Entry(entry) = &head.next {
+                // The source goes on when the next entry is asked for, if it ever is.
+                let from = Next::From(entry.key.clone());
+                if let Next::Entry(entry) = std::mem::replace(&mut head.next, from) {
+                    return Some(Ok(entry));
+                }
+            }
+            match self.sources[head.source].next() {
+                Some(Ok(next)) => head.next = next,
+                Some(Err(error)) => return Some(Err(error)),
+                None => drop(PeekMut::pop(head)),
+            }
         }
     }
 }
 
-impl<I: Iterator<Item = Result<Entry>>> Iterator for Merge<I> {
+impl<I: Iterator<Item = Result<Next>>> Iterator for Merge<I> {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -80,13 +104,28 @@ impl<I: Iterator<Item = Result<Entry>>> Iterator for Merge<I> {
     }
 }
 
-/// The heap's largest head is the one that comes next.
+impl Head {
+    /// The key at which, or behind which, the source goes on; and its entry, if that is known.
+    fn parts(&self) -> (&Bytes, Option<&Entry>) {
+        match &self.next {
+            Next::Entry(entry) => (&entry.key, Some(entry)),
+            Next::From(key) => (key, None),
+        }
+    }
+}
+
+/// The heap's largest head is the one that comes next. What is not known yet comes before what is known of the same key.
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.entry.order(&other.entry);
+        let ((key, entry), (other_key, other_entry)) = (self.parts(), other.parts());
+        let by_seqno = || match (entry, other_entry) {
+            (Some(entry), Some(other)) => entry.seqno.cmp(&other.seqno),
+            _ => Ordering::Equal,
+        };
+        let unknown_first = || other_entry.is_some().cmp(&entry.is_some());
         match self.direction {
-            Direction::Forward => order.reverse(),
-            Direction::Backward => order,
+            Direction::Forward => other_key.cmp(key).then_with(unknown_first).then_with(by_seqno),
+            Direction::Backward => key.cmp(other_key).then_with(unknown_first).then_with(|| by_seqno().reverse()),
         }
     }
 }

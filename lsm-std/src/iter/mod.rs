@@ -12,7 +12,7 @@ mod scan;
 mod visible;
 
 pub(crate) use bounds::{Bounds, Direction};
-pub(crate) use merge::Merge;
+pub(crate) use merge::{Merge, Next};
 pub(crate) use scan::{Scan, Sources};
 pub(crate) use visible::{Keep, Visible};
 

@@ -5,13 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::iter::{Bounds, Direction, Merge, Visible};
-use crate::types::{Entry, SeqNo};
+use crate::iter::{Bounds, Direction, Merge, Next, Visible};
+use crate::types::SeqNo;
 
 /// Something that can be read in order from either end, as many times as wanted, and does not change: one state of a store.
 pub(crate) trait Sources: fmt::Debug {
     /// Iterates over one source: entries of a memtable or of a run.
-    type Iter: Iterator<Item = Result<Entry>>;
+    type Iter: Iterator<Item = Result<Next>>;
 
     /// All sources, cut to `bounds`, going in `direction`.
     fn sources(&self, bounds: &Bounds, direction: Direction) -> Vec<Self::Iter>;

@@ -12,18 +12,28 @@ use crate::types::{Entry, Kind, SeqNo};
 struct Dealt(Vec<Vec<Entry>>);
 
 impl Sources for Dealt {
-    type Iter = std::vec::IntoIter<Result<Entry>>;
+    type Iter = std::vec::IntoIter<Result<Next>>;
 
     fn sources(&self, bounds: &Bounds, direction: Direction) -> Vec<Self::Iter> {
         let cut = |source: &Vec<Entry>| {
             let inside = |entry: &&Entry| !bounds.is_above(&entry.key) && !bounds.is_below(&entry.key);
-            let mut entries: Vec<_> = source.iter().filter(inside).cloned().map(Ok).collect();
+            let mut entries: Vec<_> = source.iter().filter(inside).cloned().collect();
             if direction == Direction::Backward {
                 entries.reverse();
             }
-            entries.into_iter()
+            entries.into_iter().flat_map(announced).map(Ok).collect::<Vec<_>>().into_iter()
         };
         self.0.iter().map(cut).collect()
+    }
+}
+
+/// Before some entries the source says where it goes on, as a run does where a table ends.
+fn announced(entry: Entry) -> Vec<Next> {
+    let from = Next::From(entry.key.clone());
+    match entry.seqno % 3 {
+        0 => vec![Next::Entry(entry)],
+        1 => vec![from, Next::Entry(entry)],
+        _ => vec![from.clone(), from, Next::Entry(entry)],
     }
 }
 
@@ -109,11 +119,13 @@ proptest! {
 
 #[test]
 fn the_first_error_ends_a_merge() {
-    let entry =
-        |key: &'static [u8]| Entry { key: Bytes::from_static(key), seqno: 1, kind: Kind::Put, value: Bytes::new() };
+    let entry = |key: &'static [u8]| {
+        Next::Entry(Entry { key: Bytes::from_static(key), seqno: 1, kind: Kind::Put, value: Bytes::new() })
+    };
     let sources =
         vec![vec![Ok(entry(b"a")), Err(Error::Closed), Ok(entry(b"b"))].into_iter(), vec![Ok(entry(b"c"))].into_iter()];
     let mut merge = Merge::new(sources, Direction::Forward);
+    assert_eq!(merge.next().unwrap().unwrap().key, "a", "the error lies behind it");
     assert!(matches!(merge.next(), Some(Err(Error::Closed))));
     assert!(merge.next().is_none());
 }

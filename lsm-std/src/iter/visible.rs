@@ -9,36 +9,55 @@ use crate::iter::Direction;
 use crate::types::{Entry, Kind, SeqNo};
 
 /// What a reader at one sequence number sees of a merged stream: the newest version of each key, deletes taken out.
+///
+/// Forward it asks for no entry behind the one it gives.
 #[derive(Debug)]
 pub(crate) struct Visible<I: Iterator<Item = Result<Entry>>> {
     entries: Peekable<I>,
     seqno: SeqNo,
     direction: Direction,
+    /// Of this key the version that counts is known.
+    decided: Option<Bytes>,
 }
 
 impl<I: Iterator<Item = Result<Entry>>> Visible<I> {
     /// Reads `entries`, which come in `direction`, as of `seqno`.
     pub(crate) fn new(entries: I, seqno: SeqNo, direction: Direction) -> Self {
-        Self { entries: entries.peekable(), seqno, direction }
+        Self { entries: entries.peekable(), seqno, direction, decided: None }
     }
 
-    /// The version that counts of the next key; `None` within if none does.
-    fn next_key(&mut self) -> Option<Result<Option<Entry>>> {
-        let first = match self.entries.next()? {
-            Ok(entry) => entry,
-            Err(error) => return Some(Err(error)),
-        };
-        let key = first.key.clone();
-        let mut best = (first.seqno <= self.seqno).then_some(first);
-        while let Some(entry) = self.entries.next_if(|entry| matches!(entry, Ok(entry) if entry.key == key)) {
-            let Ok(entry) = entry else { break };
-            // Forward, versions come newest first and the first one that is old enough counts; backward, the last one.
-            let better = self.direction == Direction::Backward || best.is_none();
-            if entry.seqno <= self.seqno && better {
-                best = Some(entry);
+    /// The next version that counts, a delete perhaps. Forward, versions come newest first: the first that is old enough counts.
+    fn next_forward(&mut self) -> Option<Result<Entry>> {
+        loop {
+            let entry = match self.entries.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            if entry.seqno <= self.seqno && self.decided.as_ref() != Some(&entry.key) {
+                self.decided = Some(entry.key.clone());
+                return Some(Ok(entry));
             }
         }
-        Some(Ok(best.filter(|entry| entry.kind == Kind::Put)))
+    }
+
+    /// The same backward: the last that is old enough counts.
+    fn next_backward(&mut self) -> Option<Result<Entry>> {
+        loop {
+            let first = match self.entries.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            let key = first.key.clone();
+            let mut best = (first.seqno <= self.seqno).then_some(first);
+            while let Some(Ok(entry)) = self.entries.next_if(|entry| matches!(entry, Ok(entry) if entry.key == key)) {
+                if entry.seqno <= self.seqno {
+                    best = Some(entry);
+                }
+            }
+            if let Some(best) = best {
+                return Some(Ok(best));
+            }
+        }
     }
 }
 
@@ -47,9 +66,13 @@ impl<I: Iterator<Item = Result<Entry>>> Iterator for Visible<I> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.next_key()? {
-                Ok(Some(entry)) => return Some(Ok((entry.key, entry.value))),
-                Ok(None) => {}
+            let entry = match self.direction {
+                Direction::Forward => self.next_forward()?,
+                Direction::Backward => self.next_backward()?,
+            };
+            match entry {
+                Ok(entry) if entry.kind == Kind::Put => return Some(Ok((entry.key, entry.value))),
+                Ok(_) => {}
                 Err(error) => return Some(Err(error)),
             }
         }

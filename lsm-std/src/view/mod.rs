@@ -9,10 +9,10 @@ mod table;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::iter::{Bounds, Direction, Sources};
+use crate::iter::{Bounds, Direction, Next, Sources};
 use crate::memtable::{MemIter, Memtable};
 use crate::sst::{Access, key_hash};
-use crate::types::{Entry, Found, SeqNo};
+use crate::types::{Found, SeqNo};
 
 pub(crate) use runs::{RunIter, RunView, Runs};
 pub(crate) use table::{Files, TableHandle};
@@ -59,11 +59,11 @@ pub(crate) enum Source {
 }
 
 impl Iterator for Source {
-    type Item = Result<Entry>;
+    type Item = Result<Next>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::Memory(entries) => entries.next().map(Ok),
+            Self::Memory(entries) => entries.next().map(|entry| Ok(Next::Entry(entry))),
             Self::Run(entries) => entries.next(),
         }
     }

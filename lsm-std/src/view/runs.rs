@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::iter::{Bounds, Direction};
+use crate::iter::{Bounds, Direction, Next};
 use crate::sst::{Access, TableIter};
-use crate::types::Entry;
 use crate::view::TableHandle;
 
 /// Runs in one block of [`Runs`].
@@ -62,6 +61,8 @@ impl RunView {
             first,
             end,
             table: None,
+            announced: false,
+            opened: false,
             bounds: bounds.clone(),
             direction,
             access,
@@ -69,41 +70,50 @@ impl RunView {
     }
 }
 
-/// Walks a run in one direction, one open table at a time.
+/// Walks a run in one direction, one open table at a time. Says where each table starts before it opens it.
 pub(crate) struct RunIter {
     run: Arc<RunView>,
     /// Tables not yet opened: `first..end`.
     first: usize,
     end: usize,
     table: Option<Box<TableIter>>,
+    /// Where the next table starts has been said.
+    announced: bool,
+    /// A table has been opened.
+    opened: bool,
     bounds: Bounds,
     direction: Direction,
     access: Access,
 }
 
 impl RunIter {
-    fn open_next(&mut self) -> Result<bool> {
-        if self.first >= self.end {
-            return Ok(false);
+    /// The next table to be opened.
+    fn next_table(&self) -> Option<&Arc<TableHandle>> {
+        let tables = self.run.tables.get(self.first..self.end)?;
+        match self.direction {
+            Direction::Forward => tables.first(),
+            Direction::Backward => tables.last(),
         }
-        let at = match self.direction {
-            Direction::Forward => {
-                self.first += 1;
-                self.first - 1
-            }
-            Direction::Backward => {
-                self.end -= 1;
-                self.end
-            }
-        };
-        let reader = self.run.tables[at].reader()?;
+    }
+
+    fn open(&mut self, table: &TableHandle) -> Result<()> {
+        match self.direction {
+            Direction::Forward => self.first += 1,
+            Direction::Backward => self.end -= 1,
+        }
+        self.announced = false;
+        if self.access == Access::Read && !self.opened {
+            table.count_scan();
+        }
+        self.opened = true;
+        let reader = table.reader()?;
         self.table = Some(Box::new(reader.range(self.bounds.low.clone(), self.bounds.high.clone(), self.access)));
-        Ok(true)
+        Ok(())
     }
 }
 
 impl Iterator for RunIter {
-    type Item = Result<Entry>;
+    type Item = Result<Next>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -111,16 +121,20 @@ impl Iterator for RunIter {
                 Direction::Forward => table.next(),
                 Direction::Backward => table.next_back(),
             });
-            if entry.is_some() {
-                return entry;
+            if let Some(entry) = entry {
+                return Some(entry.map(Next::Entry));
             }
-            match self.open_next() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => {
-                    self.first = self.end;
-                    return Some(Err(error));
-                }
+            self.table = None;
+            let table = Arc::clone(self.next_table()?);
+            if !self.announced {
+                self.announced = true;
+                let meta = table.meta();
+                let from = if self.direction == Direction::Forward { &meta.min } else { &meta.max };
+                return Some(Ok(Next::From(from.clone())));
+            }
+            if let Err(error) = self.open(&table) {
+                self.first = self.end;
+                return Some(Err(error));
             }
         }
     }

@@ -75,6 +75,11 @@ impl TableHandle {
         Ok(self.reader.get_or_init(|| reader))
     }
 
+    /// Counts a scan that opens the run of this table.
+    pub(crate) fn count_scan(&self) {
+        self.files.cache.count_scan_run();
+    }
+
     /// The manifest no longer names it: the file goes with the last handle.
     pub(crate) fn retire(&self) {
         self.obsolete.store(true, Ordering::Release);

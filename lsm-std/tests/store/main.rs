@@ -7,3 +7,4 @@ mod merges;
 mod model;
 mod power;
 mod recovery;
+mod scans;

@@ -67,9 +67,10 @@ impl Counts {
         (self.merge_read_bytes, self.merge_written_bytes) = (merge.read_bytes, merge.written_bytes);
     }
 
-    /// Takes over what the store has counted of reads since it had counted `before`. Runs of scans are the caller's.
+    /// Takes over what the store has counted of reads since it had counted `before`.
     pub fn take_reads(&mut self, stats: &Stats, before: &Self) {
         (self.gets, self.scans) = (stats.gets - before.gets, stats.scans - before.scans);
+        self.scan_runs = stats.cache.scan_runs - before.scan_runs;
         self.filters_asked = stats.cache.filter_asked - before.filters_asked;
         self.get_blocks = stats.cache.point_blocks - before.get_blocks;
     }

@@ -49,7 +49,6 @@ pub struct Run<'a> {
 struct Seen {
     jobs: Vec<Job>,
     written_by_level: Vec<u64>,
-    runs: u64,
     peak_disk_bytes: u64,
     /// Bytes that the user had written at the last step.
     user_bytes: u64,
@@ -175,7 +174,6 @@ impl Driver {
     }
 
     fn scan(&mut self, from: &[u8], keys: u64) -> Result<(), Failure> {
-        self.counts.scan_runs += self.seen.lock().unwrap_or_else(PoisonError::into_inner).runs;
         let range = self.db.range(from..);
         for pair in range.take(usize::try_from(keys).unwrap_or(usize::MAX)) {
             pair?;
@@ -207,7 +205,6 @@ fn nanos(start: Instant) -> u64 {
 }
 
 fn note(seen: &mut Seen, report: &Report, dir: &Path) {
-    seen.runs = report.shape.iter().map(|level| level.runs as u64).sum();
     match &report.what {
         What::Flushed { bytes, .. } => add(&mut seen.written_by_level, 0, *bytes),
         What::Done { chosen, bytes_read, bytes_written, micros } => {

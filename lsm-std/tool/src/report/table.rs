@@ -171,7 +171,7 @@ pub fn glossary(report: &Report, html: &mut String) {
         ("write and point read latency", "Percentiles of the latency of single calls, as the caller sees it."),
         (
             "run",
-            "Tables that together form one sorted sequence; a point read looks into each run until it finds the key, a scan merges all of them.",
+            "Tables that together form one sorted sequence; a point read looks into each run until it finds the key, a scan opens those that it comes to before it ends.",
         ),
         (
             "merge, move, drop",
