@@ -54,9 +54,16 @@ pub struct Args {
     json: bool,
 }
 
+const WORKLOAD_FILE: &str = "\
+A workload file, all numbers but ops and keys with defaults:
+  {\"seed\":1,\"phases\":[{\"ops\":300000,\"keys\":40000,\"skew\":{\"zipf\":0.99},\"value_bytes\":100,\"scan_keys\":50,
+   \"mix\":{\"put\":0.5,\"delete\":0.0,\"get\":0.4,\"miss\":0.05,\"scan\":0.05}}]}
+Other skews: \"uniform\", \"latest\", \"sequential\", and
+{\"hot\":{\"share_of_keys\":0.2,\"share_of_ops\":0.8,\"at\":0.0}}. With \"ttl_ms\" beside the seed entries live for so many writes.";
+
 fn workloads() -> String {
     let lines: Vec<String> = NAMES.iter().map(|(name, what)| format!("  {name:<12}  {what}")).collect();
-    format!("Built-in workloads:\n{}", lines.join("\n"))
+    format!("Built-in workloads:\n{}\n\n{WORKLOAD_FILE}", lines.join("\n"))
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {

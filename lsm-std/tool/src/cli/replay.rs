@@ -10,11 +10,20 @@ use crate::Failure;
 use crate::replay::replay;
 use crate::strategies::{Sizes, Strategy, scaled};
 
+const TRACE: &str = "\
+A trace is lines of fields between tabs:
+  B  unix seconds               starts a batch, one atomic write
+  P  path  blob id  bytes       puts: the id, 40 hex digits, names and seeds the value
+  D  path                       deletes
+  E  keys alive  sha256         the last line, the answer: SHA-256 over `path<TAB>blob id<LF>` of
+                                all live keys in byte order";
+
 /// Replay a trace into a store, one atomic batch each, and read everything back.
 ///
 /// A replay that was killed is resumed by the same command. Exits with 0 only if the keys alive and their SHA-256 are those
 /// of the trace's last line.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = TRACE)]
 pub struct Args {
     /// The trace
     trace: PathBuf,

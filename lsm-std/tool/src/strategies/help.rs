@@ -1,7 +1,17 @@
-//! What `lsm plan --help` says of the settings.
+//! What `lsm plan --help` says of trees and settings.
 
-/// The settings of every strategy, with defaults and where they come from.
+/// The form of a tree, and the settings of every strategy with defaults and where they come from.
 pub const HELP: &str = "\
+A tree, here on four lines instead of one:
+  {\"strategy\":{\"name\":\"tiered\"},\"now_ms\":0,\"entropy\":0,\"free_bytes\":null,\"snapshot_floor\":null,
+   \"levels\":[{\"level\":0,\"runs\":[[{\"id\":4,\"bytes\":1609,\"min\":\"k000\",\"max\":\"k999\",\"entries\":10,
+     \"tombstones\":0,\"newest_ms\":0,\"oldest_tombstone_ms\":null,\"newest_seqno\":0}]]}],
+   \"busy\":[{\"inputs\":[4],\"level\":1}]}
+Levels from 0 down, the runs of a level newest first, the tables of a run by key, both ends
+inclusive. busy: the tables of each running job, and the level it writes to; a bare list such as
+[4] writes where its oldest input lies. Only the strategy, and min and max of a table, must be given: other numbers
+are 0, lists empty; no free_bytes is no limit, no snapshot_floor no snapshot.
+
 Settings of a strategy object, their defaults, and the source of each. null or nothing means the
 default; \"none\" is no limit, which as a number is 18446744073709551615.
 

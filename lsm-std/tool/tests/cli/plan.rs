@@ -250,3 +250,20 @@ fn an_answer_that_cannot_be_written_names_the_output_and_ends_with_status_1() {
     assert_eq!(done.status.code(), Some(1));
     assert!(said(&done).starts_with("lsm: standard output: "), "{}", said(&done));
 }
+
+/// The JSON that the long help of a command shows, its lines joined.
+fn shown_in_help(command: &str) -> String {
+    let help = lsm().args([command, "--help"]).output().expect("the tool starts");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let from = help.find("\n  {").expect("an object");
+    let lines = help[from + 1..].lines().take_while(|line| line.starts_with("  "));
+    lines.map(str::trim).collect()
+}
+
+#[test]
+fn the_forms_that_the_help_shows_are_taken() {
+    let answer = answers(&lsm_plan(&[], shown_in_help("plan").as_bytes())).remove(0);
+    assert_eq!(answer["choice"], "wait", "{answer}");
+    let workload = lsm_tool::workload::parse(&shown_in_help("compare")).expect("a workload");
+    assert_eq!((workload.phases[0].ops, workload.phases[0].scan_keys), (300_000, 50));
+}
