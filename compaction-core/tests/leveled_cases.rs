@@ -191,7 +191,7 @@ fn lazy_levels_gather_runs_and_the_deepest_keeps_one() {
     assert_eq!(sunk(&mut buf, 8..=10), (vec![10, 9, 8], 1, 3, 0));
     let (level_1, level_2) = (vec![1_010, 1_007, 1_004], 2);
     assert_eq!(sunk(&mut buf, 11..=11), (level_1, level_2, 0, 1), "one run too many: all sink as one");
-    let down = tree(&[(3, &[table(1, 5_000, 0, 99)]), (2, &[table(2, 20_000, 0, 99)])]);
+    let down = tree(&[(3, &[table(1, 5_000, 0, 99)]), (2, &[table(2, 20_001, 0, 99)])]);
     let decision = decide(lazy, &down, &NOW);
     assert_eq!(chosen_ids(&down.view(), &decision), [2, 1], "the deepest level is merged into");
 }

@@ -180,7 +180,7 @@ impl Options {
         self
     }
 
-    /// From this many bytes of merge debt on, writers are slowed while merges run. Default: 64 memtables, but at least 256 MiB.
+    /// From this many bytes of merge debt on, writers are slowed while merges run. Default: 64 memtables.
     #[must_use]
     pub fn debt_bytes_max(mut self, bytes: u64) -> Self {
         self.debt_bytes_max = Some(bytes);
@@ -270,7 +270,7 @@ impl Options {
     }
 
     pub(crate) fn debt_limit(&self) -> u64 {
-        self.debt_bytes_max.unwrap_or_else(|| self.memtable_bytes.saturating_mul(64).max(256 << 20))
+        self.debt_bytes_max.unwrap_or_else(|| self.memtable_bytes.saturating_mul(64))
     }
 
     pub(crate) fn make_clock(&self) -> Arc<dyn Clock> {

@@ -37,7 +37,7 @@ const SUMS: [(&str, u64); settings::EACH.len()] = [
     ("tiered", 0xD357_E52F_43B9_1F49),
     ("leveled", 0xF16F_64D0_ADC3_92CD),
     ("static", 0x5A11_6DE7_FF96_F38A),
-    ("lazy", 0x85E5_410A_CA18_EEE1),
+    ("lazy", 0xC55E_9344_CC95_16E8),
     ("bandit", 0xB535_3FB3_4BDD_F7AF),
     ("fifo", 0x7AF2_FA84_4E5C_1391),
     ("idle", 0x4B88_9D73_36AF_13E5),

@@ -14,7 +14,7 @@ use crate::sync::{Bell, Ordering, lock, sleep, thread};
 
 /// A writer that is slowed at twice the debt limit gets on at 16 MiB/s; at a higher debt slower in proportion.
 const SLOW_NANOS_PER_BYTE: u64 = 60;
-const SLOW_MAX: Duration = Duration::from_millis(100);
+const SLOW_MAX: Duration = Duration::from_secs(1);
 
 /// A tree in which nothing has happened for so long is made durable.
 const SETTLE_AFTER: Duration = Duration::from_millis(50);

@@ -17,7 +17,7 @@ pub enum Granularity {
 pub struct LeveledSettings {
     /// The most runs of level 0 that may stand. At least 1.
     pub l0_runs_max: u32,
-    /// Target of the shallowest level below level 0, in bytes. At least 1.
+    /// Target of the shallowest level below level 0, in bytes; of each of its runs, where it may have several. At least 1.
     pub base_bytes: u64,
     /// How many times a level's target exceeds that of the level above. At least 2.
     pub fanout: u32,

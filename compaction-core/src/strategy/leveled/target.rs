@@ -78,17 +78,20 @@ impl Targets {
     /// The most bytes that `level` may hold; `u64::MAX` for no limit. Not for level 0.
     pub(super) fn bytes(&self, level: u8) -> u64 {
         let fanout = u64::from(self.settings.fanout);
+        // Where several runs may stand, each may be as large as the one run that else stands there: or the first to arrive
+        // would make the level sink at once.
+        let least = self.settings.base_bytes.saturating_mul(self.settings.runs_max.into());
         if level >= self.last {
             u64::MAX
         } else if !self.settings.dynamic {
             let multiply = |bytes: u64, _| bytes.checked_mul(fanout);
-            (1..level).try_fold(self.settings.base_bytes, multiply).unwrap_or(u64::MAX)
+            (1..level).try_fold(least, multiply).unwrap_or(u64::MAX)
         } else if level < self.top {
             0
         } else {
             let divide = |bytes: u64, _| bytes.checked_div(fanout);
             let share = (level..self.last).try_fold(self.last_bytes, divide).unwrap_or(0);
-            share.max(self.settings.base_bytes)
+            share.max(least)
         }
     }
 
