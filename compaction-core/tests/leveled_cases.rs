@@ -197,6 +197,20 @@ fn lazy_levels_gather_runs_and_the_deepest_keeps_one() {
 }
 
 #[test]
+fn a_lazy_level_holds_as_many_runs_as_it_may_each_as_large_as_the_target() {
+    let lazy = LeveledSettings { runs_max: 3, dynamic: true, levels_max: 7, ..settings() };
+    let run = |id| (5, [table(id, 1_000, 0, 99)]);
+    let deepest = (6, [table(1, 9_000, 0, 99)]);
+    let of = |upper: u64| {
+        let runs: Vec<_> = core::iter::once(deepest.clone()).chain((2..2 + upper).map(run)).collect();
+        tree(&runs.iter().map(|(level, tables)| (*level, &tables[..])).collect::<Vec<_>>())
+    };
+    assert_eq!(decide(lazy, &of(3), &NOW).reason.rule, Rule::AtRest, "one base each");
+    let fourth = decide(lazy, &of(4), &NOW);
+    assert_eq!((chosen_ids(&of(4).view(), &fourth), fourth.choice.job().unwrap().level()), (vec![5, 4, 3, 2, 1], 6));
+}
+
+#[test]
 fn debt_is_what_lies_above_the_limits() {
     let owed = |buf: &VersionVec<u32>| Leveled::new(settings()).unwrap().debt_bytes(&buf.view());
     assert_eq!((owed(&flushed(2)), owed(&flushed(3))), (0, 300), "all of level 0, once it has too many runs");

@@ -305,6 +305,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn writers_are_slowed_by_as_many_memtables_of_debt_however_small_these_are() {
+        assert_eq!(Options::new().memtable_bytes(64 << 10).debt_limit(), 4 << 20);
+        assert_eq!(Options::new().memtable_bytes(64 << 10).debt_bytes_max(9).debt_limit(), 9);
+    }
+
+    #[test]
     fn a_senseless_option_is_named_before_anything_is_touched() {
         let name = |options: Options| match options.check() {
             Err(Error::BadOptions { name, .. }) => name,
