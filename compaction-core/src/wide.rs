@@ -2,7 +2,8 @@
 
 use core::cmp::Ordering;
 
-/// `a * b`, exactly.
+/// `a * b`, exactly. One copy of the code: it is long on a processor without a wide multiplier.
+#[inline(never)]
 pub(crate) fn product(a: u64, b: u64) -> u128 {
     // Never wraps: both factors are below 2^64.
     u128::from(a).wrapping_mul(u128::from(b))

@@ -160,10 +160,10 @@ fn brute_force(view: &compaction_core::Version<'_, u32>, moment: &Moment, cap: u
             all.push((planned, view.tables()[at].bytes));
         }
     }
-    let older = |planned: &Planned, own: u64| planned.bytes - u128::from(own);
+    let older = |planned: &Planned, own: u64| u128::from(planned.bytes - own);
     let mut best: Option<(Planned, u64)> = None;
     for (planned, own) in &all {
-        let fits = planned.job.work() == Work::Move || planned.bytes <= u128::from(cap);
+        let fits = planned.job.work() == Work::Move || planned.bytes <= cap;
         let beats = |(best, best_own): (Planned, u64)| {
             older(planned, *own) * u128::from(best_own) < older(&best, best_own) * u128::from(*own)
         };

@@ -106,6 +106,21 @@ pub struct Job {
 }
 
 impl Job {
+    /// A filler.
+    pub(crate) const NONE: Self = Self {
+        edit: 0,
+        oldest: 0,
+        newest: 0,
+        cut: Cut::Whole,
+        window: None,
+        work: Work::Merge,
+        level: 0,
+        place: Place::Join,
+        bottommost: false,
+        offset: 0,
+        table_bytes_max: 0,
+    };
+
     /// Position of the oldest run of its range, the destination included.
     #[must_use]
     pub fn oldest(&self) -> usize {
@@ -165,22 +180,7 @@ pub struct Running {
 
 impl Running {
     /// A filler for storage that must be initialised, such as a lent array.
-    pub const NONE: Self = Self {
-        ticket: 0,
-        job: Job {
-            edit: 0,
-            oldest: 0,
-            newest: 0,
-            cut: Cut::Whole,
-            window: None,
-            work: Work::Merge,
-            level: 0,
-            place: Place::Join,
-            bottommost: false,
-            offset: 0,
-            table_bytes_max: 0,
-        },
-    };
+    pub const NONE: Self = Self { ticket: 0, job: Job::NONE };
 
     /// The job, its positions those of the version it is seen in.
     #[must_use]

@@ -62,23 +62,22 @@ impl Fifo {
         self.settings
     }
 
-    fn shrink<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
-        let version = search.version();
-        let floor = search.moment().snapshot_floor;
+    fn shrink<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
+        let version = search.version;
+        let floor = search.moment.snapshot_floor;
         let (bytes, max) = (version.bytes(), self.settings.bytes_max);
-        let mut spare = bytes.checked_sub(u128::from(max)).filter(|spare| *spare > 0)?;
-        let rule = Rule::SizeCap { bytes: clamp(bytes), max };
+        let Some(mut spare) = bytes.checked_sub(u128::from(max)).filter(|spare| *spare > 0) else { return false };
+        search.answer(Rule::SizeCap { bytes: clamp(bytes), max });
         let goes = |run: &&Run| {
             let rest = spare.checked_sub(u128::from(run.bytes()));
             spare = rest.unwrap_or(spare);
             rest.is_some() && run.is_below(floor)
         };
-        if let Some(newest) = version.runs().iter().take_while(goes).count().checked_sub(1) {
-            return expire::drop_runs(search, newest, rule);
+        if let Some(newest) = version.runs.iter().take_while(goes).count().checked_sub(1) {
+            return expire::drop_runs(search, newest);
         }
-        let stalest = version.runs().first()?.stalest();
-        version.tables().get(stalest).filter(|table| table.below(floor))?;
-        expire::drop_table(search, 0, stalest, rule)
+        let stalest = version.runs.first().map_or(0, Run::stalest);
+        version.tables.get(stalest).is_some_and(|table| table.below(floor)) && expire::drop_table(search, 0, stalest)
     }
 }
 
@@ -88,7 +87,8 @@ impl<K: Ord> CompactionStrategy<K> for Fifo {
     }
 
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
-        expire::expired(search, self.settings.ttl_ms).or_else(|| self.shrink(search)).unwrap_or_else(|| search.wait())
+        let _ = expire::expired(search, self.settings.ttl_ms) || self.shrink(search);
+        search.conclude()
     }
 
     /// 0: nothing is ever rewritten.

@@ -1,18 +1,26 @@
 //! The walk over candidates: admits the first lawful one, remembers why others were refused.
 
-use crate::decision::{Candidate, Choice, Decision, Moment, Reason, Rule, Verdict, Work};
+use crate::decision::{Candidate, Choice, Decision, Job, Moment, Reason, Rule, Verdict, Work};
 use crate::version::{Plan, Planned, Version, output_bytes_max};
 
 /// One decision in the making.
 ///
 /// A strategy offers candidates, best first; the search refuses those that meet running jobs or do not fit, tells the
 /// visitor, and keeps what a final [`wait`](Self::wait) has to say.
+///
+/// Strategies of this crate name a trigger once, in `rule` and `bytes_max`, answer it with candidates until one is
+/// admitted, and end with `conclude`: so nothing large is handed around.
 pub struct Search<'v, 'f, K> {
-    version: Version<'v, K>,
-    moment: Moment,
+    pub(super) version: Version<'v, K>,
+    pub(super) moment: Moment,
     visit: Option<&'f mut dyn FnMut(&Candidate)>,
+    /// The latest candidate, under the rule of the trigger that is being answered: the choice once its verdict says so.
+    candidate: Candidate,
+    /// The cap on the input bytes of a merge.
+    pub(super) bytes_max: u64,
     busy: bool,
-    needed: Option<u64>,
+    no_room: bool,
+    needed: u64,
     until_ms: Option<u64>,
 }
 
@@ -25,7 +33,23 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// Starts a decision that nobody watches.
     #[must_use]
     pub fn silent(version: Version<'v, K>, moment: Moment) -> Self {
-        Self { version, moment, visit: None, busy: false, needed: None, until_ms: None }
+        let candidate = Candidate { job: Job::NONE, rule: Rule::AtRest, bytes: 0, verdict: Verdict::Outscored };
+        Self {
+            version,
+            moment,
+            visit: None,
+            candidate,
+            bytes_max: u64::MAX,
+            busy: false,
+            no_room: false,
+            needed: u64::MAX,
+            until_ms: None,
+        }
+    }
+
+    /// Names the trigger that the next candidates answer.
+    pub(super) fn answer(&mut self, rule: Rule) {
+        self.candidate.rule = rule;
     }
 
     /// Whether a visitor is told each candidate; if not, those that are merely outscored need not be noted.
@@ -52,12 +76,12 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     #[must_use]
     pub fn judge(&self, planned: &Planned, bytes_max: u64) -> Verdict {
         let busy = self.version.conflicts(&planned.job);
-        let written = if planned.job.work() == Work::Merge { clamp(planned.bytes) } else { 0 };
+        let written = if planned.job.work() == Work::Merge { planned.bytes } else { 0 };
         self.judge_bytes(busy, written, bytes_max)
     }
 
     /// As [`judge`](Self::judge), for a job that reads `bytes` bytes, saturated, to write them anew.
-    pub(crate) fn judge_bytes(&self, busy: bool, bytes: u64, bytes_max: u64) -> Verdict {
+    pub(super) fn judge_bytes(&self, busy: bool, bytes: u64, bytes_max: u64) -> Verdict {
         let needed = output_bytes_max(bytes);
         if busy {
             Verdict::Busy
@@ -72,17 +96,25 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Tells the visitor what became of a candidate, and remembers why it was refused.
     pub fn note(&mut self, planned: &Planned, rule: Rule, verdict: Verdict) {
+        self.answer(rule);
+        self.tell(planned, verdict);
+    }
+
+    /// As [`note`](Self::note), under the present rule.
+    #[inline(never)]
+    pub(super) fn tell(&mut self, planned: &Planned, verdict: Verdict) {
         self.remember(verdict);
+        (self.candidate.job, self.candidate.bytes, self.candidate.verdict) = (planned.job, planned.bytes, verdict);
         if let Some(visit) = &mut self.visit {
-            visit(&Candidate { job: planned.job, rule, bytes: clamp(planned.bytes), verdict });
+            visit(&self.candidate);
         }
     }
 
     /// Remembers why a candidate was refused.
-    pub(crate) fn remember(&mut self, verdict: Verdict) {
+    pub(super) fn remember(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Busy => self.busy = true,
-            Verdict::NoRoom { needed } => self.needed = Some(self.needed.map_or(needed, |least| least.min(needed))),
+            Verdict::NoRoom { needed } => (self.no_room, self.needed) = (true, self.needed.min(needed)),
             Verdict::OverCap { .. } => self.busy = self.busy || !self.version.running().is_empty(),
             Verdict::Chosen | Verdict::Outscored => {}
         }
@@ -92,20 +124,27 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     ///
     /// With `smallest` the candidate is the smallest of its trigger: it may exceed the cap, and then runs alone.
     pub fn offer(&mut self, planned: &Planned, rule: Rule, bytes_max: u64, smallest: bool) -> Option<Decision> {
-        let mut verdict = self.judge(planned, bytes_max);
+        self.answer(rule);
+        self.bytes_max = bytes_max;
+        let verdict = self.judge(planned, bytes_max);
+        self.admit(planned, verdict, smallest).then(|| self.conclude())
+    }
+
+    /// Offers a candidate judged so far with `verdict`; whether it is admitted.
+    pub(super) fn admit(&mut self, planned: &Planned, mut verdict: Verdict, smallest: bool) -> bool {
         if matches!(verdict, Verdict::OverCap { .. }) && smallest && self.version.running().is_empty() {
             verdict = Verdict::Chosen;
         }
-        self.note(planned, rule, verdict);
-        let bytes_max = if planned.job.work() == Work::Merge { bytes_max } else { u64::MAX };
-        let reason = Reason { rule, bytes: clamp(planned.bytes), bytes_max };
-        (verdict == Verdict::Chosen).then(|| Decision { choice: Choice::from(planned.job), reason })
+        self.tell(planned, verdict);
+        verdict == Verdict::Chosen
     }
 
-    /// Plans a job and offers it; a merge that would rewrite nothing becomes a move.
-    pub(crate) fn propose(&mut self, plan: &Plan, rule: Rule, bytes_max: u64, smallest: bool) -> Option<Decision> {
-        let planned = self.version.plan_cheapest(plan)?;
-        self.offer(&planned, rule, bytes_max, smallest)
+    /// Plans a job and offers it; a merge that would rewrite nothing becomes a move. Whether it is admitted.
+    #[inline(never)]
+    pub(super) fn propose(&mut self, plan: &Plan, smallest: bool) -> bool {
+        let Some(planned) = self.version.plan_cheapest(plan) else { return false };
+        let verdict = self.judge(&planned, self.bytes_max);
+        self.admit(&planned, verdict, smallest)
     }
 
     /// Remembers that a trigger may fire at `due_ms`, unless that time has come.
@@ -117,10 +156,10 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Remembers that a trigger may fire `wait_ms` after `start_ms`; never, when the clock does not go that far. Answers with
     /// whether it fires now.
-    pub(crate) fn due_after(&mut self, start_ms: u64, wait_ms: u64) -> bool {
-        let due_ms = start_ms.checked_add(wait_ms);
-        self.due(due_ms.unwrap_or(0));
-        due_ms.is_some_and(|due_ms| due_ms <= self.moment.now_ms)
+    pub(super) fn due_after(&mut self, start_ms: u64, wait_ms: u64) -> bool {
+        let Some(due_ms) = start_ms.checked_add(wait_ms) else { return false };
+        self.due(due_ms);
+        due_ms <= self.moment.now_ms
     }
 
     /// Remembers that a trigger fires but that running work bars it.
@@ -130,17 +169,30 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Gives up: nothing offered was admitted.
     pub fn wait(&self) -> Decision {
-        let rule = match self.needed {
-            Some(needed) if !self.busy => Rule::NoRoom { needed, free: self.moment.free_bytes },
-            _ if self.busy => Rule::Busy,
-            _ => Rule::AtRest,
+        let rule = if self.busy {
+            Rule::Busy
+        } else if self.no_room {
+            Rule::NoRoom { needed: self.needed, free: self.moment.free_bytes }
+        } else {
+            Rule::AtRest
         };
         let reason = Reason { rule, bytes: 0, bytes_max: u64::MAX };
         Decision { choice: Choice::Wait { until_ms: self.until_ms }, reason }
     }
+
+    /// The decision: the latest candidate if it was admitted, else to wait.
+    pub(super) fn conclude(&self) -> Decision {
+        let Candidate { job, rule, bytes, verdict } = self.candidate;
+        if verdict != Verdict::Chosen {
+            return self.wait();
+        }
+        let bytes_max = if job.work() == Work::Merge { self.bytes_max } else { u64::MAX };
+        Decision { choice: Choice::from(job), reason: Reason { rule, bytes, bytes_max } }
+    }
 }
 
 /// A sum over runs as the figures of a reason show it.
+#[inline(never)]
 pub(crate) fn clamp(bytes: u128) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }

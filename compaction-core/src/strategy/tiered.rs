@@ -8,14 +8,14 @@
 //! Source: the size-tiered rules of Cassandra and of RocksDB's universal compaction, restricted to neighbours in age, since a
 //! merge that skips an age has no correct place for its output.
 
-use core::ops::Range;
+use core::cmp::Ordering;
 
 use super::search::{Search, clamp};
 use super::{CompactionStrategy, Decision};
 use crate::config::ConfigError;
-use crate::decision::{Cut, Place, Rule, Work};
-use crate::version::{Plan, Run, Version, output_bytes_max};
-use crate::wide::product;
+use crate::decision::Rule;
+use crate::version::{Run, Totals, Version, output_bytes_max};
+use crate::wide::{compare_products, product};
 
 /// Parts per million in one.
 pub(crate) const PPM: u64 = 1_000_000;
@@ -108,141 +108,144 @@ impl Tiered {
 
     /// Whether two sizes are similar; 0 is similar to anything.
     fn similar(&self, a: u64, b: u64) -> bool {
-        let (small, large) = (a.min(b), a.max(b));
+        let (small, large) = if a < b { (a, b) } else { (b, a) };
         let ppm = self.settings.size_ratio_ppm;
         // The ratio was clamped, so the sum is exact.
         let factor = PPM.saturating_add(ppm);
-        small == 0 || ppm >= TieredSettings::RATIO_PPM_UNLIMITED || product(large, PPM) <= product(small, factor)
+        small == 0
+            || ppm >= TieredSettings::RATIO_PPM_UNLIMITED
+            || compare_products((large, PPM), (small, factor)) != Ordering::Greater
     }
 
-    /// How much too much there is, times 100; `None` when the space trigger does not fire.
-    ///
-    /// `total*100 >= largest*(100+pct)`, written so that both sides always fit.
+    /// By how much the runs beside the largest exceed what they may hold; `None` when the space trigger does not fire.
     #[inline(never)]
-    fn excess<K: Ord>(&self, version: &Version<'_, K>) -> Option<Excess> {
-        let largest = version.runs().iter().map(|run| run.bytes()).max().filter(|largest| *largest > 0)?;
-        let total = version.bytes();
-        let beside = total.saturating_sub(u128::from(largest)).wrapping_mul(100);
-        let over = beside.checked_sub(product(self.settings.max_space_amp_pct, largest))?;
-        (version.runs().len() > 1).then_some(Excess { total, largest, over })
-    }
-
-    fn space<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
-        let version = search.version();
-        let excess = self.excess(&version)?;
-        if !version.running().is_empty() {
-            search.barred();
+    fn excess(&self, runs: &[Run]) -> Option<Excess> {
+        let (mut total, mut largest) = (0u128, 0);
+        for run in runs {
+            // Never wraps: there are fewer than 2^32 runs.
+            total = total.wrapping_add(run.bytes().into());
+            largest = run.bytes().max(largest);
+        }
+        if largest == 0 || runs.len() < 2 {
             return None;
         }
-        let pct = self.settings.max_space_amp_pct;
-        let rule = Rule::SpaceAmp { total: clamp(excess.total), largest: excess.largest, pct };
-        let runs = version.runs().len();
-        self.merge(search, &Window { end: runs, most: runs, least: 2 }, rule)
+        let over = total.checked_sub(with_percent(largest, self.settings.max_space_amp_pct))?;
+        Some(Excess { total: clamp(total), largest, over: clamp(over) })
     }
 
-    fn similar_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
-        let version = search.version();
+    /// Too much beside the largest run: all runs into one.
+    fn space<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
+        let runs = search.version.runs;
+        let Some(Excess { total, largest, .. }) = self.excess(runs) else { return false };
+        if !search.version.running.is_empty() {
+            search.barred();
+            return false;
+        }
+        search.answer(Rule::SpaceAmp { total, largest, pct: self.settings.max_space_amp_pct });
+        self.merge(search, &Window { end: runs.len(), most: runs.len(), least: 2, stretch: 0 })
+    }
+
+    /// The newest stretch of similar runs that is wide enough and that can go.
+    fn similar_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
         let width = |width: u32| usize::try_from(width).unwrap_or(usize::MAX);
         let (least, most) = (width(self.settings.min_merge_width), width(self.settings.max_merge_width));
-        let mut end = version.runs().len();
+        let mut end = search.version.runs.len();
         while end > 0 {
-            let stretch = self.stretch(&version, end);
-            let found = stretch.len().min(most);
-            if found >= least {
-                let rule = Rule::SimilarRuns { runs: found, stretch: stretch.len() };
-                let decision = self.merge(search, &Window { end, most: found, least }, rule);
-                if decision.is_some() {
-                    return decision;
-                }
+            let start = self.stretch(&search.version, end);
+            let stretch = end.saturating_sub(start);
+            let window = Window { end, most: stretch.min(most), least, stretch };
+            if window.most >= least && self.merge(search, &window) {
+                return true;
             }
-            end = stretch.start.min(end.saturating_sub(1));
+            end = start.min(end.saturating_sub(1));
         }
-        None
+        false
     }
 
-    /// The longest stretch of free, similar neighbours whose newest run stands just before `end`; empty when that run is busy.
-    fn stretch<K: Ord>(&self, version: &Version<'_, K>, end: usize) -> Range<usize> {
+    /// Where the longest stretch of free, similar neighbours starts whose newest run stands just before `end`; `end` when
+    /// that run is busy.
+    fn stretch<K: Ord>(&self, version: &Version<'_, K>, end: usize) -> usize {
         let mut start = end;
-        let mut newer: Option<u64> = None;
-        for (at, run) in version.runs().iter().enumerate().take(end).rev() {
-            let fits = newer.is_none_or(|newer| self.similar(newer, run.bytes()));
-            if !fits || version.is_busy(at) {
+        let mut newer = 0; // Similar to anything.
+        while let Some((at, run)) = start.checked_sub(1).and_then(|at| Some((at, version.runs.get(at)?))) {
+            let bytes = run.bytes();
+            if !self.similar(newer, bytes) || version.is_busy(at) {
                 break;
             }
-            (start, newer) = (at, Some(run.bytes()));
+            (start, newer) = (at, bytes);
         }
-        start..end
+        start
     }
 
     /// The cheapest neighbours, when there are more runs than allowed.
-    fn too_many<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
-        let version = search.version();
-        let (runs, max) = (version.runs().len(), self.settings.runs_max);
+    fn too_many<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
+        let version = &search.version;
+        let (runs, max) = (version.runs.len(), self.settings.runs_max);
         if u64::try_from(runs).is_ok_and(|runs| runs <= max) {
-            return None;
+            return false;
         }
-        let mut cheapest: Option<(u64, usize)> = None;
-        for (older, pair) in version.runs().windows(2).enumerate() {
-            let bytes = pair.iter().map(Run::bytes).fold(0, u64::saturating_add);
-            let free = !version.is_busy(older) && !version.is_busy(older.saturating_add(1));
-            if free && cheapest.is_none_or(|(least, _)| bytes < least) {
-                cheapest = Some((bytes, older));
+        // The cheapest pair of free neighbours: its bytes, and the position behind it.
+        let (mut least, mut end) = (u64::MAX, 0);
+        let mut older = None;
+        for (at, run) in version.runs.iter().enumerate() {
+            let bytes = Some(run.bytes()).filter(|_| !version.is_busy(at));
+            if let (Some(older), Some(newer)) = (older, bytes) {
+                let sum = newer.saturating_add(older);
+                if end == 0 || sum < least {
+                    (least, end) = (sum, at.saturating_add(1));
+                }
             }
+            older = bytes;
         }
-        let Some((_, older)) = cheapest else {
+        if end == 0 {
             search.barred();
-            return None;
-        };
-        let window = Window { end: older.saturating_add(2), most: 2, least: 2 };
-        self.merge(search, &window, Rule::RunCount { runs, max })
+            return false;
+        }
+        search.answer(Rule::RunCount { runs, max });
+        self.merge(search, &Window { end, most: 2, least: 2, stretch: 0 })
     }
 
-    /// Offers the newest runs of a window: as many as fit the room and the cap, but no fewer than its least.
+    /// Offers the newest runs of a window, none of them busy: as many as fit the room and the cap, but no fewer than its
+    /// least.
     #[inline(never)]
-    fn merge<K: Ord>(&self, search: &mut Search<'_, '_, K>, window: &Window, mut rule: Rule) -> Option<Decision> {
-        let version = search.version();
-        let cap = self.settings.job_bytes_max;
-        let room = search.moment().free_bytes;
-        let (mut width, mut bytes) = (0usize, Some(0u64));
-        for run in version.runs().iter().take(window.end).rev().take(window.most) {
-            bytes = bytes.and_then(|bytes| bytes.checked_add(run.bytes()));
-            let fits = bytes.is_some_and(|bytes| bytes <= cap && output_bytes_max(bytes) <= room);
-            if !fits && width >= window.least {
+    fn merge<K: Ord>(&self, search: &mut Search<'_, '_, K>, window: &Window) -> bool {
+        let (cap, room) = (self.settings.job_bytes_max, search.moment.free_bytes);
+        let (mut width, mut totals) = (0usize, Totals::default());
+        for run in search.version.runs.iter().take(window.end).rev().take(window.most) {
+            let Some(sum) = totals.checked_add(run.totals) else { break };
+            if width >= window.least && (sum.bytes > cap || output_bytes_max(sum.bytes) > room) {
                 break;
             }
-            width = width.saturating_add(1);
+            (width, totals) = (width.saturating_add(1), sum);
         }
-        if let Rule::SimilarRuns { runs, .. } = &mut rule {
-            *runs = width;
+        if width < window.least {
+            return false;
         }
-        let plan = Plan {
-            runs: window.end.saturating_sub(width)..=window.end.saturating_sub(1),
-            cut: Cut::Whole,
-            work: Work::Merge,
-            place: Place::Join,
-            table_bytes_max: self.settings.table_bytes_max,
+        if window.stretch > 0 {
+            search.answer(Rule::SimilarRuns { runs: width, stretch: window.stretch });
+        }
+        search.bytes_max = cap;
+        let runs = window.end.saturating_sub(width)..window.end;
+        let Some(planned) = search.version.plan_whole(runs, &totals, self.settings.table_bytes_max) else {
+            return false;
         };
-        search.offer(&version.plan(&plan)?, rule, cap, width <= window.least)
+        let verdict = search.judge_bytes(false, totals.bytes, cap);
+        search.admit(&planned, verdict, width == window.least)
     }
 }
 
 struct Excess {
-    total: u128,
+    total: u64,
     largest: u64,
-    over: u128,
+    over: u64,
 }
 
-/// A hundredth, rounded down; saturates at `u64::MAX`.
-///
-/// Long division by 32 bits at a time: a processor without a wide multiplier takes a tenth of the code for it.
-fn hundredth(hundreds: u128) -> u64 {
-    let (high, low) = (clamp(hundreds >> 64), hundreds as u64);
-    if high >= 100 {
-        return u64::MAX;
-    }
-    let upper = (high << 32) | (low >> 32);
-    let lower = ((upper % 100) << 32) | (low & u64::from(u32::MAX));
-    ((upper / 100) << 32) | (lower / 100)
+/// `bytes` and `pct` percent more, rounded up.
+fn with_percent(bytes: u64, pct: u64) -> u128 {
+    let rest = pct % 100;
+    // Below 2^64: 99 hundredths, rounded up.
+    let part = rest.wrapping_mul(bytes / 100).wrapping_add(rest.wrapping_mul(bytes % 100).div_ceil(100));
+    product((pct / 100).saturating_add(1), bytes).wrapping_add(part.into())
 }
 
 /// Neighbouring runs, the newest just before `end`: at most `most` of them, at least `least`.
@@ -250,6 +253,8 @@ struct Window {
     end: usize,
     most: usize,
     least: usize,
+    /// How many similar runs there are, or 0 when the rule does not say.
+    stretch: usize,
 }
 
 impl<K: Ord> CompactionStrategy<K> for Tiered {
@@ -257,29 +262,29 @@ impl<K: Ord> CompactionStrategy<K> for Tiered {
         Self::NAME
     }
 
+    #[inline(never)]
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
-        self.space(search)
-            .or_else(|| self.similar_runs(search))
-            .or_else(|| self.too_many(search))
-            .unwrap_or_else(|| search.wait())
+        let _ = self.space(search) || self.similar_runs(search) || self.too_many(search);
+        search.conclude()
     }
 
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
-        self.excess(version).map_or(0, |excess| hundredth(excess.over))
+        self.excess(version.runs).map_or(0, |excess| excess.over)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::hundredth;
+    use super::with_percent;
 
     #[test]
-    fn a_hundredth_is_the_quotient_clamped() {
-        let top = u128::from(u64::MAX) * 100;
-        for near in [0, 99, 100, 1 << 32, 99 << 32, 1 << 64, (99 << 64) + 7, top, top + 99, top + 100, u128::MAX] {
-            for hundreds in [near.saturating_sub(1), near, near.saturating_add(1)] {
-                let wanted = u64::try_from(hundreds / 100).unwrap_or(u64::MAX);
-                assert_eq!(hundredth(hundreds), wanted, "{hundreds}");
+    fn percents_are_exact_and_rounded_up() {
+        let near = [0, 1, 2, 49, 50, 99, 100, 101, 199, 200, 1 << 32, u64::MAX / 100, u64::MAX - 1, u64::MAX];
+        for bytes in near {
+            for pct in near {
+                let wide = u128::from(bytes) * (u128::from(pct) / 100 + 1)
+                    + (u128::from(bytes) * (u128::from(pct) % 100)).div_ceil(100);
+                assert_eq!(with_percent(bytes, pct), wide, "{bytes} and {pct} %");
             }
         }
     }

@@ -77,6 +77,7 @@ impl<'a, K> Version<'a, K> {
 
     /// The positions of the runs of `level`, oldest first; an empty range at the right place when it has none. O(log runs).
     #[must_use]
+    #[inline(never)]
     pub fn level_runs(&self, level: u8) -> Range<usize> {
         let start = self.runs.partition_point(|run| run.level > level);
         let end = self.runs.partition_point(|run| run.level >= level);
@@ -94,6 +95,16 @@ impl<'a, K> Version<'a, K> {
     pub fn runs_bytes(&self, runs: Range<usize>) -> u128 {
         let bytes = |run: &Run| u128::from(run.bytes());
         self.runs.get(runs).unwrap_or(&[]).iter().map(bytes).fold(0, u128::saturating_add)
+    }
+
+    /// As [`runs_bytes`](Self::runs_bytes); saturates at `u64::MAX`.
+    #[inline(never)]
+    pub(crate) fn runs_bytes_clamped(&self, runs: Range<usize>) -> u64 {
+        let mut bytes = 0u64;
+        for run in self.runs.get(runs).unwrap_or(&[]) {
+            bytes = bytes.saturating_add(run.bytes());
+        }
+        bytes
     }
 
     /// Bytes of `level`. O(runs of the level).
@@ -149,6 +160,7 @@ impl<'a, K: Ord> Version<'a, K> {
 
     /// The tables of run `run` that meet the keys from `min` to `max`, as a span (perhaps empty). O(log tables).
     #[must_use]
+    #[inline(never)]
     pub fn overlap(&self, run: usize, min: &K, max: &K) -> Span {
         let first = self.runs.get(run).map_or(0, Run::first);
         let tables = self.run_tables(run);

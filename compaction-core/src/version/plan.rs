@@ -1,6 +1,6 @@
 //! From a wish (these runs, this cut, there) to a closed job with its sizes.
 
-use core::ops::RangeInclusive;
+use core::ops::{Range, RangeInclusive};
 
 use super::{Inputs, Span, Totals, Version};
 use crate::decision::{Cut, Hull, Job, Place, Running, Work};
@@ -25,8 +25,8 @@ pub struct Plan {
 pub struct Planned {
     /// The job.
     pub job: Job,
-    /// Bytes of all inputs.
-    pub bytes: u128,
+    /// Bytes of all inputs; saturates at `u64::MAX`, which only a drop can reach.
+    pub bytes: u64,
     /// Bytes of the inputs in the oldest run, which a merge rewrites only to make place.
     pub oldest_bytes: u64,
     /// Number of input tables.
@@ -41,7 +41,7 @@ impl Planned {
     #[must_use]
     pub fn output_bytes_max(&self) -> u64 {
         match self.job.work {
-            Work::Merge => output_bytes_max(u64::try_from(self.bytes).unwrap_or(u64::MAX)),
+            Work::Merge => output_bytes_max(self.bytes),
             Work::Move | Work::Drop => 0,
         }
     }
@@ -65,6 +65,7 @@ impl<'a, K: Ord> Version<'a, K> {
     /// its neighbours, a move of several runs or to where the tables already are, a drop above older data that it
     /// overlaps, a merge whose run might hold more than `u64::MAX` bytes or entries. O(runs x log tables).
     #[must_use]
+    #[inline(never)]
     pub fn plan(&self, plan: &Plan) -> Option<Planned> {
         let (oldest, newest) = (*plan.runs.start(), *plan.runs.end());
         let home = self.runs.get(oldest)?;
@@ -111,7 +112,7 @@ impl<'a, K: Ord> Version<'a, K> {
             let bytes = totals.bytes;
             let counted = span.run == oldest && plan.place == Place::Join;
             sum = if counted || plan.work == Work::Drop { sum } else { sum.checked_add(totals)? };
-            planned.bytes = planned.bytes.saturating_add(u128::from(bytes));
+            planned.bytes = planned.bytes.saturating_add(bytes);
             planned.tables = planned.tables.saturating_add(span.len());
             planned.runs = planned.runs.saturating_add(1);
             if span.run == oldest {
@@ -123,6 +124,29 @@ impl<'a, K: Ord> Version<'a, K> {
         planned.job.bottommost = self.is_bottom(oldest, hull);
         planned.job.window = if plan.cut == Cut::Whole { None } else { Some(hull) };
         self.is_lawful(&planned, source).then_some(planned)
+    }
+
+    /// The merge of the runs at the positions `runs`, whole, into the oldest of them: what [`plan`](Self::plan) makes of
+    /// that wish. `totals` are the sums over the runs. O(runs x log tables).
+    pub(crate) fn plan_whole(&self, runs: Range<usize>, totals: &Totals, table_bytes_max: u64) -> Option<Planned> {
+        let (oldest, newest) = (runs.start, runs.end.checked_sub(1)?);
+        let home = self.runs.get(oldest)?;
+        let mut inputs = Inputs::new(*self, oldest, newest, Cut::Whole);
+        let tables = inputs.by_ref().map(|span| span.len()).fold(0, usize::saturating_add);
+        let job = Job {
+            edit: self.edit,
+            oldest: u32::try_from(oldest).ok()?,
+            newest: u32::try_from(newest).ok()?,
+            cut: Cut::Whole,
+            window: None,
+            work: Work::Merge,
+            level: home.level,
+            place: Place::Join,
+            bottommost: self.is_bottom(oldest, inputs.hull()?),
+            offset: 0,
+            table_bytes_max: table_bytes_max.max(1),
+        };
+        Some(Planned { job, bytes: totals.bytes, oldest_bytes: home.bytes(), tables, runs: runs.len() })
     }
 
     /// As [`plan`](Self::plan), but a merge that would rewrite nothing is a move.

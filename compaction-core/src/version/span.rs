@@ -113,6 +113,7 @@ impl<'a, K: Ord> Version<'a, K> {
 impl<K: Ord> Iterator for Inputs<'_, K> {
     type Item = Span;
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Span> {
         let run = self.next?;
         self.next = run.checked_sub(1).filter(|older| *older >= self.oldest);

@@ -18,6 +18,7 @@ pub struct Totals {
 
 impl Totals {
     /// The sum, or `None` when a field does not fit `u64`.
+    #[inline(never)]
     pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
         Some(Self {
             bytes: self.bytes.checked_add(other.bytes)?,

@@ -238,8 +238,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
     }
 
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
-        expired(search, self.settings.ttl_ms)
-            .or_else(|| l0::offer(&self.settings, search, |table| self.is_inside(table)))
+        if expired(search, self.settings.ttl_ms) {
+            return search.conclude();
+        }
+        l0::offer(&self.settings, search, |table| self.is_inside(table))
             .or_else(|| self.pack(search))
             .or_else(|| self.pick(search))
             .or_else(|| purge::offer(&self.settings, search))

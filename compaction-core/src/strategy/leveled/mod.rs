@@ -15,9 +15,9 @@ mod sink;
 mod target;
 mod tombstones;
 
-use super::{CompactionStrategy, Event, Search, clamp, expire};
+use super::{CompactionStrategy, Event, Search, expire};
 use crate::config::ConfigError;
-use crate::decision::{Decision, Place, Rule};
+use crate::decision::{Decision, Rule};
 use crate::version::Version;
 use target::{Kind, Targets, Trigger};
 
@@ -69,41 +69,25 @@ impl Leveled {
         self.settings
     }
 
-    /// Where data that sinks from `level` to the level `below` goes: the oldest run of the job, and the place. It joins the
-    /// newest run of a level of one run; elsewhere it becomes a new run.
-    fn destination<K>(&self, version: &Version<'_, K>, targets: &Targets, level: u8, below: u8) -> (usize, Place) {
-        let runs = version.level_runs(below);
-        match runs.end.checked_sub(1) {
-            Some(newest) if targets.runs(below) == 1 && !runs.is_empty() => (newest, Place::Join),
-            _ => (version.level_runs(level).start, Place::New { level: below }),
-        }
-    }
-
-    fn relieve<K: Ord>(
-        &self,
-        search: &mut Search<'_, '_, K>,
-        targets: &Targets,
-        trigger: &Trigger,
-    ) -> Option<Decision> {
-        let Trigger { level, has, max, .. } = *trigger;
+    /// The jobs that bring a level within its limits; whether one was admitted.
+    fn relieve<K: Ord>(&self, search: &mut Search<'_, '_, K>, targets: &Targets<'_>, trigger: &Trigger) -> bool {
+        let Trigger { level, kind, has, max } = *trigger;
         let runs = usize::try_from(has).unwrap_or(usize::MAX);
-        if level == 0 {
-            return self
-                .sink_runs(search, targets, 0, Rule::L0Runs { runs, max })
-                .or_else(|| self.merge_l0(search, Rule::IntraL0 { runs, max }));
-        }
-        let rule = match trigger.kind {
+        search.answer(match kind {
             Kind::Bytes => Rule::LevelBytes { level, bytes: has, target: max },
+            Kind::Runs if level == 0 => Rule::L0Runs { runs, max },
             Kind::Runs => Rule::LevelRuns { level, runs, max },
-        };
-        let several = targets.runs(level) > 1;
-        match trigger.kind {
-            Kind::Runs if !several => self.draw_together(search, level, rule),
-            Kind::Bytes if !several && self.settings.granularity == Granularity::Table => {
-                self.sink_table(search, targets, level, rule)
+        });
+        if level > 0 && targets.runs(level) == 1 {
+            match kind {
+                Kind::Runs => return self.draw_together(search, level),
+                Kind::Bytes if self.settings.granularity == Granularity::Table => {
+                    return self.sink_table(search, targets, level);
+                }
+                Kind::Bytes => {}
             }
-            _ => self.sink_runs(search, targets, level, rule),
         }
+        self.sink_runs(search, targets, level) || (level == 0 && self.merge_l0(search, runs, max))
     }
 
     fn cursor(&self, level: u8) -> u32 {
@@ -122,20 +106,20 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
         self.settings.name()
     }
 
+    #[inline(never)]
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
-        if let Some(decision) = expire::expired(search, self.settings.ttl_ms) {
-            return decision;
-        }
-        let version = search.version();
-        let targets = Targets::new(&self.settings, &version);
-        let mut last = None;
-        while let Some(trigger) = targets.next(&version, last.as_ref()) {
-            if let Some(decision) = self.relieve(search, &targets, &trigger) {
-                return decision;
+        if !expire::expired(search, self.settings.ttl_ms) {
+            search.bytes_max = self.settings.job_bytes_max;
+            let targets = Targets::new(&self.settings, &search.version);
+            let mut next = targets.next(&search.version, None);
+            while let Some(trigger) = next
+                && !self.relieve(search, &targets, &trigger)
+            {
+                next = targets.next(&search.version, Some(&trigger));
             }
-            last = Some(trigger);
+            let _ = next.is_some() || self.tombstones(search, &targets);
         }
-        self.tombstones(search, &targets).unwrap_or_else(|| search.wait())
+        search.conclude()
     }
 
     fn observe(&mut self, event: &Event<'_, K>) {
@@ -156,10 +140,10 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
             let over = trigger.has.saturating_sub(trigger.max);
             let bytes = match trigger.kind {
                 Kind::Bytes => over,
-                Kind::Runs if trigger.level == 0 => clamp(version.runs_bytes(runs)),
+                Kind::Runs if trigger.level == 0 => version.runs_bytes_clamped(runs),
                 Kind::Runs => {
                     let over = usize::try_from(over).unwrap_or(usize::MAX);
-                    clamp(version.runs_bytes(runs.end.saturating_sub(over)..runs.end))
+                    version.runs_bytes_clamped(runs.end.saturating_sub(over)..runs.end)
                 }
             };
             debt = debt.saturating_add(bytes.max(1));

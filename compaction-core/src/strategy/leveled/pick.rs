@@ -7,24 +7,14 @@
 
 use core::cmp::Ordering;
 
-use crate::decision::{Cut, Decision, Place, Rule, Verdict, Work};
+use super::Leveled;
+use crate::decision::{Cut, Place, Verdict, Work};
 use crate::strategy::Search;
-use crate::version::{Plan, Run, Span, Table, Version};
+use crate::version::{Plan, Table};
 use crate::wide::compare_products;
 
 /// Tables looked at in one decision.
 const PROBES_MAX: usize = 64;
-
-/// From which run a table sinks, where to, and what a job may cost.
-pub(super) struct Route {
-    pub(super) source: usize,
-    /// The run just older than the source, to be joined, or a new run of a level.
-    pub(super) place: Place,
-    pub(super) table_bytes_max: u64,
-    pub(super) job_bytes_max: u64,
-    /// Offset within the source where the looking starts.
-    pub(super) cursor: u32,
-}
 
 /// A table looked at, with what it costs.
 #[derive(Clone, Copy)]
@@ -45,104 +35,109 @@ impl Probe {
     }
 }
 
-impl Route {
-    fn oldest(&self) -> usize {
-        if self.place == Place::Join { self.source.saturating_sub(1) } else { self.source }
-    }
-
-    /// The best job on this route that is free, fits and keeps to the cap; failing that the smallest one, alone.
-    /// O(probes x log overlap).
-    pub(super) fn pick<K: Ord>(&self, search: &mut Search<'_, '_, K>, rule: Rule) -> Option<Decision> {
-        let version = search.version();
-        let run = version.runs().get(self.source)?;
+impl Leveled {
+    /// Offers the best job of one table of run `source` that is free, fits and keeps to the cap; failing that the smallest
+    /// one, alone. The table joins the run just older than the source, or starts a new run. O(probes x log overlap).
+    #[inline(never)]
+    pub(super) fn pick<K: Ord>(&self, search: &mut Search<'_, '_, K>, level: u8, source: usize, place: Place) -> bool {
+        let version = search.version;
+        let Some(run) = version.runs.get(source) else { return false };
+        let oldest = if place == Place::Join { source.saturating_sub(1) } else { source };
+        let tables = if oldest < source { version.run_tables(oldest) } else { &[] };
+        let mut older = Older { tables, oldest, source, at: 0 };
+        let plan = |probe: Probe| self.plan(oldest..=source, one_table(probe.at), Work::Merge, place);
         let (mut best, mut smallest): (Option<Probe>, Option<Probe>) = (None, None);
-        let mut older = Older::new(&version, self);
-        let start = self.cursor as usize;
-        let start = if start < run.len() { start } else { 0 };
-        for offset in (start..run.len()).chain(0..start).take(PROBES_MAX) {
+        let mut offset = self.cursor(level) as usize;
+        for _ in 0..run.len().min(PROBES_MAX) {
+            if offset >= run.len() {
+                offset = 0;
+            }
             let at = run.first().saturating_add(offset);
-            let Some(table) = version.tables().get(at) else { break };
-            let (bytes, verdict) = older.judge(search, self, table);
+            offset = offset.saturating_add(1);
+            let Some(table) = version.tables.get(at) else { break };
+            let (bytes, verdict) = older.judge(search, table);
             let probe = Probe { at, own: table.bytes, older: bytes };
-            let rival = if verdict == Verdict::Chosen { &mut best } else { &mut smallest };
-            let wins = match verdict {
-                Verdict::Chosen => rival.is_none_or(|rival| probe.beats(&rival)),
-                Verdict::OverCap { .. } => rival.is_none_or(|rival| probe.bytes() < rival.bytes()),
-                _ => {
-                    search.remember(verdict);
-                    self.tell(search, Some(probe), rule, verdict);
-                    continue;
+            let mut loser = Some(probe);
+            match verdict {
+                Verdict::Chosen if best.is_none_or(|best| probe.beats(&best)) => loser = best.replace(probe),
+                Verdict::OverCap { .. } if smallest.is_none_or(|smallest| probe.bytes() < smallest.bytes()) => {
+                    loser = smallest.replace(probe);
                 }
-            };
-            let loser = if wins { rival.replace(probe) } else { Some(probe) };
+                Verdict::Chosen | Verdict::OverCap { .. } => {}
+                _ => search.remember(verdict),
+            }
             let verdict = if verdict == Verdict::Chosen { Verdict::Outscored } else { verdict };
-            self.tell(search, loser, rule, verdict);
+            tell(search, loser.map(plan), verdict);
             if best.is_some_and(|best| best.older == 0) {
                 break;
             }
         }
         if best.is_some() {
-            let verdict = Verdict::OverCap { bytes_max: self.job_bytes_max };
-            self.tell(search, smallest, rule, verdict);
+            let verdict = Verdict::OverCap { bytes_max: search.bytes_max };
+            tell(search, smallest.map(plan), verdict);
         }
-        search.propose(&self.plan(best.or(smallest)?), rule, self.job_bytes_max, true)
+        best.or(smallest).is_some_and(|probe| search.propose(&plan(probe), true))
     }
+}
 
-    fn plan(&self, probe: Probe) -> Plan {
-        // Positions fit: a version holds at most `u32::MAX` tables.
-        let at = u32::try_from(probe.at).unwrap_or(u32::MAX);
-        Plan {
-            runs: self.oldest()..=self.source,
-            cut: Cut::Tables { first: at, last: at },
-            work: Work::Merge,
-            place: self.place,
-            table_bytes_max: self.table_bytes_max,
-        }
-    }
+/// The cut of a job that starts with one table. Positions fit: a version holds at most `u32::MAX` tables.
+pub(super) fn one_table(at: usize) -> Cut {
+    let at = u32::try_from(at).unwrap_or(u32::MAX);
+    Cut::Tables { first: at, last: at }
+}
 
-    fn tell<K: Ord>(&self, search: &mut Search<'_, '_, K>, probe: Option<Probe>, rule: Rule, verdict: Verdict) {
-        let Some(probe) = probe.filter(|_| search.is_watched()) else { return };
-        if let Some(planned) = search.version().plan_cheapest(&self.plan(probe)) {
-            search.note(&planned, rule, verdict);
-        }
+fn tell<K: Ord>(search: &mut Search<'_, '_, K>, plan: Option<Plan>, verdict: Verdict) {
+    if let Some(plan) = plan.filter(|_| search.is_watched())
+        && let Some(planned) = search.version.plan_cheapest(&plan)
+    {
+        search.tell(&planned, verdict);
     }
 }
 
 /// What the destination run holds under each table of the source, found by going along both.
 struct Older<'v, K> {
     tables: &'v [Table<K>],
-    first: usize,
-    run: usize,
+    oldest: usize,
+    source: usize,
     at: usize,
 }
 
-impl<'v, K: Ord> Older<'v, K> {
-    fn new(version: &Version<'v, K>, route: &Route) -> Self {
-        let run = route.oldest();
-        let tables = if run < route.source { version.run_tables(run) } else { &[] };
-        Self { tables, first: version.runs().get(run).map_or(0, Run::first), run, at: 0 }
+impl<K: Ord> Older<'_, K> {
+    /// Bytes below `table`, and what would become of the job that it starts.
+    fn judge(&mut self, search: &Search<'_, '_, K>, table: &Table<K>) -> (u64, Verdict) {
+        let last = |end: usize| self.tables.get(end.checked_sub(1)?);
+        let wrapped = last(self.at).is_some_and(|older| older.max >= table.min);
+        let start = self.position(if wrapped { 0 } else { self.at }, &table.min, Side::Min);
+        let end = self.position(start, &table.max, Side::Max);
+        let upto = |end: usize| last(end).map_or(0, |older| older.upto.bytes);
+        let bytes = upto(end).saturating_sub(upto(start));
+        let mut window = (&table.min, &table.max);
+        if let (Some(first), Some(last)) = (self.tables.get(start), last(end))
+            && start < end
+        {
+            window = (window.0.min(&first.min), window.1.max(&last.max));
+        }
+        let busy = search.version.is_barred(self.oldest, self.source, Some(window));
+        let rewritten = if start < end { table.bytes.saturating_add(bytes) } else { 0 };
+        self.at = start;
+        (bytes, search.judge_bytes(busy, rewritten, search.bytes_max))
     }
 
-    /// Bytes below `table`, and what would become of the job that it starts.
-    fn judge(&mut self, search: &Search<'_, '_, K>, route: &Route, table: &Table<K>) -> (u64, Verdict) {
-        let version = search.version();
-        let wrapped = self.at.checked_sub(1).and_then(|at| self.tables.get(at)).is_some_and(|t| t.max >= table.min);
-        let from = if wrapped { 0 } else { self.at };
-        let start = gallop(self.tables, from, |older| older.max < table.min);
-        let end = gallop(self.tables, start, |older| older.min <= table.max);
-        self.at = start;
-        let (first, end) = (self.first.saturating_add(start), self.first.saturating_add(end));
-        let bytes = version.span_totals(&Span { run: self.run, first, end }).bytes;
-        let busy = !version.running().is_empty() && {
-            let lowest =
-                self.tables.get(start).filter(|_| first < end).map_or(&table.min, |t| (&t.min).min(&table.min));
-            let last = end.checked_sub(1).filter(|last| *last >= first).and_then(|last| version.tables().get(last));
-            let highest = last.map_or(&table.max, |t| (&t.max).max(&table.max));
-            version.is_barred(self.run, route.source, Some((lowest, highest)))
-        };
-        let rewritten = if first < end { table.bytes.saturating_add(bytes) } else { 0 };
-        (bytes, search.judge_bytes(busy, rewritten, route.job_bytes_max))
+    /// The first table from position `from` on that does not lie wholly before `key`, or that starts behind it.
+    #[inline(never)]
+    fn position(&self, from: usize, key: &K, side: Side) -> usize {
+        gallop(self.tables, from, |older| match side {
+            Side::Min => older.max < *key,
+            Side::Max => older.min <= *key,
+        })
     }
+}
+
+/// Which end of a table's keys is looked for.
+#[derive(Clone, Copy)]
+enum Side {
+    Min,
+    Max,
 }
 
 /// The first position from `from` on where `before` fails, looked for in growing steps: it is mostly near. O(log distance).

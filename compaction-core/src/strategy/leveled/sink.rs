@@ -1,11 +1,11 @@
 //! The jobs that bring a level within its limits.
 
 use core::cmp::Ordering;
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
-use super::pick::Route;
+use super::target::Way;
 use super::{Leveled, Targets};
-use crate::decision::{Cut, Decision, Place, Rule, Work};
+use crate::decision::{Cut, Place, Rule, Work};
 use crate::strategy::Search;
 use crate::version::{Plan, Run, Version, output_bytes_max};
 use crate::wide::compare_products;
@@ -13,111 +13,68 @@ use crate::wide::compare_products;
 impl Leveled {
     /// Whole runs of `level` sink, the oldest first: moved where nothing overlaps, else as many at once as may be; failing
     /// that, a single table.
-    pub(super) fn sink_runs<K: Ord>(
-        &self,
-        search: &mut Search<'_, '_, K>,
-        targets: &Targets,
-        level: u8,
-        rule: Rule,
-    ) -> Option<Decision> {
-        let version = search.version();
-        let cap = self.settings.job_bytes_max;
-        let below = targets.below(level)?;
+    pub(super) fn sink_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>, targets: &Targets<'_>, level: u8) -> bool {
+        let version = search.version;
+        let Some(Way { below, joins, oldest, place }) = targets.way_down(&version, level) else { return false };
         let runs = version.level_runs(level);
-        let (oldest, place) = self.destination(&version, targets, level, below);
-        let plan = |oldest: usize, newest: usize, work: Work, place: Place| Plan {
-            runs: oldest..=newest,
-            cut: Cut::From(u32::try_from(runs.start).unwrap_or(u32::MAX)),
-            work,
-            place,
-            table_bytes_max: self.settings.table_bytes_max,
-        };
-        let joins = targets.runs(below) == 1;
+        let cut = Cut::From(u32::try_from(runs.start).unwrap_or(u32::MAX));
         let free_ride = if joins { Some((oldest, place)) } else { landing(&version, runs.start, below) };
         if let Some((oldest, place)) = free_ride
-            && let Some(decision) = search.propose(&plan(oldest, runs.start, Work::Move, place), rule, cap, false)
+            && search.propose(&self.plan(oldest..=runs.start, cut, Work::Move, place), false)
         {
-            return Some(decision);
+            return true;
         }
-        let mut count = within(&version, runs.clone(), cap);
+        let mut count = within(&version, runs.clone(), self.settings.job_bytes_max);
         while count > 0 {
             let newest = runs.start.saturating_add(count).saturating_sub(1);
-            let decision = search.propose(&plan(oldest, newest, Work::Merge, place), rule, cap, false);
-            if decision.is_some() {
-                return decision;
+            if search.propose(&self.plan(oldest..=newest, cut, Work::Merge, place), false) {
+                return true;
             }
             count /= 2;
         }
-        if joins { self.sink_table(search, targets, level, rule) } else { None }
+        joins && self.pick(search, level, runs.start, place)
     }
 
     /// One table of the oldest run of `level` sinks.
-    pub(super) fn sink_table<K: Ord>(
-        &self,
-        search: &mut Search<'_, '_, K>,
-        targets: &Targets,
-        level: u8,
-        rule: Rule,
-    ) -> Option<Decision> {
-        let version = search.version();
-        let below = targets.below(level)?;
-        let (_, place) = self.destination(&version, targets, level, below);
-        self.route(version.level_runs(level).start, level, place).pick(search, rule)
+    pub(super) fn sink_table<K: Ord>(&self, search: &mut Search<'_, '_, K>, targets: &Targets<'_>, level: u8) -> bool {
+        let source = search.version.level_runs(level).start;
+        let way = targets.way_down(&search.version, level);
+        way.is_some_and(|way| self.pick(search, level, source, way.place))
     }
 
     /// One table of the newest run of `level` joins the run that is next in age.
-    pub(super) fn draw_together<K: Ord>(
-        &self,
-        search: &mut Search<'_, '_, K>,
-        level: u8,
-        rule: Rule,
-    ) -> Option<Decision> {
-        let newest = search.version().level_runs(level).end.checked_sub(1)?;
-        self.route(newest, level, Place::Join).pick(search, rule)
-    }
-
-    fn route(&self, source: usize, level: u8, place: Place) -> Route {
-        Route {
-            source,
-            place,
-            table_bytes_max: self.settings.table_bytes_max,
-            job_bytes_max: self.settings.job_bytes_max,
-            cursor: self.cursor(level),
-        }
+    pub(super) fn draw_together<K: Ord>(&self, search: &mut Search<'_, '_, K>, level: u8) -> bool {
+        let newest = search.version.level_runs(level).end.checked_sub(1);
+        newest.is_some_and(|newest| self.pick(search, level, newest, Place::Join))
     }
 
     /// The newest free runs of level 0 are merged where they are: as many as make each run that goes cheaper.
-    pub(super) fn merge_l0<K: Ord>(&self, search: &mut Search<'_, '_, K>, rule: Rule) -> Option<Decision> {
-        let version = search.version();
-        let runs = version.level_runs(0);
+    pub(super) fn merge_l0<K: Ord>(&self, search: &mut Search<'_, '_, K>, runs: usize, max: u64) -> bool {
+        let version = search.version;
         let enough = u64::from(self.settings.l0_runs_max).saturating_add(2);
-        if !self.settings.intra_l0 || u64::try_from(runs.len()).is_ok_and(|runs| runs < enough) {
-            return None;
+        if !self.settings.intra_l0 || u64::try_from(runs).is_ok_and(|runs| runs < enough) {
+            return false;
         }
-        let cap = self.settings.job_bytes_max;
         let (mut count, mut bytes) = (0u64, 0u64);
-        let mut oldest = runs.end;
-        for at in runs.clone().rev() {
-            let own = version.runs().get(at).map_or(0, Run::bytes);
-            let sum = bytes.saturating_add(own);
-            let fits = sum <= cap && output_bytes_max(sum) <= search.moment().free_bytes;
-            let pays = count < 2 || compare_products((own, count.saturating_sub(1)), (bytes, 1)) != Ordering::Greater;
+        let end = version.runs.len();
+        let mut oldest = end;
+        for (at, run) in version.runs.iter().enumerate().rev().take(runs) {
+            let sum = bytes.saturating_add(run.bytes());
+            let fits = sum <= self.settings.job_bytes_max && output_bytes_max(sum) <= search.moment.free_bytes;
+            let merged = (run.bytes(), count.saturating_sub(1));
+            let pays = count < 2 || compare_products(merged, (bytes, 1)) != Ordering::Greater;
             if version.is_busy(at) || !fits || !pays {
                 break;
             }
             (count, bytes, oldest) = (count.saturating_add(1), sum, at);
         }
-        if count < 2 {
-            return None;
-        }
-        let plan = Plan {
-            runs: oldest..=runs.end.saturating_sub(1),
-            cut: Cut::Whole,
-            work: Work::Merge,
-            place: Place::Join,
-            table_bytes_max: self.settings.table_bytes_max,
-        };
-        search.propose(&plan, rule, cap, false)
+        search.answer(Rule::IntraL0 { runs, max });
+        let plan = self.plan(oldest..=end.saturating_sub(1), Cut::Whole, Work::Merge, Place::Join);
+        count >= 2 && search.propose(&plan, false)
+    }
+
+    pub(super) fn plan(&self, runs: RangeInclusive<usize>, cut: Cut, work: Work, place: Place) -> Plan {
+        Plan { runs, cut, work, place, table_bytes_max: self.settings.table_bytes_max }
     }
 }
 
@@ -135,5 +92,5 @@ fn within<K>(version: &Version<'_, K>, runs: Range<usize>, cap: u64) -> usize {
         bytes = bytes.saturating_add(run.bytes());
         bytes <= cap
     };
-    version.runs().get(runs).unwrap_or(&[]).iter().take_while(fits).count().max(1)
+    version.runs.get(runs).unwrap_or(&[]).iter().take_while(fits).count().max(1)
 }

@@ -12,20 +12,32 @@ use core::cmp::Ordering;
 use core::ops::Range;
 
 use super::LeveledSettings;
+use crate::decision::Place;
 use crate::strategy::clamp;
 use crate::version::Version;
-use crate::wide::compare_products;
+use crate::wide::{compare_products, product};
 
 /// The layout that one version of a tree should have.
-pub(super) struct Targets {
-    settings: LeveledSettings,
+pub(super) struct Targets<'s> {
+    settings: &'s LeveledSettings,
     /// The deepest level there is or may be.
     last: u8,
     /// The shallowest level that data should lie in.
     top: u8,
     /// The level that level 0 sinks to: `top`, or one above it that still holds data.
-    pub(super) base: u8,
+    base: u8,
     last_bytes: u64,
+}
+
+/// The way that data of a level sinks.
+pub(super) struct Way {
+    /// The level that it sinks to.
+    pub(super) below: u8,
+    /// Whether that level has one run.
+    pub(super) joins: bool,
+    /// The oldest run of a job that sinks it: the one that is joined, or the oldest of the level.
+    pub(super) oldest: usize,
+    pub(super) place: Place,
 }
 
 /// What a level has too much of.
@@ -48,15 +60,14 @@ impl Trigger {
     /// The larger excess first, `has / max` being compared exactly; then the shallower level, then bytes.
     fn order(&self, other: &Self) -> Ordering {
         compare_products((other.has, self.max), (self.has, other.max))
-            .then(self.level.cmp(&other.level))
-            .then((self.kind as u8).cmp(&(other.kind as u8)))
+            .then_with(|| (self.level, self.kind as u8).cmp(&(other.level, other.kind as u8)))
     }
 }
 
-impl Targets {
-    pub(super) fn new<K>(settings: &LeveledSettings, version: &Version<'_, K>) -> Self {
+impl<'s> Targets<'s> {
+    pub(super) fn new<K>(settings: &'s LeveledSettings, version: &Version<'_, K>) -> Self {
         let last = version.deepest().max(settings.levels_max.saturating_sub(1)).max(1);
-        let last_bytes = clamp(version.level_bytes(last));
+        let last_bytes = version.runs_bytes_clamped(version.level_runs(last));
         let below_l0 = version.level_runs(0).start.checked_sub(1).and_then(|run| version.runs().get(run));
         let shallowest = below_l0.map_or(last, |run| run.level());
         let (mut top, mut bytes) = (if settings.dynamic { last } else { 1 }, last_bytes);
@@ -64,35 +75,56 @@ impl Targets {
             bytes = bytes.checked_div(settings.fanout.into()).unwrap_or(0);
             top = top.saturating_sub(1);
         }
-        Self { settings: *settings, last, top, base: top.min(shallowest), last_bytes }
+        Self { settings, last, top, base: top.min(shallowest), last_bytes }
     }
 
     /// The level below `level`, where what it has too much of goes; `None` for the deepest.
-    pub(super) fn below(&self, level: u8) -> Option<u8> {
+    fn below(&self, level: u8) -> Option<u8> {
         match level {
             0 => Some(self.base),
             _ => (level < self.last).then(|| level.saturating_add(1)),
         }
     }
 
+    /// How data of `level` sinks; `None` for the deepest level. It joins the newest run of a level of one run; elsewhere it
+    /// becomes a new run.
+    #[inline(never)]
+    pub(super) fn way_down<K>(&self, version: &Version<'_, K>, level: u8) -> Option<Way> {
+        let below = self.below(level)?;
+        let joins = self.runs(below) == 1;
+        let runs = version.level_runs(below);
+        let (oldest, place) = if joins && !runs.is_empty() {
+            (runs.end.saturating_sub(1), Place::Join)
+        } else {
+            (version.level_runs(level).start, Place::New { level: below })
+        };
+        Some(Way { below, joins, oldest, place })
+    }
+
     /// The most bytes that `level` may hold; `u64::MAX` for no limit. Not for level 0.
     pub(super) fn bytes(&self, level: u8) -> u64 {
         let fanout = u64::from(self.settings.fanout);
+        if level >= self.last {
+            return u64::MAX;
+        }
         // Where several runs may stand, each may be as large as the one run that else stands there: or the first to arrive
         // would make the level sink at once.
-        let least = self.settings.base_bytes.saturating_mul(self.settings.runs_max.into());
-        if level >= self.last {
-            u64::MAX
-        } else if !self.settings.dynamic {
-            let multiply = |bytes: u64, _| bytes.checked_mul(fanout);
-            (1..level).try_fold(least, multiply).unwrap_or(u64::MAX)
-        } else if level < self.top {
-            0
-        } else {
-            let divide = |bytes: u64, _| bytes.checked_div(fanout);
-            let share = (level..self.last).try_fold(self.last_bytes, divide).unwrap_or(0);
-            share.max(least)
+        let least = clamp(product(self.settings.base_bytes, self.settings.runs_max.into()));
+        if !self.settings.dynamic {
+            let mut bytes = least;
+            for _ in 1..level {
+                bytes = clamp(product(bytes, fanout));
+            }
+            return bytes;
         }
+        if level < self.top {
+            return 0;
+        }
+        let mut bytes = self.last_bytes;
+        for _ in level..self.last {
+            bytes = bytes.checked_div(fanout).unwrap_or(0);
+        }
+        bytes.max(least)
     }
 
     /// The most runs that `level` may have.
@@ -117,6 +149,7 @@ impl Targets {
     }
 
     /// Shows every level that has more than it may, with the positions of its runs. O(runs).
+    #[inline(never)]
     pub(super) fn each<K>(&self, version: &Version<'_, K>, show: &mut dyn FnMut(Trigger, Range<usize>)) {
         let mut end = version.runs().len();
         while let Some(run) = end.checked_sub(1).and_then(|newest| version.runs().get(newest)) {
@@ -131,7 +164,7 @@ impl Targets {
             };
             check(Kind::Runs, count, self.runs(level));
             if level > 0 {
-                check(Kind::Bytes, clamp(version.runs_bytes(runs.clone())), self.bytes(level));
+                check(Kind::Bytes, version.runs_bytes_clamped(runs.clone()), self.bytes(level));
             }
         }
     }
@@ -141,19 +174,20 @@ impl Targets {
 mod tests {
     use super::*;
     use crate::version::{Run, Table};
+    use std::boxed::Box;
     use std::vec::Vec;
 
     /// A tree with one table of the given bytes in each of the given levels, deepest level first.
-    fn targets(settings: LeveledSettings, levels: &[(u8, u64)]) -> Targets {
+    fn targets(settings: LeveledSettings, levels: &[(u8, u64)]) -> Targets<'static> {
         let mut tables: Vec<_> = (0u64..).zip(levels).map(|(id, (_, bytes))| Table::new(id, *bytes, 0, 9)).collect();
         let mut runs = Vec::new();
         for (at, table) in tables.iter_mut().enumerate() {
             runs.push(Run::seal(levels[at].0, at, core::slice::from_mut(table)).unwrap());
         }
-        Targets::new(&settings, &Version::new(&runs, &tables).unwrap())
+        Targets::new(Box::leak(Box::new(settings)), &Version::new(&runs, &tables).unwrap())
     }
 
-    fn bytes(targets: &Targets) -> Vec<u64> {
+    fn bytes(targets: &Targets<'_>) -> Vec<u64> {
         (1..=targets.last).map(|level| targets.bytes(level)).collect()
     }
 

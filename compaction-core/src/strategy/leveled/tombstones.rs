@@ -4,11 +4,14 @@
 //! where it is bottommost it is rewritten in place. Only tables wholly below the snapshot floor count, since others would
 //! keep their tombstones.
 
+use core::cmp::Ordering;
+
+use super::pick::one_table;
 use super::{Leveled, Targets};
-use crate::decision::{Cut, Decision, Place, Rule, Work};
+use crate::decision::{Place, Rule, Work};
 use crate::strategy::Search;
-use crate::version::{Plan, Run, Table};
-use crate::wide::product;
+use crate::version::{Run, Table};
+use crate::wide::compare_products;
 
 #[derive(Clone, Copy)]
 enum Trigger {
@@ -17,74 +20,63 @@ enum Trigger {
 }
 
 impl Leveled {
-    /// Offers the nominees of all runs, first those with too many tombstones, then those with too old ones. O(runs).
-    pub(super) fn tombstones<K: Ord>(&self, search: &mut Search<'_, '_, K>, targets: &Targets) -> Option<Decision> {
-        let version = search.version();
-        let floor = search.moment().snapshot_floor;
+    /// Offers the nominees of all runs, first those with too many tombstones, then those with too old ones; whether one was
+    /// admitted. O(runs).
+    pub(super) fn tombstones<K: Ord>(&self, search: &mut Search<'_, '_, K>, targets: &Targets<'_>) -> bool {
+        let version = search.version;
         for trigger in [Trigger::Share, Trigger::Age] {
-            for (at, run) in version.runs().iter().enumerate() {
+            for (at, run) in version.runs.iter().enumerate() {
                 let place = match trigger {
                     Trigger::Share => run.densest(),
                     Trigger::Age => run.oldest_tombstone(),
                 };
-                if let Some(table) = version.tables().get(place).filter(|table| table.below(floor))
-                    && let Some(rule) = self.fires(search, trigger, table)
-                    && let Some(decision) = self.purge(search, targets, at, place, rule)
+                if let Some(table) = version.tables.get(place)
+                    && table.below(search.moment.snapshot_floor)
+                    && self.fires(search, trigger, table)
+                    && self.purge(search, targets, at, place, table)
                 {
-                    return Some(decision);
+                    return true;
                 }
             }
         }
-        None
+        false
     }
 
-    fn fires<K: Ord>(&self, search: &mut Search<'_, '_, K>, trigger: Trigger, table: &Table<K>) -> Option<Rule> {
+    fn fires<K: Ord>(&self, search: &mut Search<'_, '_, K>, trigger: Trigger, table: &Table<K>) -> bool {
         match trigger {
             Trigger::Share => {
                 let (tombstones, entries) = (table.tombstones, table.entries);
                 let pct_max = u64::from(self.settings.tombstone_pct_max);
-                let fires = pct_max < 100 && product(tombstones, 100) > product(entries, pct_max);
-                fires.then_some(Rule::TombstoneShare { table: table.id, tombstones, entries, pct_max })
+                search.answer(Rule::TombstoneShare { table: table.id, tombstones, entries, pct_max });
+                pct_max < 100 && compare_products((tombstones, 100), (entries, pct_max)) == Ordering::Greater
             }
             Trigger::Age => {
-                let (written_ms, age_ms_max) = (table.oldest_tombstone_ms?, self.settings.tombstone_age_ms_max);
-                if age_ms_max == u64::MAX {
-                    return None;
-                }
-                let fires = search.due_after(written_ms, age_ms_max);
-                fires.then_some(Rule::TombstoneAge { table: table.id, written_ms, age_ms_max })
+                let age_ms_max = self.settings.tombstone_age_ms_max;
+                let Some(written_ms) = table.oldest_tombstone_ms else { return false };
+                search.answer(Rule::TombstoneAge { table: table.id, written_ms, age_ms_max });
+                age_ms_max != u64::MAX && search.due_after(written_ms, age_ms_max)
             }
         }
     }
 
-    /// Rewrites the table at position `place` of run `run` where it is, if nothing older meets it; else lets it sink.
+    /// Rewrites `table`, at position `place` of run `run`, where it is, if nothing older meets it; else lets it sink.
     fn purge<K: Ord>(
         &self,
         search: &mut Search<'_, '_, K>,
-        targets: &Targets,
+        targets: &Targets<'_>,
         run: usize,
         place: usize,
-        rule: Rule,
-    ) -> Option<Decision> {
-        let version = search.version();
-        let table = version.tables().get(place)?;
-        let at = u32::try_from(place).ok()?;
-        let (oldest, place) = if version.overlaps(0..run, &table.min, &table.max) {
-            let level = version.runs().get(run).map_or(0, Run::level);
-            match targets.below(level) {
-                Some(below) => self.destination(&version, targets, level, below),
-                None => (run.checked_sub(1)?, Place::Join),
-            }
-        } else {
-            (run, Place::Join)
-        };
-        let plan = Plan {
-            runs: oldest..=run,
-            cut: Cut::Tables { first: at, last: at },
-            work: Work::Merge,
-            place,
-            table_bytes_max: self.settings.table_bytes_max,
-        };
-        search.propose(&plan, rule, self.settings.job_bytes_max, true)
+        table: &Table<K>,
+    ) -> bool {
+        let version = &search.version;
+        let (mut oldest, mut to) = (run, Place::Join);
+        if version.overlaps(0..run, &table.min, &table.max) {
+            let level = version.runs.get(run).map_or(0, Run::level);
+            (oldest, to) = match targets.way_down(version, level) {
+                Some(way) => (way.oldest, way.place),
+                None => (run.saturating_sub(1), Place::Join),
+            };
+        }
+        search.propose(&self.plan(oldest..=run, one_table(place), Work::Merge, to), true)
     }
 }

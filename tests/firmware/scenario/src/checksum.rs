@@ -28,6 +28,7 @@ impl Checksum {
     }
 
     /// Takes in all that a decision says.
+    #[inline(never)]
     pub fn decision(&mut self, version: &Version<'_, Key>, decision: &Decision, debt_bytes: u64) {
         for byte in decision.reason.rule.name().bytes() {
             self.word(u32::from(byte));

@@ -7,6 +7,7 @@ impl Rng {
         Self(seed | 1)
     }
 
+    #[inline(never)]
     pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
