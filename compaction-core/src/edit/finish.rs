@@ -49,9 +49,8 @@ where
         let mut home = Span { run: job.oldest(), first: 0, end: 0 };
         for span in inputs.by_ref() {
             tables = tables.saturating_add(span.len());
-            if job.work == Work::Move {
-                let sum = totals.checked_add(view.span_totals(&span));
-                totals = sum.ok_or(TreeError::TooMany)?;
+            if job.work == Work::Move && !totals.add(&view.span_totals(&span)) {
+                return Err(TreeError::TooMany.into());
             }
             home = span;
         }
@@ -82,7 +81,9 @@ where
                 run.minus(view.span_totals(&closed.home))
             }
         };
-        upto = upto.checked_add(closed.totals).ok_or(TreeError::Overflow { table: lo.id })?;
+        if !upto.add(&closed.totals) {
+            return Err(TreeError::Overflow { table: lo.id }.into());
+        }
         let mut left: Option<&Table<K>> = None;
         for table in outputs {
             if table.min > table.max {
@@ -94,7 +95,9 @@ where
             if let Some(left) = left.filter(|left| left.max >= table.min) {
                 return Err(TreeError::Overlap { left: left.id, right: table.id }.into());
             }
-            upto = upto.checked_add(table.totals()).ok_or(TreeError::Overflow { table: table.id })?;
+            if !upto.add(&table.totals()) {
+                return Err(TreeError::Overflow { table: table.id }.into());
+            }
             left = Some(table);
         }
         Ok(())

@@ -10,18 +10,19 @@ use crate::version::{Plan, Planned, Version, output_bytes_max};
 ///
 /// Strategies of this crate name a trigger once, in `rule` and `bytes_max`, answer it with candidates until one is
 /// admitted, and end with `conclude`: so nothing large is handed around.
+#[repr(C)] // The large field last: a small processor reaches only so far from the start of a struct in one instruction.
 pub struct Search<'v, 'f, K> {
     pub(super) version: Version<'v, K>,
     pub(super) moment: Moment,
     visit: Option<&'f mut dyn FnMut(&Candidate)>,
-    /// The latest candidate, under the rule of the trigger that is being answered: the choice once its verdict says so.
-    candidate: Candidate,
     /// The cap on the input bytes of a merge.
     pub(super) bytes_max: u64,
     busy: bool,
     no_room: bool,
     needed: u64,
     until_ms: Option<u64>,
+    /// The candidate that was admitted; its rule is that of the trigger which is being answered.
+    decision: Decision,
 }
 
 impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
@@ -33,12 +34,12 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// Starts a decision that nobody watches.
     #[must_use]
     pub fn silent(version: Version<'v, K>, moment: Moment) -> Self {
-        let candidate = Candidate { job: Job::NONE, rule: Rule::AtRest, bytes: 0, verdict: Verdict::Outscored };
+        let reason = Reason { rule: Rule::AtRest, bytes: 0, bytes_max: u64::MAX };
         Self {
             version,
             moment,
             visit: None,
-            candidate,
+            decision: Decision { choice: Choice::Wait { until_ms: None }, reason },
             bytes_max: u64::MAX,
             busy: false,
             no_room: false,
@@ -49,7 +50,7 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Names the trigger that the next candidates answer.
     pub(super) fn answer(&mut self, rule: Rule) {
-        self.candidate.rule = rule;
+        self.decision.reason.rule = rule;
     }
 
     /// Whether a visitor is told each candidate; if not, those that are merely outscored need not be noted.
@@ -80,8 +81,8 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         self.judge_bytes(busy, written, bytes_max)
     }
 
-    /// As [`judge`](Self::judge), for a job that reads `bytes` bytes, saturated, to write them anew.
-    pub(super) fn judge_bytes(&self, busy: bool, bytes: u64, bytes_max: u64) -> Verdict {
+    #[inline(never)]
+    fn judge_bytes(&self, busy: bool, bytes: u64, bytes_max: u64) -> Verdict {
         let needed = output_bytes_max(bytes);
         if busy {
             Verdict::Busy
@@ -94,19 +95,28 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         }
     }
 
+    /// What would become, under the present cap, of a job that writes `bytes` bytes anew.
+    pub(super) fn verdict(&self, busy: bool, bytes: u64) -> Verdict {
+        self.judge_bytes(busy, bytes, self.bytes_max)
+    }
+
+    /// Whether a merge of `bytes` bytes keeps to the cap and finds room.
+    pub(super) fn fits(&self, bytes: u64) -> bool {
+        self.verdict(false, bytes) == Verdict::Chosen
+    }
+
     /// Tells the visitor what became of a candidate, and remembers why it was refused.
     pub fn note(&mut self, planned: &Planned, rule: Rule, verdict: Verdict) {
         self.answer(rule);
-        self.tell(planned, verdict);
+        self.tell(&planned.job, planned.bytes, verdict);
     }
 
     /// As [`note`](Self::note), under the present rule.
     #[inline(never)]
-    pub(super) fn tell(&mut self, planned: &Planned, verdict: Verdict) {
+    pub(super) fn tell(&mut self, job: &Job, bytes: u64, verdict: Verdict) {
         self.remember(verdict);
-        (self.candidate.job, self.candidate.bytes, self.candidate.verdict) = (planned.job, planned.bytes, verdict);
         if let Some(visit) = &mut self.visit {
-            visit(&self.candidate);
+            visit(&Candidate { job: *job, rule: self.decision.reason.rule, bytes, verdict });
         }
     }
 
@@ -126,25 +136,31 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     pub fn offer(&mut self, planned: &Planned, rule: Rule, bytes_max: u64, smallest: bool) -> Option<Decision> {
         self.answer(rule);
         self.bytes_max = bytes_max;
-        let verdict = self.judge(planned, bytes_max);
-        self.admit(planned, verdict, smallest).then(|| self.conclude())
+        let busy = self.version.conflicts(&planned.job);
+        self.admit(&planned.job, planned.bytes, busy, smallest).then(|| self.conclude())
     }
 
-    /// Offers a candidate judged so far with `verdict`; whether it is admitted.
-    pub(super) fn admit(&mut self, planned: &Planned, mut verdict: Verdict, smallest: bool) -> bool {
-        if matches!(verdict, Verdict::OverCap { .. }) && smallest && self.version.running().is_empty() {
-            verdict = Verdict::Chosen;
+    /// Offers a job of `bytes` input bytes to the present trigger, `busy` when it meets running work; whether it is admitted.
+    #[inline(never)]
+    pub(super) fn admit(&mut self, job: &Job, bytes: u64, busy: bool, smallest: bool) -> bool {
+        let written = if job.work() == Work::Merge { bytes } else { 0 };
+        let alone = smallest && self.version.running.is_empty();
+        let verdict = self.judge_bytes(busy, written, if alone { u64::MAX } else { self.bytes_max });
+        self.tell(job, bytes, verdict);
+        let admitted = verdict == Verdict::Chosen;
+        if admitted {
+            self.decision.choice = Choice::from(*job);
+            self.decision.reason.bytes = bytes;
         }
-        self.tell(planned, verdict);
-        verdict == Verdict::Chosen
+        admitted
     }
 
     /// Plans a job and offers it; a merge that would rewrite nothing becomes a move. Whether it is admitted.
     #[inline(never)]
     pub(super) fn propose(&mut self, plan: &Plan, smallest: bool) -> bool {
         let Some(planned) = self.version.plan_cheapest(plan) else { return false };
-        let verdict = self.judge(&planned, self.bytes_max);
-        self.admit(&planned, verdict, smallest)
+        let busy = self.version.conflicts(&planned.job);
+        self.admit(&planned.job, planned.bytes, busy, smallest)
     }
 
     /// Remembers that a trigger may fire at `due_ms`, unless that time has come.
@@ -156,6 +172,7 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Remembers that a trigger may fire `wait_ms` after `start_ms`; never, when the clock does not go that far. Answers with
     /// whether it fires now.
+    #[inline(never)]
     pub(super) fn due_after(&mut self, start_ms: u64, wait_ms: u64) -> bool {
         let Some(due_ms) = start_ms.checked_add(wait_ms) else { return false };
         self.due(due_ms);
@@ -169,25 +186,32 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Gives up: nothing offered was admitted.
     pub fn wait(&self) -> Decision {
-        let rule = if self.busy {
+        let reason = Reason { rule: self.obstacle(), bytes: 0, bytes_max: u64::MAX };
+        Decision { choice: Choice::Wait { until_ms: self.until_ms }, reason }
+    }
+
+    /// What stands in the way, when nothing was admitted.
+    fn obstacle(&self) -> Rule {
+        if self.busy {
             Rule::Busy
         } else if self.no_room {
             Rule::NoRoom { needed: self.needed, free: self.moment.free_bytes }
         } else {
             Rule::AtRest
-        };
-        let reason = Reason { rule, bytes: 0, bytes_max: u64::MAX };
-        Decision { choice: Choice::Wait { until_ms: self.until_ms }, reason }
+        }
     }
 
-    /// The decision: the latest candidate if it was admitted, else to wait.
-    pub(super) fn conclude(&self) -> Decision {
-        let Candidate { job, rule, bytes, verdict } = self.candidate;
-        if verdict != Verdict::Chosen {
-            return self.wait();
+    /// The decision: the candidate that was admitted, or to wait.
+    pub(super) fn conclude(&mut self) -> Decision {
+        match self.decision.choice {
+            Choice::Wait { .. } => {
+                self.decision.choice = Choice::Wait { until_ms: self.until_ms };
+                self.decision.reason.rule = self.obstacle();
+            }
+            Choice::Merge(_) => self.decision.reason.bytes_max = self.bytes_max,
+            Choice::Move(_) | Choice::Drop(_) => {}
         }
-        let bytes_max = if job.work() == Work::Merge { self.bytes_max } else { u64::MAX };
-        Decision { choice: Choice::from(job), reason: Reason { rule, bytes, bytes_max } }
+        self.decision
     }
 }
 

@@ -14,7 +14,7 @@ use super::search::{Search, clamp};
 use super::{CompactionStrategy, Decision};
 use crate::config::ConfigError;
 use crate::decision::Rule;
-use crate::version::{Run, Totals, Version, output_bytes_max};
+use crate::version::{Run, Totals, Version};
 use crate::wide::{compare_products, product};
 
 /// Parts per million in one.
@@ -142,20 +142,22 @@ impl Tiered {
             return false;
         }
         search.answer(Rule::SpaceAmp { total, largest, pct: self.settings.max_space_amp_pct });
-        self.merge(search, &Window { end: runs.len(), most: runs.len(), least: 2, stretch: 0 })
+        self.merge(search, &Window { end: runs.len(), narrow: runs.len().saturating_sub(2), wide: 0, stretch: 0 })
     }
 
     /// The newest stretch of similar runs that is wide enough and that can go.
     fn similar_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
-        let width = |width: u32| usize::try_from(width).unwrap_or(usize::MAX);
-        let (least, most) = (width(self.settings.min_merge_width), width(self.settings.max_merge_width));
         let mut end = search.version.runs.len();
-        while end > 0 {
+        // A width beyond what positions can count reaches to the first run.
+        let before = |end: usize, width: u32| end.checked_sub(usize::try_from(width).ok()?);
+        while let Some(narrow) = before(end, self.settings.min_merge_width) {
             let start = self.stretch(&search.version, end);
-            let stretch = end.saturating_sub(start);
-            let window = Window { end, most: stretch.min(most), least, stretch };
-            if window.most >= least && self.merge(search, &window) {
-                return true;
+            if start <= narrow {
+                let wide = before(end, self.settings.max_merge_width).map_or(start, |wide| wide.max(start));
+                let window = Window { end, narrow, wide, stretch: end.saturating_sub(start) };
+                if wide <= narrow && self.merge(search, &window) {
+                    return true;
+                }
             }
             end = start.min(end.saturating_sub(1));
         }
@@ -202,35 +204,32 @@ impl Tiered {
             return false;
         }
         search.answer(Rule::RunCount { runs, max });
-        self.merge(search, &Window { end, most: 2, least: 2, stretch: 0 })
+        let narrow = end.saturating_sub(2);
+        self.merge(search, &Window { end, narrow, wide: narrow, stretch: 0 })
     }
 
     /// Offers the newest runs of a window, none of them busy: as many as fit the room and the cap, but no fewer than its
     /// least.
     #[inline(never)]
     fn merge<K: Ord>(&self, search: &mut Search<'_, '_, K>, window: &Window) -> bool {
-        let (cap, room) = (self.settings.job_bytes_max, search.moment.free_bytes);
-        let (mut width, mut totals) = (0usize, Totals::default());
-        for run in search.version.runs.iter().take(window.end).rev().take(window.most) {
-            let Some(sum) = totals.checked_add(run.totals) else { break };
-            if width >= window.least && (sum.bytes > cap || output_bytes_max(sum.bytes) > room) {
-                break;
-            }
-            (width, totals) = (width.saturating_add(1), sum);
+        let Window { end, narrow, wide, stretch } = *window;
+        let mut totals = Totals::default();
+        let mut oldest = end;
+        while let Some(at) = oldest.checked_sub(1).filter(|at| *at >= wide)
+            && let Some(run) = search.version.runs.get(at)
+            && (oldest > narrow || search.fits(totals.bytes.saturating_add(run.bytes())))
+            && totals.add(&run.totals)
+        {
+            oldest = at;
         }
-        if width < window.least {
+        if oldest > narrow {
             return false;
         }
-        if window.stretch > 0 {
-            search.answer(Rule::SimilarRuns { runs: width, stretch: window.stretch });
+        if stretch > 0 {
+            search.answer(Rule::SimilarRuns { runs: end.saturating_sub(oldest), stretch });
         }
-        search.bytes_max = cap;
-        let runs = window.end.saturating_sub(width)..window.end;
-        let Some(planned) = search.version.plan_whole(runs, &totals, self.settings.table_bytes_max) else {
-            return false;
-        };
-        let verdict = search.judge_bytes(false, totals.bytes, cap);
-        search.admit(&planned, verdict, width == window.least)
+        let job = search.version.merge_of(oldest..end, self.settings.table_bytes_max);
+        job.is_some_and(|job| search.admit(&job, totals.bytes, false, oldest == narrow))
     }
 }
 
@@ -241,18 +240,26 @@ struct Excess {
 }
 
 /// `bytes` and `pct` percent more, rounded up.
+///
+/// Long division by 32 bits at a time: a processor without a wide multiplier takes a fraction of the code for it.
 fn with_percent(bytes: u64, pct: u64) -> u128 {
-    let rest = pct % 100;
-    // Below 2^64: 99 hundredths, rounded up.
-    let part = rest.wrapping_mul(bytes / 100).wrapping_add(rest.wrapping_mul(bytes % 100).div_ceil(100));
-    product((pct / 100).saturating_add(1), bytes).wrapping_add(part.into())
+    let (mut left, mut rest) = (product(bytes, pct), 0u64);
+    let mut percent = 0u128;
+    for _ in 0..4 {
+        let part = (rest << 32) | (left >> 96) as u64;
+        (percent, left) = ((percent << 32) | u128::from(part / 100), left << 32);
+        rest = part % 100;
+    }
+    percent.wrapping_add(u128::from(rest > 0)).wrapping_add(bytes.into())
 }
 
-/// Neighbouring runs, the newest just before `end`: at most `most` of them, at least `least`.
+/// Neighbouring runs, the newest just before `end`.
 struct Window {
     end: usize,
-    most: usize,
-    least: usize,
+    /// The oldest run of the narrowest merge.
+    narrow: usize,
+    /// The oldest run of the widest merge.
+    wide: usize,
     /// How many similar runs there are, or 0 when the rule does not say.
     stretch: usize,
 }
@@ -264,6 +271,7 @@ impl<K: Ord> CompactionStrategy<K> for Tiered {
 
     #[inline(never)]
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
+        search.bytes_max = self.settings.job_bytes_max;
         let _ = self.space(search) || self.similar_runs(search) || self.too_many(search);
         search.conclude()
     }
@@ -282,8 +290,7 @@ mod tests {
         let near = [0, 1, 2, 49, 50, 99, 100, 101, 199, 200, 1 << 32, u64::MAX / 100, u64::MAX - 1, u64::MAX];
         for bytes in near {
             for pct in near {
-                let wide = u128::from(bytes) * (u128::from(pct) / 100 + 1)
-                    + (u128::from(bytes) * (u128::from(pct) % 100)).div_ceil(100);
+                let wide = u128::from(bytes) + (u128::from(bytes) * u128::from(pct)).div_ceil(100);
                 assert_eq!(with_percent(bytes, pct), wide, "{bytes} and {pct} %");
             }
         }

@@ -71,6 +71,7 @@ impl<'a, K> Version<'a, K> {
 
     /// The tables of run `run`, by key; none when there is no such run.
     #[must_use]
+    #[inline(never)]
     pub fn run_tables(&self, run: usize) -> &'a [Table<K>] {
         self.runs.get(run).and_then(|run| self.tables.get(run.first()..run.end())).unwrap_or(&[])
     }
@@ -172,6 +173,7 @@ impl<'a, K: Ord> Version<'a, K> {
 
     /// Whether any of the runs at the positions `runs` holds a table that meets the keys from `min` to `max`.
     #[must_use]
+    #[inline(never)]
     pub fn overlaps(&self, runs: Range<usize>, min: &K, max: &K) -> bool {
         runs.into_iter().any(|run| !self.overlap(run, min, max).is_empty())
     }
@@ -184,11 +186,13 @@ impl<'a, K: Ord> Version<'a, K> {
 
     /// Whether `job` meets a running job: their ranges of runs intersect and so do their windows of keys. O(running jobs).
     #[must_use]
+    #[inline(never)]
     pub fn conflicts(&self, job: &Job) -> bool {
         self.is_barred(job.oldest(), job.newest(), self.window(job))
     }
 
     /// Whether a job over these runs and this window of keys (`None` for every key) would meet a running job.
+    #[inline(never)]
     pub(crate) fn is_barred(&self, oldest: usize, newest: usize, window: Option<(&K, &K)>) -> bool {
         self.running.iter().any(|Running { job, .. }| {
             oldest <= job.newest()

@@ -111,7 +111,9 @@ impl<'a, K: Ord> Version<'a, K> {
             let totals = self.span_totals(&span);
             let bytes = totals.bytes;
             let counted = span.run == oldest && plan.place == Place::Join;
-            sum = if counted || plan.work == Work::Drop { sum } else { sum.checked_add(totals)? };
+            if !counted && plan.work != Work::Drop && !sum.add(&totals) {
+                return None;
+            }
             planned.bytes = planned.bytes.saturating_add(bytes);
             planned.tables = planned.tables.saturating_add(span.len());
             planned.runs = planned.runs.saturating_add(1);
@@ -126,14 +128,14 @@ impl<'a, K: Ord> Version<'a, K> {
         self.is_lawful(&planned, source).then_some(planned)
     }
 
-    /// The merge of the runs at the positions `runs`, whole, into the oldest of them: what [`plan`](Self::plan) makes of
-    /// that wish. `totals` are the sums over the runs. O(runs x log tables).
-    pub(crate) fn plan_whole(&self, runs: Range<usize>, totals: &Totals, table_bytes_max: u64) -> Option<Planned> {
+    /// The merge of the runs at the positions `runs`, whole, into the oldest of them: the job that [`plan`](Self::plan)
+    /// makes of that wish. `table_bytes_max` is positive, and the sums over the runs fit. O(runs x log tables).
+    pub(crate) fn merge_of(&self, runs: Range<usize>, table_bytes_max: u64) -> Option<Job> {
         let (oldest, newest) = (runs.start, runs.end.checked_sub(1)?);
         let home = self.runs.get(oldest)?;
         let mut inputs = Inputs::new(*self, oldest, newest, Cut::Whole);
-        let tables = inputs.by_ref().map(|span| span.len()).fold(0, usize::saturating_add);
-        let job = Job {
+        while inputs.next().is_some() {}
+        Some(Job {
             edit: self.edit,
             oldest: u32::try_from(oldest).ok()?,
             newest: u32::try_from(newest).ok()?,
@@ -144,19 +146,20 @@ impl<'a, K: Ord> Version<'a, K> {
             place: Place::Join,
             bottommost: self.is_bottom(oldest, inputs.hull()?),
             offset: 0,
-            table_bytes_max: table_bytes_max.max(1),
-        };
-        Some(Planned { job, bytes: totals.bytes, oldest_bytes: home.bytes(), tables, runs: runs.len() })
+            table_bytes_max,
+        })
     }
 
     /// As [`plan`](Self::plan), but a merge that would rewrite nothing is a move.
     pub(crate) fn plan_cheapest(&self, plan: &Plan) -> Option<Planned> {
-        let mut planned = self.plan(plan)?;
-        let stays = planned.job.place == Place::Join && planned.job.newest == planned.job.oldest;
-        if plan.work == Work::Merge && planned.runs == 1 && !stays {
-            planned.job.work = Work::Move;
+        let mut planned = self.plan(plan);
+        if let Some(Planned { job, runs: 1, .. }) = &mut planned
+            && plan.work == Work::Merge
+            && (job.place != Place::Join || job.newest != job.oldest)
+        {
+            job.work = Work::Move;
         }
-        Some(planned)
+        planned
     }
 
     fn is_lawful(&self, planned: &Planned, source: usize) -> bool {
@@ -171,6 +174,7 @@ impl<'a, K: Ord> Version<'a, K> {
     }
 
     /// Whether no table older than run `oldest` meets the keys of `hull`: only then may tombstones go.
+    #[inline(never)]
     fn is_bottom(&self, oldest: usize, hull: Hull) -> bool {
         match (self.tables.get(hull.lo()), self.tables.get(hull.hi())) {
             (Some(lo), Some(hi)) => !self.overlaps(0..oldest, &lo.min, &hi.max),

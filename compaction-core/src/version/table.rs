@@ -17,14 +17,18 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The sum, or `None` when a field does not fit `u64`.
+    /// Adds `other`; false, and nothing added, when a field does not fit `u64`.
     #[inline(never)]
-    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
-        Some(Self {
-            bytes: self.bytes.checked_add(other.bytes)?,
-            entries: self.entries.checked_add(other.entries)?,
-            tombstones: self.tombstones.checked_add(other.tombstones)?,
-        })
+    pub(crate) fn add(&mut self, other: &Self) -> bool {
+        let (Some(bytes), Some(entries), Some(tombstones)) = (
+            self.bytes.checked_add(other.bytes),
+            self.entries.checked_add(other.entries),
+            self.tombstones.checked_add(other.tombstones),
+        ) else {
+            return false;
+        };
+        *self = Self { bytes, entries, tombstones };
+        true
     }
 
     /// The difference, field by field; 0 where `other` is larger, which no lawful run shows.
@@ -177,7 +181,9 @@ impl Run {
     pub fn seal<K: Ord>(level: u8, first: usize, tables: &mut [Table<K>]) -> Result<Self, TreeError> {
         let mut upto = Totals::default();
         for table in tables.iter_mut() {
-            upto = upto.checked_add(table.totals()).ok_or(TreeError::Overflow { table: table.id })?;
+            if !upto.add(&table.totals()) {
+                return Err(TreeError::Overflow { table: table.id });
+            }
             table.upto = upto;
         }
         Self::of(level, first, tables)
@@ -287,16 +293,15 @@ fn check_table<K: Ord>(table: &Table<K>, before: Option<&Table<K>>) -> Result<()
     if table.min > table.max {
         return Err(TreeError::Reversed { table: table.id });
     }
-    let base = match before {
+    let mut upto = match before {
         Some(left) if left.max >= table.min => return Err(TreeError::Overlap { left: left.id, right: table.id }),
         Some(left) => left.upto,
         None => Totals::default(),
     };
-    match base.checked_add(table.totals()) {
-        None => Err(TreeError::Overflow { table: table.id }),
-        Some(upto) if upto != table.upto => Err(TreeError::Unsealed { table: table.id }),
-        Some(_) => Ok(()),
+    if !upto.add(&table.totals()) {
+        return Err(TreeError::Overflow { table: table.id });
     }
+    if upto == table.upto { Ok(()) } else { Err(TreeError::Unsealed { table: table.id }) }
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ struct Probe {
     at: usize,
     own: u64,
     older: u64,
+    /// Whether the job keeps to the cap.
+    fits: bool,
 }
 
 impl Probe {
@@ -29,10 +31,26 @@ impl Probe {
         self.own.saturating_add(self.older)
     }
 
-    /// Fewer older bytes per own byte, compared exactly; a table of 0 bytes counts as 1.
+    /// What fits beats what exceeds the cap. Of jobs that fit: fewer older bytes per own byte, compared exactly; a table of
+    /// 0 bytes counts as 1. Of those that do not: fewer bytes.
     fn beats(&self, other: &Self) -> bool {
-        compare_products((self.older, other.own.max(1)), (other.older, self.own.max(1))) == Ordering::Less
+        if self.fits != other.fits {
+            return self.fits;
+        }
+        let (own, others) = if self.fits {
+            ((self.older, other.own.max(1)), (other.older, self.own.max(1)))
+        } else {
+            ((self.bytes(), 1), (other.bytes(), 1))
+        };
+        compare_products(own, others) == Ordering::Less
     }
+}
+
+/// From which run a table sinks, and where to.
+struct Route {
+    oldest: usize,
+    source: usize,
+    place: Place,
 }
 
 impl Leveled {
@@ -43,10 +61,10 @@ impl Leveled {
         let version = search.version;
         let Some(run) = version.runs.get(source) else { return false };
         let oldest = if place == Place::Join { source.saturating_sub(1) } else { source };
+        let route = Route { oldest, source, place };
         let tables = if oldest < source { version.run_tables(oldest) } else { &[] };
-        let mut older = Older { tables, oldest, source, at: 0 };
-        let plan = |probe: Probe| self.plan(oldest..=source, one_table(probe.at), Work::Merge, place);
-        let (mut best, mut smallest): (Option<Probe>, Option<Probe>) = (None, None);
+        let mut older = Older { tables, at: 0 };
+        let mut best: Option<Probe> = None;
         let mut offset = self.cursor(level) as usize;
         for _ in 0..run.len().min(PROBES_MAX) {
             if offset >= run.len() {
@@ -55,28 +73,37 @@ impl Leveled {
             let at = run.first().saturating_add(offset);
             offset = offset.saturating_add(1);
             let Some(table) = version.tables.get(at) else { break };
-            let (bytes, verdict) = older.judge(search, table);
-            let probe = Probe { at, own: table.bytes, older: bytes };
-            let mut loser = Some(probe);
-            match verdict {
-                Verdict::Chosen if best.is_none_or(|best| probe.beats(&best)) => loser = best.replace(probe),
-                Verdict::OverCap { .. } if smallest.is_none_or(|smallest| probe.bytes() < smallest.bytes()) => {
-                    loser = smallest.replace(probe);
-                }
-                Verdict::Chosen | Verdict::OverCap { .. } => {}
-                _ => search.remember(verdict),
+            let (probe, verdict) = older.probe(search, &route, at, table);
+            if !matches!(verdict, Verdict::Chosen | Verdict::OverCap { .. }) {
+                self.tell(search, &route, at, verdict);
+                continue;
             }
-            let verdict = if verdict == Verdict::Chosen { Verdict::Outscored } else { verdict };
-            tell(search, loser.map(plan), verdict);
-            if best.is_some_and(|best| best.older == 0) {
+            let wins = best.is_none_or(|best| probe.beats(&best));
+            if let Some(loser) = if wins { best.replace(probe) } else { Some(probe) } {
+                let bytes_max = search.bytes_max;
+                let verdict = if loser.fits { Verdict::Outscored } else { Verdict::OverCap { bytes_max } };
+                self.tell(search, &route, loser.at, verdict);
+            }
+            if wins && probe.fits && probe.older == 0 {
                 break;
             }
         }
-        if best.is_some() {
-            let verdict = Verdict::OverCap { bytes_max: search.bytes_max };
-            tell(search, smallest.map(plan), verdict);
+        best.is_some_and(|probe| search.propose(&self.plan_of(&route, probe.at), true))
+    }
+
+    fn plan_of(&self, route: &Route, at: usize) -> Plan {
+        self.plan(route.oldest..=route.source, one_table(at), Work::Merge, route.place)
+    }
+
+    /// Tells what became of the table at position `at`, which lost.
+    #[inline(never)]
+    fn tell<K: Ord>(&self, search: &mut Search<'_, '_, K>, route: &Route, at: usize, verdict: Verdict) {
+        search.remember(verdict);
+        if search.is_watched()
+            && let Some(planned) = search.version.plan_cheapest(&self.plan_of(route, at))
+        {
+            search.tell(&planned.job, planned.bytes, verdict);
         }
-        best.or(smallest).is_some_and(|probe| search.propose(&plan(probe), true))
     }
 }
 
@@ -86,41 +113,33 @@ pub(super) fn one_table(at: usize) -> Cut {
     Cut::Tables { first: at, last: at }
 }
 
-fn tell<K: Ord>(search: &mut Search<'_, '_, K>, plan: Option<Plan>, verdict: Verdict) {
-    if let Some(plan) = plan.filter(|_| search.is_watched())
-        && let Some(planned) = search.version.plan_cheapest(&plan)
-    {
-        search.tell(&planned, verdict);
-    }
-}
-
 /// What the destination run holds under each table of the source, found by going along both.
 struct Older<'v, K> {
     tables: &'v [Table<K>],
-    oldest: usize,
-    source: usize,
     at: usize,
 }
 
 impl<K: Ord> Older<'_, K> {
-    /// Bytes below `table`, and what would become of the job that it starts.
-    fn judge(&mut self, search: &Search<'_, '_, K>, table: &Table<K>) -> (u64, Verdict) {
+    /// What lies below `table`, at position `at`, and what would become of the job that it starts.
+    fn probe(&mut self, search: &Search<'_, '_, K>, route: &Route, at: usize, table: &Table<K>) -> (Probe, Verdict) {
         let last = |end: usize| self.tables.get(end.checked_sub(1)?);
         let wrapped = last(self.at).is_some_and(|older| older.max >= table.min);
         let start = self.position(if wrapped { 0 } else { self.at }, &table.min, Side::Min);
         let end = self.position(start, &table.max, Side::Max);
-        let upto = |end: usize| last(end).map_or(0, |older| older.upto.bytes);
-        let bytes = upto(end).saturating_sub(upto(start));
-        let mut window = (&table.min, &table.max);
-        if let (Some(first), Some(last)) = (self.tables.get(start), last(end))
+        let mut probe = Probe { at, own: table.bytes, older: 0, fits: false };
+        let (mut written, mut window) = (0, (&table.min, &table.max));
+        if let (Some(first), Some(newest)) = (self.tables.get(start), last(end))
             && start < end
         {
-            window = (window.0.min(&first.min), window.1.max(&last.max));
+            window = (window.0.min(&first.min), window.1.max(&newest.max));
+            probe.older = newest.upto.bytes.saturating_sub(last(start).map_or(0, |before| before.upto.bytes));
+            written = probe.bytes();
         }
-        let busy = search.version.is_barred(self.oldest, self.source, Some(window));
-        let rewritten = if start < end { table.bytes.saturating_add(bytes) } else { 0 };
+        let busy = search.version.is_barred(route.oldest, route.source, Some(window));
+        let verdict = search.verdict(busy, written);
+        probe.fits = verdict == Verdict::Chosen;
         self.at = start;
-        (bytes, search.judge_bytes(busy, rewritten, search.bytes_max))
+        (probe, verdict)
     }
 
     /// The first table from position `from` on that does not lie wholly before `key`, or that starts behind it.
@@ -140,16 +159,25 @@ enum Side {
     Max,
 }
 
-/// The first position from `from` on where `before` fails, looked for in growing steps: it is mostly near. O(log distance).
+/// The first position from `from` on where `before` fails, looked for in steps that grow as long as they succeed and then
+/// shrink: it is mostly near. O(log distance).
 fn gallop<T>(items: &[T], from: usize, before: impl Fn(&T) -> bool) -> usize {
-    let (mut low, mut high, mut step) = (from, from, 1usize);
-    while items.get(high).is_some_and(&before) {
-        low = high.saturating_add(1);
-        high = high.saturating_add(step);
-        step = step.saturating_mul(2);
+    let (mut at, mut reach, mut grows) = (from, 0usize, true);
+    loop {
+        let far = at.saturating_add(reach);
+        let is_before = items.get(far).is_some_and(&before);
+        if is_before {
+            at = far.saturating_add(1);
+        }
+        grows &= is_before;
+        if grows {
+            reach = (reach << 1) | 1;
+        } else if reach == 0 {
+            return at;
+        } else {
+            reach >>= 1;
+        }
     }
-    let rest = items.get(low..high.min(items.len())).unwrap_or(&[]);
-    low.saturating_add(rest.partition_point(before))
 }
 
 #[cfg(test)]

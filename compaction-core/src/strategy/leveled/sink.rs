@@ -7,7 +7,7 @@ use super::target::Way;
 use super::{Leveled, Targets};
 use crate::decision::{Cut, Place, Rule, Work};
 use crate::strategy::Search;
-use crate::version::{Plan, Run, Version, output_bytes_max};
+use crate::version::{Plan, Version};
 use crate::wide::compare_products;
 
 impl Leveled {
@@ -58,12 +58,13 @@ impl Leveled {
         let (mut count, mut bytes) = (0u64, 0u64);
         let end = version.runs.len();
         let mut oldest = end;
-        for (at, run) in version.runs.iter().enumerate().rev().take(runs) {
+        while let Some(at) = oldest.checked_sub(1)
+            && let Some(run) = version.runs.get(at).filter(|run| run.level == 0)
+        {
             let sum = bytes.saturating_add(run.bytes());
-            let fits = sum <= self.settings.job_bytes_max && output_bytes_max(sum) <= search.moment.free_bytes;
             let merged = (run.bytes(), count.saturating_sub(1));
             let pays = count < 2 || compare_products(merged, (bytes, 1)) != Ordering::Greater;
-            if version.is_busy(at) || !fits || !pays {
+            if version.is_busy(at) || !search.fits(sum) || !pays {
                 break;
             }
             (count, bytes, oldest) = (count.saturating_add(1), sum, at);
@@ -87,10 +88,13 @@ fn landing<K: Ord>(version: &Version<'_, K>, source: usize, below: u8) -> Option
 
 /// How many of the runs, the oldest first, hold no more than `cap` bytes together; at least one.
 fn within<K>(version: &Version<'_, K>, runs: Range<usize>, cap: u64) -> usize {
-    let mut bytes = 0u64;
-    let fits = |run: &&Run| {
+    let (mut count, mut bytes) = (0usize, 0u64);
+    for run in version.runs.get(runs).unwrap_or(&[]) {
         bytes = bytes.saturating_add(run.bytes());
-        bytes <= cap
-    };
-    version.runs.get(runs).unwrap_or(&[]).iter().take_while(fits).count().max(1)
+        if bytes > cap {
+            break;
+        }
+        count = count.saturating_add(1);
+    }
+    count.max(1)
 }

@@ -151,9 +151,9 @@ impl<'s> Targets<'s> {
     /// Shows every level that has more than it may, with the positions of its runs. O(runs).
     #[inline(never)]
     pub(super) fn each<K>(&self, version: &Version<'_, K>, show: &mut dyn FnMut(Trigger, Range<usize>)) {
-        let mut end = version.runs().len();
-        while let Some(run) = end.checked_sub(1).and_then(|newest| version.runs().get(newest)) {
-            let level = run.level();
+        let mut end = version.runs.len();
+        while let Some(run) = end.checked_sub(1).and_then(|newest| version.runs.get(newest)) {
+            let level = run.level;
             let runs = version.level_runs(level);
             end = runs.start;
             let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
