@@ -13,7 +13,6 @@ use crate::version::{Inputs, Plan};
 const CLOSURE_MAX: usize = 64;
 
 /// Offers to drop what is older than `ttl_ms`, `u64::MAX` for never; whether a drop was admitted. O(runs x log tables).
-#[inline(never)]
 pub(super) fn expired<K: Ord>(search: &mut Search<'_, '_, K>, ttl_ms: u64) -> bool {
     if ttl_ms == u64::MAX {
         return false;

@@ -78,7 +78,6 @@ impl<'a, K> Version<'a, K> {
 
     /// The positions of the runs of `level`, oldest first; an empty range at the right place when it has none. O(log runs).
     #[must_use]
-    #[inline(never)]
     pub fn level_runs(&self, level: u8) -> Range<usize> {
         let start = self.runs.partition_point(|run| run.level > level);
         let end = self.runs.partition_point(|run| run.level >= level);

@@ -88,7 +88,6 @@ impl<'s> Targets<'s> {
 
     /// How data of `level` sinks; `None` for the deepest level. It joins the newest run of a level of one run; elsewhere it
     /// becomes a new run.
-    #[inline(never)]
     pub(super) fn way_down<K>(&self, version: &Version<'_, K>, level: u8) -> Option<Way> {
         let below = self.below(level)?;
         let joins = self.runs(below) == 1;
