@@ -8,8 +8,8 @@ use crate::version::{Plan, Planned, Version, output_bytes_max};
 /// A strategy offers candidates, best first; the search refuses those that meet running jobs or do not fit, tells the
 /// visitor, and keeps what a final [`wait`](Self::wait) has to say.
 ///
-/// Strategies of this crate name a trigger once, in `rule` and `bytes_max`, answer it with candidates until one is
-/// admitted, and end with `conclude`: so nothing large is handed around.
+/// Strategies of this crate name a trigger once, `answer` it with candidates until one is admitted, and `conclude`: nothing
+/// large is handed around, which on a small processor is a good part of the code.
 #[repr(C)] // The large field last: a small processor reaches only so far from the start of a struct in one instruction.
 pub struct Search<'v, 'f, K> {
     pub(super) version: Version<'v, K>,
@@ -48,7 +48,7 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         }
     }
 
-    /// Names the trigger that the next candidates answer.
+    /// Names the trigger that the next candidates answer, as the rule of their reasons.
     pub(super) fn answer(&mut self, rule: Rule) {
         self.decision.reason.rule = rule;
     }
