@@ -5,12 +5,12 @@ use std::cell::Cell;
 use bytes::Bytes;
 use compaction_core::ReadSample;
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, lock, try_lock};
 
 /// One read in this many is sampled, counted in each thread: a read pays for a counter, seldom for more.
 const SAMPLE_EVERY: u32 = 64;
 
-/// Samples kept until the next decision; more are dropped.
+/// Samples kept until the next decision; more are dropped. With half of them there, a decision is asked for.
 const SAMPLES_MAX: usize = 256;
 
 thread_local! {
@@ -18,8 +18,12 @@ thread_local! {
 }
 
 /// Samples of reads that the strategy has not been told of.
+///
+/// A read never waits here: a sample that comes while another thread is at the list is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Heat {
+    /// Whether the strategy learns from reads. If not, none is sampled.
+    wanted: AtomicBool,
     samples: Mutex<Vec<(Bytes, Read)>>,
 }
 
@@ -33,16 +37,25 @@ pub(crate) enum Read {
 }
 
 impl Heat {
-    /// Notes one read of `key`, or does not.
-    pub(crate) fn note(&self, key: &[u8], read: Read) {
+    /// Reads are sampled from now on.
+    pub(crate) fn want(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes one read of `key`, or does not. True if so many samples wait that the strategy is to be told.
+    pub(crate) fn note(&self, key: &[u8], read: Read) -> bool {
         let count = READS.get().wrapping_add(1);
         READS.set(count);
-        if count.is_multiple_of(SAMPLE_EVERY) {
-            let mut samples = lock(&self.samples);
-            if samples.len() < SAMPLES_MAX {
-                samples.push((Bytes::copy_from_slice(key), read));
-            }
+        count.is_multiple_of(SAMPLE_EVERY) && self.wanted.load(Ordering::Relaxed) && self.sample(key, read)
+    }
+
+    #[cold]
+    fn sample(&self, key: &[u8], read: Read) -> bool {
+        let Some(mut samples) = try_lock(&self.samples) else { return false };
+        if samples.len() < SAMPLES_MAX {
+            samples.push((Bytes::copy_from_slice(key), read));
         }
+        samples.len() == SAMPLES_MAX / 2
     }
 
     /// Tells `tell` of all samples and forgets them.
@@ -64,12 +77,25 @@ mod tests {
     #[test]
     fn samples_stand_for_all_reads() {
         let heat = Heat::default();
-        for _ in 0..SAMPLE_EVERY * 10 {
-            heat.note(b"hot", Read::Get);
-        }
+        let read = || (0..SAMPLE_EVERY * 10).filter(|_| heat.note(b"hot", Read::Get)).count();
+        read();
+        heat.drain(0, |_| panic!("nobody wants to know"));
+        heat.want();
+        read();
         let mut gets = 0;
         heat.drain(0, |sample| gets += sample.gets);
         assert_eq!(gets, SAMPLE_EVERY * 10);
         heat.drain(0, |_| panic!("told twice"));
+    }
+
+    #[test]
+    fn the_strategy_is_asked_for_once_when_half_of_the_room_is_full() {
+        let heat = Heat::default();
+        heat.want();
+        let asked = |reads: usize| (0..reads).filter(|_| heat.note(b"hot", Read::Get)).count();
+        let half = SAMPLE_EVERY as usize * SAMPLES_MAX / 2;
+        assert_eq!((asked(half - SAMPLE_EVERY as usize), asked(SAMPLE_EVERY as usize), asked(3 * half)), (0, 1, 0));
+        heat.drain(0, |_| {});
+        assert_eq!(asked(half), 1);
     }
 }

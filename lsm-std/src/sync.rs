@@ -2,7 +2,7 @@
 //!
 //! A lock whose holder panicked is taken all the same: every critical section here leaves its data whole at each step.
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 #[cfg(not(loom))]
 pub(crate) use std::{
@@ -29,6 +29,15 @@ use std::time::Duration;
 /// Takes the lock, also after a panic of an earlier holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the lock if nobody has it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Waits to be notified. Spurious returns happen: call it in a loop.

@@ -60,7 +60,9 @@ impl Db {
 
 fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo) -> Result<Option<Value>> {
     engine.counters.gets.fetch_add(1, Ordering::Relaxed);
-    engine.heat.note(key, Read::Get);
+    if engine.heat.note(key, Read::Get) {
+        engine.bell.ring();
+    }
     let found = view.get(key, seqno)?;
     Ok(found.filter(|found| found.kind == Kind::Put).map(|found| Value::new(found.value)))
 }
@@ -126,7 +128,9 @@ impl Range {
     fn new(engine: &Arc<Engine>, view: Arc<View>, bounds: Bounds, seqno: SeqNo) -> Self {
         engine.counters.scans.fetch_add(1, Ordering::Relaxed);
         if let Bound::Included(key) | Bound::Excluded(key) = &bounds.low {
-            engine.heat.note(key, Read::Scan);
+            if engine.heat.note(key, Read::Scan) {
+                engine.bell.ring();
+            }
         }
         Self { scan: Scan::new(view, bounds, seqno), _engine: Arc::clone(engine) }
     }

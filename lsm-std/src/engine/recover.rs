@@ -186,6 +186,9 @@ impl Engine {
             tree.stage(self, Edit { strategy: Some(settings.to_vec()), ..Edit::default() })?;
             tree.commit(self)?;
         }
+        if tree.strategy.bandit().is_some() {
+            self.heat.want();
+        }
         let tree = &mut *tree;
         self.load_learned(tree)?;
         let (version, now_ms) = (tree.buf.view(), self.clock.now_ms());

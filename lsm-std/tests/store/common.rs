@@ -127,6 +127,7 @@ impl Fs for FailFs {
     }
 
     fn free_bytes(&self, dir: &Path) -> Result<u64> {
+        self.call("free_bytes", dir)?;
         self.mem.free_bytes(dir)
     }
 

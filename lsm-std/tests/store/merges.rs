@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lsm_std::compaction_core::{AnySettings, BanditSettings, FifoSettings, Full, LeveledSettings, TieredSettings};
 use lsm_std::fs::{Fs, MemFs, Purpose};
@@ -420,4 +420,34 @@ fn writers_stopped_by_full_memtables_go_on_when_a_flush_is_done() {
     });
     assert!(db.stats().stops > 0);
     assert_eq!(db.iter().count(), 1200);
+}
+
+#[test]
+fn a_phase_of_reads_alone_has_a_strategy_that_learns_from_reads_asked_again() {
+    for (strategy, learns) in [(AnySettings::Bandit(BanditSettings::default()), true), (tiered(2), false)] {
+        let disk = FailFs::default();
+        let db = small(strategy).fs(Arc::new(disk.clone())).open("store").unwrap();
+        for at in 0..100u64 {
+            db.put(&key(at), &value(at, 50)).unwrap();
+        }
+        db.flush().unwrap();
+        db.wait_idle().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        // Each decision asks for the room on the disk.
+        let decisions = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&decisions);
+        disk.fail(move |op, _| {
+            counted.fetch_add(u64::from(op == "free_bytes"), Ordering::Relaxed);
+            None
+        });
+        for at in 0..30_000u64 {
+            db.get(&key(at % 40)).unwrap();
+        }
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while learns && decisions.load(Ordering::Relaxed) == 0 {
+            assert!(std::time::Instant::now() < end, "not asked in half a minute");
+            std::thread::yield_now();
+        }
+        assert!(learns || decisions.load(Ordering::Relaxed) == 0);
+    }
 }
