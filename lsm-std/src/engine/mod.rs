@@ -14,6 +14,7 @@ mod range;
 mod recover;
 mod replay;
 mod settle;
+mod shown;
 mod tree;
 mod worker;
 

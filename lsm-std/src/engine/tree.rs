@@ -28,9 +28,9 @@ pub(crate) struct Tree {
     /// Tables of a merge that the user asks for are cut at this many bytes.
     pub(super) table_bytes_max: u64,
     /// The runs as readers get them, oldest first: the same as in `buf`.
-    runs: Vec<Arc<RunView>>,
-    shown: Runs,
-    handles: HashMap<FileId, Arc<TableHandle>>,
+    pub(super) runs: Vec<Arc<RunView>>,
+    pub(super) shown: Runs,
+    pub(super) handles: HashMap<FileId, Arc<TableHandle>>,
     pub(super) unsettled: Unsettled,
     pub(super) entropy: Entropy,
     pub(super) jobs: u64,
@@ -220,7 +220,7 @@ impl Tree {
                 self.unsettled.removed(table);
             }
         }
-        self.rebuild()?;
+        self.rebuild(&job)?;
         debug_assert!(self.agrees(), "manifest and tree differ after {job:?}");
         Ok(job)
     }
@@ -237,41 +237,6 @@ impl Tree {
         if task.job.work() == Work::Merge {
             self.reserved_bytes = self.reserved_bytes.saturating_sub(task.chosen.bytes);
         }
-    }
-
-    /// Makes the runs that readers get those of `buf`, keeping the ones that stayed. O(tables).
-    fn rebuild(&mut self) -> Result<()> {
-        let version = self.buf.view();
-        let same = |at: usize, run: &RunView| {
-            let ids = version.run_tables(at).iter().map(|table| table.id);
-            ids.eq(run.tables.iter().map(|table| table.meta().id))
-        };
-        let (old, count) = (&self.runs, version.runs().len());
-        let head = (0..old.len().min(count)).take_while(|at| same(*at, &old[*at])).count();
-        let tail_max = old.len().min(count) - head;
-        let tail = (1..=tail_max).take_while(|back| same(count - back, &old[old.len() - back])).count();
-        let mut runs = old[..head].to_vec();
-        for at in head..count - tail {
-            let handle = |table: &Table<Bytes>| self.handles.get(&table.id).cloned();
-            let tables: Option<Vec<_>> = version.run_tables(at).iter().map(handle).collect();
-            let tables = tables.ok_or_else(|| Error::law(format!("run {at} holds a table without a file")))?;
-            runs.push(Arc::new(RunView { tables }));
-        }
-        runs.extend_from_slice(&old[old.len() - tail..]);
-        self.shown = Runs::new(&runs);
-        self.runs = runs;
-        Ok(())
-    }
-
-    fn agrees(&self) -> bool {
-        let version = self.buf.view();
-        let state = &self.manifest.state().runs;
-        let same = |(at, run): (usize, &crate::manifest::RunState)| {
-            let ids = version.run_tables(at).iter().map(|table| table.id);
-            version.runs().get(at).is_some_and(|found| found.level() == run.level)
-                && ids.eq(run.tables.iter().map(|table| table.id))
-        };
-        state.len() == version.runs().len() && state.iter().enumerate().all(same)
     }
 
     /// The circumstances of a decision taken now.

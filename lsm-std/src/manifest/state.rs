@@ -168,11 +168,7 @@ impl State {
     }
 
     pub(super) fn carry_out(&mut self, plan: Plan) {
-        if !plan.deleted.is_empty() {
-            for run in &mut self.runs {
-                run.tables.retain(|table| !plan.deleted.contains(&table.id));
-            }
-        }
+        self.delete(&plan.deleted);
         match plan.target {
             Some(Target { run, is_new: true, state }) => self.runs.insert(run, state),
             Some(Target { run, is_new: false, state }) => self.runs[run] = state,
@@ -187,6 +183,23 @@ impl State {
         self.last_seqno = plan.last_seqno;
         if let Some(strategy) = plan.strategy {
             self.strategy = strategy;
+        }
+    }
+
+    /// Takes tables out. Runs may be empty then. The search stops at the last of them: dropping the oldest costs little.
+    fn delete(&mut self, deleted: &HashSet<FileId>) {
+        let (Some(&first), Some(&last)) = (deleted.iter().min(), deleted.iter().max()) else { return };
+        let goes = |table: &TableMeta| (first..=last).contains(&table.id) && deleted.contains(&table.id);
+        let mut left = deleted.len();
+        for run in &mut self.runs {
+            if left == 0 {
+                break;
+            }
+            if run.tables.iter().any(goes) {
+                let before = run.tables.len();
+                run.tables.retain(|table| !goes(table));
+                left = left.saturating_sub(before - run.tables.len());
+            }
         }
     }
 

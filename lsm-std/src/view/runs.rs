@@ -1,5 +1,6 @@
 //! The runs of a view, and reads over one run.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -9,6 +10,9 @@ use crate::view::TableHandle;
 
 /// Runs in one block of [`Runs`].
 const BLOCK_RUNS: usize = 128;
+
+/// So many blocks more than twice the least number make it worth copying all runs into full ones.
+const SPARSE_BLOCKS: usize = 16;
 
 /// All runs of a tree, oldest first.
 ///
@@ -30,6 +34,30 @@ impl Runs {
         match self.blocks.last_mut().filter(|block| block.len() < BLOCK_RUNS) {
             Some(block) => Arc::make_mut(block).push(run),
             None => self.blocks.push(Arc::new(vec![run])),
+        }
+    }
+
+    /// Puts `fresh` in the place of the runs of these positions. O(`fresh`), and one pointer per block.
+    pub(crate) fn splice(&mut self, range: Range<usize>, fresh: &[Arc<RunView>]) {
+        let (mut first, mut before) = (0, 0);
+        while let Some(block) = self.blocks.get(first).filter(|block| before + block.len() <= range.start) {
+            before += block.len();
+            first += 1;
+        }
+        let (mut end, mut upto) = (first, before);
+        while let Some(block) = self.blocks.get(end).filter(|_| upto < range.end.max(range.start + 1)) {
+            upto += block.len();
+            end += 1;
+        }
+        let touched = || self.blocks[first..end].iter().flat_map(|block| block.iter());
+        let head = touched().take(range.start - before);
+        let tail = touched().skip(range.end - before);
+        let runs: Vec<_> = head.chain(fresh).chain(tail).cloned().collect();
+        self.blocks.splice(first..end, Self::new(&runs).blocks);
+        let count: usize = self.blocks.iter().map(|block| block.len()).sum();
+        if self.blocks.len() > 2 * (count / BLOCK_RUNS) + SPARSE_BLOCKS {
+            let runs: Vec<_> = self.blocks.iter().flat_map(|block| block.iter().cloned()).collect();
+            *self = Self::new(&runs);
         }
     }
 
@@ -143,5 +171,30 @@ impl Iterator for RunIter {
 impl std::fmt::Debug for RunIter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RunIter").field("first", &self.first).field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn spliced_runs_are_those_of_a_spliced_list(
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), 0..300usize, 0..300usize), 1..40),
+        ) {
+            let (mut runs, mut list) = (Runs::default(), Vec::new());
+            for (at, removed, added) in edits {
+                let start = at.index(list.len() + 1);
+                let end = (start + removed).min(list.len());
+                let fresh: Vec<_> = (0..added).map(|_| Arc::new(RunView { tables: Vec::new() })).collect();
+                runs.splice(start..end, &fresh);
+                list.splice(start..end, fresh);
+                prop_assert!(runs.newest_first().map(Arc::as_ptr).eq(list.iter().rev().map(Arc::as_ptr)));
+                prop_assert!(runs.blocks.len() <= 2 * (list.len() / BLOCK_RUNS) + SPARSE_BLOCKS + 1);
+            }
+        }
     }
 }
