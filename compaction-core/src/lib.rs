@@ -61,7 +61,7 @@
 //!
 //! # Features
 //! None by default. `alloc`: vectors as storage, tables by id. `heapless`: `heapless::Vec` as storage. `bandit`: the adaptive
-//! strategy.
+//! strategy. `sim`: the simulator, which says what a strategy would cost under a workload.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

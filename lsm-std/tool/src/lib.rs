@@ -6,6 +6,7 @@
 //! - [`plan`]: trees in, decisions out.
 //! - [`replay`]: a trace into a store, resumable, and everything read back.
 //! - [`rules`]: when they fire, in words.
+//! - [`sim`]: strategies simulated, and held against the engine.
 //! - [`store`]: what the commands for one store share.
 //! - [`strategies`]: their names and settings.
 //! - [`trace`]: change histories as key-value traffic, with their answers.
@@ -21,6 +22,7 @@ pub mod plan;
 pub mod replay;
 pub mod report;
 pub mod rules;
+pub mod sim;
 pub mod store;
 pub mod strategies;
 pub mod trace;

@@ -5,6 +5,7 @@ mod options;
 mod plan;
 mod replay;
 mod scan;
+mod sim;
 mod store;
 
 use std::io::{self, BufWriter, Write};
@@ -30,6 +31,7 @@ enum Command {
     Plan(plan::Args),
     Replay(replay::Args),
     Compare(compare::Args),
+    Sim(sim::Args),
     #[command(flatten)]
     Store(store::Command),
 }
@@ -40,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Store(command) => store::run(&command),
     };
     match done {

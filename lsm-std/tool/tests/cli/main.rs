@@ -5,5 +5,6 @@ mod compare;
 mod plan;
 mod replay;
 mod report;
+mod sim;
 mod store;
 mod traces;

@@ -1,0 +1,55 @@
+//! A workload through the simulated store.
+
+use super::{Op, Ops, SimError, SimReport, Simulation, StoreSettings, Workload};
+use crate::config::AnySettings;
+use crate::strategy::{AnyStrategyVec, CompactionStrategy};
+
+/// Runs `workload` under the strategy of these settings.
+///
+/// ```
+/// use compaction_core::sim::{Phase, StoreSettings, Workload, simulate};
+/// use compaction_core::{AnySettings, LeveledSettings};
+/// let workload = Workload { seed: 1, ttl_ms: None, phases: vec![Phase::puts(50_000, 10_000)] };
+/// let store = StoreSettings { memtable_bytes: 64 << 10, table_bytes: 64 << 10, ..StoreSettings::default() };
+/// let leveled = LeveledSettings { base_bytes: 256 << 10, table_bytes_max: 64 << 10, ..LeveledSettings::default() };
+/// let report = simulate(&workload, AnySettings::Leveled(leveled), &store)?;
+/// let (writes, space) = (report.counts().write_amp(), report.last().space_amp());
+/// assert!(writes.is_some_and(|amp| amp.milli_floor().0 > 2_000));
+/// assert!(space.is_some_and(|amp| amp.milli_floor().0 < 2_000));
+/// # Ok::<(), compaction_core::sim::SimError>(())
+/// ```
+///
+/// # Errors
+/// A workload or settings that make no sense, limits exceeded, a strategy that breaks a law.
+pub fn simulate(workload: &Workload, strategy: AnySettings, store: &StoreSettings) -> Result<SimReport, SimError> {
+    simulate_with(workload, AnyStrategyVec::from_settings(strategy)?, store)
+}
+
+/// As [`simulate`], for any strategy over numbers as keys.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_with<S>(workload: &Workload, strategy: S, store: &StoreSettings) -> Result<SimReport, SimError>
+where
+    S: CompactionStrategy<u32>,
+{
+    workload.check()?;
+    let scale = store.scale_of(workload)?;
+    let mut simulation = Simulation::new(strategy, store, scale);
+    let ops = workload.ops().checked_div(scale).unwrap_or(0);
+    let every = ops.checked_div(store.samples).unwrap_or(u64::MAX).max(1);
+    let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    for (at, op) in (1u64..).zip(Ops::sampled(workload, scale)) {
+        match op {
+            Op::Put { key, value_bytes } => simulation.put(narrow(key), narrow(value_bytes))?,
+            Op::Delete { key } => simulation.delete(narrow(key))?,
+            Op::Get { key } => simulation.get(narrow(key)),
+            Op::Miss { key } => simulation.miss(narrow(key)),
+            Op::Scan { key, keys } => simulation.scan(narrow(key), keys),
+        }
+        if at.is_multiple_of(every) {
+            simulation.sample();
+        }
+    }
+    simulation.finish()
+}

@@ -1,0 +1,135 @@
+//! How many bytes a table takes, from what is in it: a formula in place of a file.
+
+use super::size::TableSize;
+
+/// What a table file costs beside its keys and values. The defaults are those of `lsm-std`; another engine puts in its own.
+///
+/// ```text
+/// entry   entry_bytes, its lengths and sequence number as varints if `varints`, the rest of its key, the value
+/// block   entries until they take block_bytes; restart_bytes every restart_entries; block_end_bytes; part_bytes
+/// index   a separator and index_entry_bytes a block while it is written, index_packed_bytes a block in the file
+/// filter  filter_bits a key, in whole lines; one byte
+/// table   data blocks, index, filter (part_bytes each), table_bytes, and its first and last key
+/// ```
+/// Values are taken as incompressible.
+///
+/// ```
+/// use compaction_core::sim::{KeyPrefix, TableFormat};
+/// let plain = TableFormat { varints: false, entry_bytes: 13, prefix: KeyPrefix::Whole, ..TableFormat::default() };
+/// // 1 000 entries with keys of 16 and values of 100 bytes.
+/// let bytes = plain.table_bytes(1_000, 100);
+/// assert!((129_000..136_000).contains(&bytes));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableFormat {
+    /// Length of a key.
+    pub key_bytes: u64,
+    /// How much of a key a block leaves out because the key before starts alike.
+    pub prefix: KeyPrefix,
+    /// Fixed bytes of an entry.
+    pub entry_bytes: u64,
+    /// Whether lengths and sequence numbers take a varint each, on top of `entry_bytes`.
+    pub varints: bool,
+    /// A block is closed when it has this many bytes.
+    pub block_bytes: u64,
+    /// Every so many entries of a block one stands with its whole key.
+    pub restart_entries: u64,
+    /// Bytes for that.
+    pub restart_bytes: u64,
+    /// Bytes at the end of a block.
+    pub block_end_bytes: u64,
+    /// Bytes around each part of a file: its checksum, say.
+    pub part_bytes: u64,
+    /// Bytes of the index for a block, beside the separator key: counts where a writer decides to cut.
+    pub index_entry_bytes: u64,
+    /// Bytes of the index for a block in the file, packed.
+    pub index_packed_bytes: u64,
+    /// Bits of the filter for a key; 0 for no filter.
+    pub filter_bits: u64,
+    /// The filter's length is a multiple of this.
+    pub filter_line_bytes: u64,
+    /// Of a million reads of an absent key, how many the filter lets pass.
+    pub filter_pass_ppm: u64,
+    /// Everything else in a file.
+    pub table_bytes: u64,
+}
+
+/// How much of its key an entry takes in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPrefix {
+    /// The whole key.
+    Whole,
+    /// Keys end in their numbers, in decimal digits: what differs from the key before.
+    Digits,
+    /// So many bytes are shared, on average.
+    Shared(u64),
+}
+
+impl Default for TableFormat {
+    fn default() -> Self {
+        Self {
+            key_bytes: 16,
+            prefix: KeyPrefix::Digits,
+            entry_bytes: 2,
+            varints: true,
+            block_bytes: 4_096,
+            restart_entries: 16,
+            restart_bytes: 8,
+            block_end_bytes: 8,
+            part_bytes: 5,
+            index_entry_bytes: 4,
+            index_packed_bytes: 8,
+            filter_bits: 10,
+            filter_line_bytes: 64,
+            filter_pass_ppm: 10_000,
+            table_bytes: 84,
+        }
+    }
+}
+
+impl TableFormat {
+    /// Bytes of a table of `entries` puts of neighbouring keys with values of `value_bytes`. O(entries).
+    #[must_use]
+    pub fn table_bytes(&self, entries: u64, value_bytes: u64) -> u64 {
+        let mut size = TableSize::new(*self, 1);
+        for at in 0..entries {
+            size.add(at, at, Some(value_bytes));
+        }
+        size.finish().bytes
+    }
+
+    /// Bytes of the key behind `shared` of them, at most all.
+    pub(crate) fn rest(&self, differing: u64) -> u64 {
+        match self.prefix {
+            KeyPrefix::Whole => self.key_bytes,
+            KeyPrefix::Digits => differing.min(self.key_bytes),
+            KeyPrefix::Shared(bytes) => self.key_bytes.saturating_sub(bytes),
+        }
+    }
+
+    /// Bytes of an entry with `rest` bytes of key.
+    pub(crate) fn entry(&self, rest: u64, seqno: u64, value: Option<u64>) -> u64 {
+        let value = value.unwrap_or(0);
+        let numbers = if self.varints {
+            let cell = varint(seqno).saturating_add(value);
+            varint(seqno).saturating_add(varint(cell.saturating_mul(2)))
+        } else {
+            0
+        };
+        self.entry_bytes.saturating_add(numbers).saturating_add(rest).saturating_add(value)
+    }
+
+    pub(crate) fn filter(&self, keys: u64) -> u64 {
+        if self.filter_bits == 0 {
+            return 0;
+        }
+        let line = self.filter_line_bytes.max(1);
+        let lines = keys.saturating_mul(self.filter_bits).div_ceil(line.saturating_mul(8)).max(1);
+        lines.saturating_mul(line).saturating_add(self.part_bytes).saturating_add(1)
+    }
+}
+
+/// Bytes of `n` in groups of seven bits.
+fn varint(n: u64) -> u64 {
+    u64::from(n.max(1).ilog2() / 7).saturating_add(1)
+}

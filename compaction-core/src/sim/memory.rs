@@ -1,0 +1,100 @@
+//! What the simulated store holds in memory: the memtable, and what is known of each key.
+
+use alloc::vec::Vec;
+
+use super::SimError;
+use super::entry::Entry;
+use super::settings::LIMIT;
+
+/// A scan follows so many numbers, live or not.
+const SCAN_LOOK_MAX: usize = 1 << 16;
+
+/// The memtable and the keys.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Writes since the last flush, in order.
+    writes: Vec<Entry>,
+    /// What the memtable counts as.
+    pub(super) bytes: u64,
+    /// Counts memtables; a key whose state bears this number is in the present one.
+    number: u32,
+    /// Number of the last write.
+    seqno: u32,
+    keys: Vec<KeyState>,
+    /// Keys that have a value.
+    pub(super) live_keys: u64,
+    /// Bytes of their values.
+    pub(super) live_value_bytes: u64,
+}
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct KeyState {
+    /// Length of its value plus one; 0 for none.
+    live: u32,
+    /// The memtable of its last write, counted from 1.
+    memtable: u32,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let (writes, keys) = (Vec::new(), Vec::new());
+        Self { writes, bytes: 0, number: 1, seqno: 0, keys, live_keys: 0, live_value_bytes: 0 }
+    }
+}
+
+impl Memory {
+    /// Takes the writes out and starts a new memtable.
+    pub(super) fn freeze(&mut self) -> Vec<Entry> {
+        self.bytes = 0;
+        self.number = self.number.saturating_add(1);
+        core::mem::take(&mut self.writes)
+    }
+
+    /// Whether the present memtable knows of `key`.
+    pub(super) fn has(&self, key: u32) -> bool {
+        self.keys.get(key as usize).is_some_and(|state| state.memtable == self.number)
+    }
+
+    /// The key that a scan of `keys` keys from `key` on looks at last, the one behind them included. A stretch without live keys
+    /// is followed only so far.
+    pub(super) fn reach(&self, key: u32, keys: u64) -> u32 {
+        let (mut left, mut last) = (keys, key);
+        for state in self.keys.get(key as usize..).unwrap_or(&[]).iter().take(SCAN_LOOK_MAX) {
+            if state.live > 0 && left == 0 {
+                return last;
+            }
+            left = left.saturating_sub(u64::from(state.live > 0));
+            last = last.saturating_add(1);
+        }
+        last
+    }
+
+    /// Adds one write; `value` is the value's length, `None` for a delete.
+    ///
+    /// # Errors
+    /// A key or a number of writes beyond the limits.
+    pub(super) fn insert(&mut self, key: u32, value: Option<u32>) -> Result<(), SimError> {
+        let too_large = |what, n: u32| SimError::TooLarge { what, simulated: n.into(), max: LIMIT };
+        if u64::from(key) > LIMIT {
+            return Err(too_large("keys", key));
+        }
+        self.seqno = self.seqno.checked_add(1).ok_or(too_large("operations", u32::MAX))?;
+        self.writes.push(Entry::new(key, self.seqno, value));
+        let at = key as usize;
+        if at >= self.keys.len() {
+            self.keys.resize(at.saturating_add(1), KeyState::default());
+        }
+        let Some(state) = self.keys.get_mut(at) else { return Ok(()) };
+        if let Some(before) = state.live.checked_sub(1) {
+            self.live_keys = self.live_keys.saturating_sub(1);
+            self.live_value_bytes = self.live_value_bytes.saturating_sub(before.into());
+        }
+        if let Some(after) = value {
+            self.live_keys = self.live_keys.saturating_add(1);
+            self.live_value_bytes = self.live_value_bytes.saturating_add(after.into());
+        }
+        *state = KeyState { live: value.map_or(0, |bytes| bytes.saturating_add(1)), memtable: self.number };
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Reads of the simulated store: runs asked, filters passed, blocks fetched.
+
+use super::Simulation;
+use super::entry::Entry;
+use crate::strategy::{CompactionStrategy, Event, ReadSample};
+use crate::version::Version;
+
+/// One read in this many is sampled for the strategy, as in the engine.
+const SAMPLE_EVERY: u64 = 64;
+/// Samples kept until the next decision; more are dropped.
+const SAMPLES_MAX: usize = 256;
+const MILLION: u64 = 1_000_000;
+
+/// A sampled read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sampled {
+    key: u32,
+    gets: u32,
+    scans: u32,
+}
+
+/// What a point read cost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    filters: u64,
+    blocks: u64,
+}
+
+impl<S: CompactionStrategy<u32>> Simulation<S> {
+    /// Reads `key`.
+    pub fn get(&mut self, key: u32) {
+        self.point_read(key, false);
+    }
+
+    /// Reads a key just above `key` that is never written.
+    pub fn miss(&mut self, key: u32) {
+        self.point_read(key, true);
+    }
+
+    /// Scans `keys` keys from `key` on. Runs that hold nothing in that range are not opened.
+    pub fn scan(&mut self, key: u32, keys: u64) {
+        self.note(key, 0, 1);
+        let version = self.tree.view();
+        let last = self.memory.reach(key, keys.div_ceil(self.scale));
+        let meets = |run: &usize| !version.overlap(*run, &key, &last).is_empty();
+        let runs = (0..version.runs().len()).filter(meets).count();
+        self.counts.ops = self.counts.ops.saturating_add(self.scale);
+        self.counts.scans = self.counts.scans.saturating_add(self.scale);
+        let opened = u64::try_from(runs).unwrap_or(u64::MAX).saturating_mul(self.scale);
+        self.counts.scan_runs = self.counts.scan_runs.saturating_add(opened);
+    }
+
+    fn point_read(&mut self, key: u32, absent: bool) {
+        self.note(key, 1, 0);
+        self.counts.ops = self.counts.ops.saturating_add(self.scale);
+        self.counts.gets = self.counts.gets.saturating_add(self.scale);
+        if !absent && self.memory.has(key) {
+            return;
+        }
+        let found = self.look(key, absent);
+        let weighted = |count: u64| count.saturating_mul(self.scale);
+        self.counts.filters_asked = self.counts.filters_asked.saturating_add(weighted(found.filters));
+        self.counts.get_blocks = self.counts.get_blocks.saturating_add(weighted(found.blocks));
+    }
+
+    /// Asks the runs, newest first, until one has the key.
+    fn look(&mut self, key: u32, absent: bool) -> Found {
+        let (mut found, pass_ppm) = (Found::default(), self.store.format.filter_pass_ppm);
+        let has_filter = self.store.format.filter_bits > 0;
+        let version = self.tree.view();
+        for run in (0..version.runs().len()).rev() {
+            let Some(id) = table_of(&version, run, key, absent) else { continue };
+            found.filters = found.filters.saturating_add(1);
+            let entries = self.tables.get(&id).map_or(&[][..], |data| &data.entries);
+            let hit = !absent && entries.binary_search_by_key(&key, |entry: &Entry| entry.key).is_ok();
+            if hit || !has_filter || self.reads.below(MILLION) < pass_ppm {
+                found.blocks = found.blocks.saturating_add(1);
+            }
+            if hit {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Notes one read for the strategy, or does not.
+    fn note(&mut self, key: u32, gets: u64, scans: u64) {
+        let before = self.reads_noted / SAMPLE_EVERY;
+        self.reads_noted = self.reads_noted.saturating_add(self.scale);
+        let stands_for = (self.reads_noted / SAMPLE_EVERY).saturating_sub(before).saturating_mul(SAMPLE_EVERY);
+        if stands_for > 0 && self.heat.len() < SAMPLES_MAX {
+            let narrow = |count: u64| u32::try_from(count.saturating_mul(stands_for)).unwrap_or(u32::MAX);
+            self.heat.push(Sampled { key, gets: narrow(gets), scans: narrow(scans) });
+        }
+    }
+
+    /// Tells the strategy of the reads sampled since the last decision.
+    pub(super) fn tell_heat(&mut self) {
+        for Sampled { key, gets, scans } in self.heat.drain(..) {
+            let sample = ReadSample { key: &key, gets, scans, now_ms: self.now_ms };
+            self.strategy.observe(&Event::Reads(sample));
+        }
+    }
+}
+
+/// The table of run `run` that spans `key`, or the gap just above it.
+fn table_of(version: &Version<'_, u32>, run: usize, key: u32, above: bool) -> Option<u64> {
+    let tables = version.run_tables(run);
+    let at = tables.partition_point(|table| if above { table.max <= key } else { table.max < key });
+    tables.get(at).filter(|table| table.min <= key).map(|table| table.id)
+}

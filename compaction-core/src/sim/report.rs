@@ -1,0 +1,164 @@
+//! What a simulation counts, and what follows from it.
+
+use alloc::vec::Vec;
+
+use super::Stalls;
+use crate::amp::Ratio;
+
+/// Everything that is counted. All counts go up from 0, saturate, and stand for the whole workload whatever the scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SimCounts {
+    /// Operations: puts, deletes, gets, misses and scans.
+    pub ops: u64,
+    /// Bytes of keys and values put, and of keys deleted.
+    pub user_bytes: u64,
+    /// Bytes of tables written by flushes.
+    pub flush_bytes: u64,
+    /// Memtables flushed.
+    pub flushes: u64,
+    /// Jobs done.
+    pub jobs: u64,
+    /// Bytes of data blocks that merges read.
+    pub merge_read_bytes: u64,
+    /// Bytes of tables that merges wrote.
+    pub merge_written_bytes: u64,
+    /// Point reads, of present and of absent keys.
+    pub gets: u64,
+    /// Runs whose filter a point read asked.
+    pub filters_asked: u64,
+    /// Data blocks that point reads fetched.
+    pub get_blocks: u64,
+    /// Scans.
+    pub scans: u64,
+    /// Runs that scans opened.
+    pub scan_runs: u64,
+}
+
+/// Prices of one operation's parts, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prices {
+    /// Per byte that a merge writes or reads.
+    pub compaction_byte: u64,
+    /// Per data block that a point read fetches.
+    pub get_block: u64,
+    /// Per run whose filter a point read asks.
+    pub filter: u64,
+    /// Per run that a scan opens.
+    pub scan_run: u64,
+}
+
+impl Default for Prices {
+    fn default() -> Self {
+        Self { compaction_byte: 1, get_block: 4_096, filter: 512, scan_run: 4_096 }
+    }
+}
+
+impl SimCounts {
+    /// Table bytes written per byte that the user wrote; `None` before the first.
+    #[must_use]
+    pub fn write_amp(&self) -> Option<Ratio> {
+        let written = u128::from(self.flush_bytes).saturating_add(self.merge_written_bytes.into());
+        Ratio::new(written, self.user_bytes.into())
+    }
+
+    /// Runs that a point read had to ask; `None` before the first.
+    #[must_use]
+    pub fn read_amp(&self) -> Option<Ratio> {
+        Ratio::new(self.filters_asked.into(), self.gets.into())
+    }
+
+    /// Price of one operation in bytes, without the flushes, which are alike for all strategies; `None` without operations.
+    #[must_use]
+    pub fn cost(&self, prices: &Prices) -> Option<Ratio> {
+        let part = |count: u64, price: u64| u128::from(count).saturating_mul(price.into());
+        let total = part(self.merge_written_bytes, prices.compaction_byte)
+            .saturating_add(part(self.merge_read_bytes, prices.compaction_byte))
+            .saturating_add(part(self.get_blocks, prices.get_block))
+            .saturating_add(part(self.filters_asked, prices.filter))
+            .saturating_add(part(self.scan_runs, prices.scan_run));
+        Ratio::new(total, self.ops.into())
+    }
+}
+
+/// One level at the end, and what was done to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SimLevel {
+    /// The level.
+    pub level: u8,
+    /// Runs in it.
+    pub runs: u64,
+    /// Tables in it.
+    pub tables: u64,
+    /// Bytes of its tables.
+    pub bytes: u64,
+    /// Bytes that flushes and merges wrote to it.
+    pub written_bytes: u64,
+    /// Merges whose output went there.
+    pub merges: u64,
+}
+
+/// The store at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SimSample {
+    /// What had been counted by then.
+    pub counts: SimCounts,
+    /// Bytes of live keys and values, the memtable's too.
+    pub live_bytes: u64,
+    /// Bytes of tables.
+    pub table_bytes: u64,
+    /// Runs.
+    pub runs: u64,
+    /// Bytes by level, level 0 first.
+    pub level_bytes: Vec<u64>,
+}
+
+impl SimSample {
+    /// Bytes of tables per byte of live data; `None` when nothing lives.
+    #[must_use]
+    pub fn space_amp(&self) -> Option<Ratio> {
+        Ratio::new(self.table_bytes.into(), self.live_bytes.into())
+    }
+}
+
+/// What a simulation came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SimReport {
+    /// Operations and keys that one simulated one stood for.
+    pub scale: u64,
+    /// States over time, the last one when everything was flushed and the strategy had come to rest.
+    pub samples: Vec<SimSample>,
+    /// The levels, level 0 first.
+    pub levels: Vec<SimLevel>,
+    /// Most bytes that tables took, inputs and outputs of a running job both counted.
+    pub peak_bytes: u64,
+    /// Most bytes that the strategy ever wanted rewritten, seen after each flush.
+    pub peak_debt_bytes: u64,
+    /// Bytes that it still wants rewritten at the end.
+    pub debt_bytes: u64,
+    /// Largest bytes that one job read and wrote.
+    pub peak_job_bytes: u64,
+    /// How writers had to wait, if an I/O rate was given.
+    pub stalls: Stalls,
+}
+
+impl SimReport {
+    /// The last state.
+    #[must_use]
+    pub fn last(&self) -> SimSample {
+        self.samples.last().cloned().unwrap_or_default()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counts(&self) -> SimCounts {
+        self.samples.last().map_or_else(SimCounts::default, |sample| sample.counts)
+    }
+
+    /// The largest space amplification of any sample; at first little is alive, so the first tenth of the writes does not
+    /// count. `None` when nothing ever lived.
+    #[must_use]
+    pub fn peak_space_amp(&self) -> Option<Ratio> {
+        let from = self.counts().user_bytes / 10;
+        self.samples.iter().filter(|sample| sample.counts.user_bytes >= from).filter_map(SimSample::space_amp).max()
+    }
+}

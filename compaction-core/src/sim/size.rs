@@ -1,0 +1,241 @@
+//! The size of a table as its entries come.
+
+use super::{KeyPrefix, TableFormat};
+
+/// After so many weighted entries the share of blocks in the bytes is computed anew.
+const ENTRIES_PER_SHARE: u64 = 32;
+
+/// The size of a table, block by block as a table writer lays them out.
+///
+/// With a weight above 1 each entry stands for so many neighbours, and blocks are counted in fractions: thousandths of bytes
+/// and millionths of blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct TableSize {
+    format: TableFormat,
+    weight: u64,
+    entries: u64,
+    /// Key and sequence number of the last entry.
+    last: Option<(u64, u64)>,
+    /// Bytes of closed blocks.
+    closed: u64,
+    blocks: u64,
+    /// Bytes of the index, before it is packed.
+    index: u64,
+    /// Bytes of the open block without its end.
+    open: u64,
+    open_entries: u64,
+    weighted: Weighted,
+}
+
+/// The part of weighted entries.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weighted {
+    added: u64,
+    payload_milli: u64,
+    blocks_ppm: u64,
+    /// Blocks in millionths for one entry of weight 1, by the entries so far.
+    share_ppm: u64,
+}
+
+/// What a table came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// The whole file.
+    pub(crate) bytes: u64,
+    /// The data blocks alone.
+    pub(crate) data_bytes: u64,
+}
+
+impl TableSize {
+    /// An empty table of entries that stand for `weight` each.
+    pub(crate) fn new(format: TableFormat, weight: u64) -> Self {
+        Self {
+            format,
+            weight,
+            entries: 0,
+            last: None,
+            closed: 0,
+            blocks: 0,
+            index: 0,
+            open: 0,
+            open_entries: 0,
+            weighted: Weighted::default(),
+        }
+    }
+
+    /// Adds the next entry by key; `value` is its length, `None` for a tombstone.
+    pub(crate) fn add(&mut self, key: u64, seqno: u64, value: Option<u64>) {
+        if self.weight > 1 {
+            self.add_many(key, seqno, value);
+        } else {
+            self.add_one(key, seqno, value);
+        }
+        self.entries = self.entries.saturating_add(self.weight);
+        self.last = Some((key, seqno));
+    }
+
+    fn add_one(&mut self, key: u64, seqno: u64, value: Option<u64>) {
+        let differing = self.last.map_or(u64::MAX, |(last, _)| digits_differing(last, key));
+        let large = self.format.key_bytes.saturating_add(value.unwrap_or(0)) >= self.format.block_bytes;
+        if self.open_entries > 0 && (large || self.block() >= self.format.block_bytes) {
+            // A separator: one byte more than what the neighbours share.
+            let separator = match self.format.prefix {
+                KeyPrefix::Digits => self.format.key_bytes.saturating_sub(differing).saturating_add(1),
+                KeyPrefix::Shared(bytes) => bytes.saturating_add(1),
+                KeyPrefix::Whole => self.format.key_bytes,
+            };
+            self.close(separator);
+        }
+        let restart = self.open_entries.checked_rem(self.format.restart_entries).is_none_or(|rest| rest == 0);
+        let rest = if restart { self.format.key_bytes } else { self.format.rest(differing) };
+        let extra = if restart { self.format.restart_bytes } else { 0 };
+        self.open = self.open.saturating_add(self.format.entry(rest, seqno, value)).saturating_add(extra);
+        self.open_entries = self.open_entries.saturating_add(1);
+    }
+
+    /// Bytes of the open block.
+    fn block(&self) -> u64 {
+        self.open.saturating_add(self.format.block_end_bytes)
+    }
+
+    fn close(&mut self, separator: u64) {
+        self.closed = self.closed.saturating_add(self.block()).saturating_add(self.format.part_bytes);
+        self.index = self.index.saturating_add(separator).saturating_add(self.format.index_entry_bytes);
+        self.blocks = self.blocks.saturating_add(1);
+        (self.open, self.open_entries) = (0, 0);
+    }
+
+    /// The bytes of `weight` neighbours.
+    fn add_many(&mut self, key: u64, seqno: u64, value: Option<u64>) {
+        let format = &self.format;
+        let rest_milli = match format.prefix {
+            KeyPrefix::Digits => {
+                let gap = self.last.map_or(1, |(last, _)| key.saturating_sub(last));
+                mean_digits_milli(gap).min(format.key_bytes.saturating_mul(1_000))
+            }
+            _ => format.rest(0).saturating_mul(1_000),
+        };
+        let entry = format.entry(0, seqno, value).saturating_mul(1_000).saturating_add(rest_milli);
+        let weighted = &mut self.weighted;
+        weighted.payload_milli = weighted.payload_milli.saturating_add(entry.saturating_mul(self.weight));
+        if weighted.added.is_multiple_of(ENTRIES_PER_SHARE) {
+            let entries = self.entries.saturating_add(self.weight);
+            weighted.share_ppm = format.blocks_ppm(weighted.payload_milli, entries);
+        }
+        weighted.added = weighted.added.saturating_add(1);
+        let blocks = weighted.share_ppm.saturating_mul(self.weight);
+        weighted.blocks_ppm = weighted.blocks_ppm.saturating_add(blocks);
+    }
+
+    /// Bytes of weighted entries: those in blocks, and their blocks.
+    fn weighted(&self) -> (u64, u64) {
+        let (format, weighted) = (&self.format, &self.weighted);
+        let blocks = weighted.blocks_ppm / 1_000_000;
+        let ends = format.block_end_bytes.saturating_add(format.part_bytes).saturating_mul(blocks);
+        // Entries with whole keys: one in so many, and as a rule one more a block than that.
+        let restarts = self.entries.checked_div(format.restart_entries).unwrap_or(0).saturating_add(blocks / 2);
+        let whole = format.key_bytes.saturating_add(format.restart_bytes);
+        let restarts = if weighted.added > 0 { restarts.saturating_mul(whole.saturating_sub(2)) } else { 0 };
+        let bytes = (weighted.payload_milli / 1_000).saturating_add(ends).saturating_add(restarts);
+        (bytes, blocks)
+    }
+
+    /// About how long the file would be if it were finished now: what a writer cuts its tables by.
+    pub(crate) fn bytes_so_far(&self) -> u64 {
+        let open = if self.open_entries > 0 { self.block() } else { 0 };
+        let (bytes, blocks) = if self.weight > 1 { self.weighted() } else { (self.closed.saturating_add(open), 0) };
+        let filter = self.entries.saturating_mul(self.format.filter_bits) / 8;
+        let separator = self.format.key_bytes.saturating_add(self.format.index_entry_bytes);
+        let index = self.index.saturating_add(blocks.saturating_mul(separator));
+        bytes.saturating_add(filter).saturating_add(index).saturating_add(self.format.table_bytes / 2)
+    }
+
+    /// The size of the whole table.
+    pub(crate) fn finish(mut self) -> Sizes {
+        if self.open_entries > 0 {
+            self.close(self.format.key_bytes);
+        }
+        let (data_bytes, blocks) = if self.weight > 1 { self.weighted() } else { (self.closed, self.blocks) };
+        let packed = blocks.saturating_mul(self.format.index_packed_bytes);
+        let keys = self.format.key_bytes.saturating_mul(2);
+        let bytes = data_bytes
+            .saturating_add(packed)
+            .saturating_add(self.format.part_bytes)
+            .saturating_add(self.format.filter(self.entries))
+            .saturating_add(self.format.table_bytes)
+            .saturating_add(keys);
+        Sizes { bytes, data_bytes }
+    }
+}
+
+impl TableFormat {
+    /// Blocks, in millionths, that an entry takes where `entries` have so many thousandths of bytes in all.
+    fn blocks_ppm(&self, payload_milli: u64, entries: u64) -> u64 {
+        let every = self.restart_entries.max(1);
+        let restart = self.key_bytes.saturating_add(self.restart_bytes).saturating_mul(1_000).checked_div(every);
+        let entry = payload_milli.checked_div(entries).unwrap_or(0).saturating_add(restart.unwrap_or(0));
+        // A block takes entries until it is full.
+        let room = self.block_bytes.saturating_sub(self.block_end_bytes).saturating_mul(1_000);
+        1_000_000u64.checked_div(room.div_ceil(entry.max(1)).max(1)).unwrap_or(0)
+    }
+}
+
+/// How many decimal digits of two numbers, from the last on, must go until they are alike.
+fn digits_differing(mut a: u64, mut b: u64) -> u64 {
+    let mut digits = 0u64;
+    while a != b {
+        (a, b) = (a / 10, b / 10);
+        digits = digits.saturating_add(1);
+    }
+    digits
+}
+
+/// The mean of [`digits_differing`] over all pairs of numbers `gap` apart, in thousandths: the digit of value 10^p and those
+/// behind it must go with the probability `gap / 10^p`, at most 1.
+fn mean_digits_milli(gap: u64) -> u64 {
+    let Some(digits) = gap.checked_ilog10() else { return 0 };
+    // All digits up to that of the gap, and one in ten, a hundred, .. of those beyond: a geometric series.
+    let above = 10u64.saturating_pow(digits.saturating_add(1));
+    let beyond = gap.saturating_mul(10_000 / 9).checked_div(above).unwrap_or(0);
+    u64::from(digits).saturating_add(1).saturating_mul(1_000).saturating_add(beyond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_that_differ_are_counted_and_averaged() {
+        assert_eq!(
+            [(9, 9), (8, 9), (9, 10), (99, 100), (5, 205)].map(|(a, b)| digits_differing(a, b)),
+            [0, 1, 2, 3, 3]
+        );
+        for gap in [1u64, 7, 30, 1_234] {
+            let mean = (0..100_000).map(|at| digits_differing(at, at + gap)).sum::<u64>() / 100;
+            assert!(mean.abs_diff(mean_digits_milli(gap)) <= 40, "gap {gap}: {mean} {}", mean_digits_milli(gap));
+        }
+    }
+
+    #[test]
+    fn a_table_of_weighted_entries_is_as_long_as_one_of_as_many() {
+        for (value, gap) in [(100, 1), (8, 20), (1_000, 3), (20_000, 1)] {
+            let fill = |weight: u64, gap: u64| {
+                let mut size = TableSize::new(TableFormat::default(), weight);
+                (0..100_000 / weight).for_each(|at| size.add(at * gap, 50_000, Some(value)));
+                size.finish().bytes as f64
+            };
+            let (full, sampled) = (fill(1, gap), fill(100, gap));
+            assert!((sampled / full - 1.0).abs() < 0.005, "values of {value} B: {sampled} for {full}");
+        }
+    }
+
+    #[test]
+    fn no_format_and_no_size_overflows() {
+        let huge =
+            TableFormat { key_bytes: u64::MAX, filter_bits: u64::MAX, restart_entries: 0, ..TableFormat::default() };
+        assert_eq!(huge.table_bytes(10, u64::MAX), u64::MAX);
+        let mut size = TableSize::new(TableFormat { filter_line_bytes: 0, ..huge }, u64::MAX);
+        size.add(0, u64::MAX, None);
+        assert!(size.bytes_so_far() >= u64::MAX / 1_000);
+    }
+}

@@ -1,0 +1,105 @@
+//! `lsm sim`: what strategies cost under a workload, without touching data.
+
+mod check;
+mod text;
+
+use compaction_core::AnySettings;
+use compaction_core::amp::Ratio;
+use compaction_core::sim::{self, Prices, SimReport, StoreSettings, TableFormat, Workload};
+use serde_json::{Value, json};
+
+pub use check::{Checked, check, check_table};
+pub use text::table;
+
+use crate::Failure;
+use crate::workload::KEY_BYTES;
+
+/// A strategy to be simulated.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub settings: AnySettings,
+}
+
+/// One strategy's simulation.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    /// The strategy.
+    pub candidate: Candidate,
+    /// What it came to.
+    pub report: SimReport,
+    /// Wall-clock seconds that the simulation took.
+    pub seconds: f64,
+}
+
+/// The store that the tool's own workloads run in: tables as long as a memtable, as `lsm compare` has them.
+pub fn store(memtable_bytes: u64, table_bytes: u64) -> StoreSettings {
+    let format = TableFormat { key_bytes: KEY_BYTES, ..TableFormat::default() };
+    StoreSettings { memtable_bytes, table_bytes, format, ..StoreSettings::default() }
+}
+
+/// Simulates `workload` under one strategy.
+///
+/// # Errors
+/// What the simulator refuses.
+pub fn simulate(workload: &Workload, candidate: Candidate, store: &StoreSettings) -> Result<Simulated, Failure> {
+    let start = std::time::Instant::now();
+    let report = sim::simulate(workload, candidate.settings, store);
+    let report = report.map_err(|error| Failure::Wrong(format!("{}: {error}", candidate.name)))?;
+    Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// A ratio as a number; 0 for none.
+pub fn number(ratio: Option<Ratio>) -> f64 {
+    ratio.map_or(0.0, |ratio| ratio.num() as f64 / ratio.den() as f64)
+}
+
+impl Simulated {
+    /// The figures as JSON, with the names that `lsm compare` gives them; `over_time` adds the states over time.
+    pub fn json(&self, prices: &Prices, over_time: bool) -> Value {
+        let (report, counts, last) = (&self.report, self.report.counts(), self.report.last());
+        let by_level: Vec<Value> = report
+            .levels
+            .iter()
+            .map(|level| {
+                json!({
+                    "level": level.level, "runs": level.runs, "tables": level.tables, "bytes": level.bytes,
+                    "written_bytes": level.written_bytes, "merges": level.merges,
+                })
+            })
+            .collect();
+        let stalls = &report.stalls;
+        let mut object = json!({
+            "strategy": self.candidate.name, "write_amp": number(counts.write_amp()),
+            "read_amp": number(counts.read_amp()), "space_amp": number(last.space_amp()),
+            "peak_space_amp": number(report.peak_space_amp()), "cost": number(counts.cost(prices)), "by_level": by_level,
+            "peak_bytes": report.peak_bytes, "peak_job_bytes": report.peak_job_bytes,
+            "debt_bytes": report.debt_bytes, "peak_debt_bytes": report.peak_debt_bytes,
+            "stalls": {
+                "count": stalls.count, "total_us": stalls.total_us, "longest_us": stalls.longest_us,
+                "busy_us": stalls.busy_us, "elapsed_us": stalls.elapsed_us,
+            },
+            "counts": {
+                "ops": counts.ops, "user_bytes": counts.user_bytes, "flush_bytes": counts.flush_bytes,
+                "flushes": counts.flushes, "jobs": counts.jobs, "merge_read_bytes": counts.merge_read_bytes,
+                "merge_written_bytes": counts.merge_written_bytes, "gets": counts.gets,
+                "filters_asked": counts.filters_asked, "get_blocks": counts.get_blocks, "scans": counts.scans,
+                "scan_runs": counts.scan_runs,
+            },
+            "live_bytes": last.live_bytes, "table_bytes": last.table_bytes, "scale": report.scale,
+            "seconds": self.seconds,
+        });
+        if over_time {
+            let sample = |s: &sim::SimSample| {
+                json!({
+                    "user_bytes": s.counts.user_bytes, "live_bytes": s.live_bytes, "table_bytes": s.table_bytes,
+                    "runs": s.runs, "level_bytes": s.level_bytes,
+                })
+            };
+            object["over_time"] = report.samples.iter().map(sample).collect();
+        }
+        object
+    }
+}

@@ -1,0 +1,141 @@
+//! `lsm sim`, and the simulator against the engine.
+
+use std::fs;
+
+use compaction_core::sim::{Simulation, SplitMix, StoreSettings};
+use compaction_core::{AnySettings, Idle};
+use lsm_std::{Db, Options, SyncPolicy};
+use lsm_tool::compare::Source;
+use lsm_tool::sim::check;
+use lsm_tool::strategies::Strategy;
+use lsm_tool::workload::{key_bytes, named, value_bytes};
+
+use crate::common::{json, run, said, text};
+
+/// One store that never merges, and its twin without bytes.
+struct Twins {
+    real: Db,
+    simulated: Simulation<Idle>,
+    written: u64,
+}
+
+impl Twins {
+    fn new(dir: &std::path::Path, memtable_bytes: u64) -> Self {
+        let options = Options::new().deterministic(1).strategy(AnySettings::Idle).sync(SyncPolicy::Never);
+        let real = options.memtable_bytes(memtable_bytes).table_bytes(1 << 20).open(dir).expect("a new store");
+        let store = StoreSettings { memtable_bytes, table_bytes: 1 << 20, ..StoreSettings::default() };
+        Self { real, simulated: Simulation::new(Idle, &store, 1), written: 0 }
+    }
+
+    fn put(&mut self, key: u64, length: u64) {
+        let mut value = Vec::new();
+        self.written += 1;
+        value_bytes(self.written, length, &mut value);
+        self.real.put(&key_bytes(key), &value).expect("written");
+        self.simulated.put(key as u32, length as u32).expect("simulated");
+    }
+
+    fn delete(&mut self, key: u64) {
+        self.real.delete(&key_bytes(key)).expect("written");
+        self.simulated.delete(key as u32).expect("simulated");
+    }
+
+    /// Bytes of tables: simulated, real.
+    fn finish(self) -> (u64, u64) {
+        self.real.flush().expect("flushed");
+        let real = self.real.stats().table_bytes();
+        (self.simulated.finish().expect("at rest").counts().flush_bytes, real)
+    }
+}
+
+#[test]
+fn a_simulated_table_is_as_long_as_a_real_one() {
+    let mut rng = SplitMix::new(3);
+    for (keys, length, deletes) in [
+        (1u64 << 26, 100, 0),
+        (30_000, 100, 0),
+        (30_000, 100, 3),
+        (1_000_000, 20, 0),
+        (5_000, 900, 5),
+        (5_000, 5_000, 0),
+        (1_000_000, 8, 2),
+    ] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut twins = Twins::new(dir.path(), 256 << 10);
+        for at in 0..15_000 {
+            let key = rng.below(keys);
+            if deletes > 0 && at % 10 < deletes { twins.delete(key) } else { twins.put(key, length) }
+        }
+        let (simulated, real) = twins.finish();
+        let off = simulated as f64 / real as f64 - 1.0;
+        assert!(off.abs() < 0.001, "{keys} keys, values of {length} B: {simulated} B simulated, {real} B real");
+    }
+}
+
+/// A built-in workload with an eighth of its operations and keys.
+fn small(name: &str) -> Source {
+    let mut workload = named(name).expect("built in");
+    for phase in &mut workload.phases {
+        (phase.ops, phase.keys) = (phase.ops / 8, phase.keys / 8);
+    }
+    Source::Workload { name: name.to_owned(), workload }
+}
+
+#[test]
+fn write_and_space_amplification_are_those_of_the_engine() {
+    let strategies = [Strategy::Tiered, Strategy::Leveled, Strategy::Lazy, Strategy::Bandit];
+    for name in ["write-heavy", "balanced", "scan-heavy", "latest", "deletes", "hot-moves"] {
+        for strategy in strategies {
+            let checked = check(&small(name), strategy, None, None).expect("both run");
+            assert!(checked.error() <= 0.05, "{checked:?}");
+        }
+    }
+    let fifo = check(&small("expiring"), Strategy::Fifo, None, None).expect("both run");
+    assert!(fifo.error() <= 0.05, "{fifo:?}");
+}
+
+#[test]
+fn a_simulation_prints_one_object_a_strategy_the_same_each_time() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("workload.json");
+    let phase = r#"{"ops":30000,"keys":5000,"skew":{"zipf":0.9},"mix":{"put":0.7,"get":0.2,"miss":0.05,"scan":0.05}}"#;
+    fs::write(&file, format!("{{\"phases\":[{phase}]}}")).expect("written");
+    let args = ["sim", "--workload", text(&file), "--strategy", "leveled", "--json", "--over-time"];
+    let found = json(&args);
+    for field in ["write_amp", "read_amp", "space_amp", "peak_space_amp", "cost"] {
+        assert!(found[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {found}");
+    }
+    assert!(found["by_level"].as_array().is_some_and(|levels| levels.len() > 1));
+    assert!(found["over_time"].as_array().is_some_and(|samples| samples.len() > 300 && samples.len() < 500));
+    let again = json(&args);
+    assert_eq!((&found["counts"], &found["over_time"]), (&again["counts"], &again["over_time"]));
+
+    let two =
+        run(&["sim", "--workload", text(&file), "--json", "--strategy", "tiered", r#"{"name":"leveled","fanout":4}"#]);
+    assert_eq!(String::from_utf8_lossy(&two.stdout).lines().count(), 2, "{two:?}");
+}
+
+#[test]
+fn a_slow_disk_stalls_the_writers_and_a_fast_one_does_not() {
+    let stalls = |rate: &str| {
+        let args = ["sim", "--workload", "write-heavy", "--strategy", "tiered", "--json", "--write-rate", "1000000"];
+        let found = json(&[&args[..], &["--io-rate", rate]].concat());
+        found["stalls"]["total_us"].as_u64().expect("a number")
+    };
+    assert_eq!(stalls("1000000000"), 0);
+    assert!(stalls("2000000") > 1_000_000);
+}
+
+#[test]
+fn what_cannot_be_simulated_is_said() {
+    assert_eq!(run(&["sim"]).status.code(), Some(2));
+    let unknown = run(&["sim", "--workload", "latest", "--strategy", "no-such"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(said(&unknown).contains("no-such"));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("workload.json");
+    fs::write(&file, r#"{"phases":[{"ops":1000000000000,"keys":10,"mix":{"put":1}}]}"#).expect("written");
+    let large = run(&["sim", "--workload", text(&file), "--strategy", "tiered", "--scale", "1"]);
+    assert_eq!(large.status.code(), Some(1));
+    assert!(said(&large).contains("use a larger scale"), "{large:?}");
+}
