@@ -34,22 +34,30 @@ where
     S: CompactionStrategy<u32>,
 {
     workload.check()?;
-    let scale = store.scale_of(workload)?;
-    let mut simulation = Simulation::new(strategy, store, scale);
-    let ops = workload.ops().checked_div(scale).unwrap_or(0);
-    let every = ops.checked_div(store.samples).unwrap_or(u64::MAX).max(1);
-    let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    for (at, op) in (1u64..).zip(Ops::sampled(workload, scale)) {
-        match op {
-            Op::Put { key, value_bytes } => simulation.put(narrow(key), narrow(value_bytes))?,
-            Op::Delete { key } => simulation.delete(narrow(key))?,
-            Op::Get { key } => simulation.get(narrow(key)),
-            Op::Miss { key } => simulation.miss(narrow(key)),
-            Op::Scan { key, keys } => simulation.scan(narrow(key), keys),
+    Simulation::new(strategy, store, store.scale_of(workload)?).run(workload)
+}
+
+impl<S: CompactionStrategy<u32>> Simulation<S> {
+    /// Runs `workload`, which has been checked, to its end, and answers with what was counted.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn run(mut self, workload: &Workload) -> Result<SimReport, SimError> {
+        let ops = workload.ops().checked_div(self.scale).unwrap_or(0);
+        let every = ops.checked_div(self.store.samples).unwrap_or(u64::MAX).max(1);
+        let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        for (at, op) in (1u64..).zip(Ops::sampled(workload, self.scale)) {
+            match op {
+                Op::Put { key, value_bytes } => self.put(narrow(key), narrow(value_bytes))?,
+                Op::Delete { key } => self.delete(narrow(key))?,
+                Op::Get { key } => self.get(narrow(key)),
+                Op::Miss { key } => self.miss(narrow(key)),
+                Op::Scan { key, keys } => self.scan(narrow(key), keys),
+            }
+            if at.is_multiple_of(every) {
+                self.sample();
+            }
         }
-        if at.is_multiple_of(every) {
-            simulation.sample();
-        }
+        self.finish()
     }
-    simulation.finish()
 }

@@ -75,17 +75,31 @@ impl Memory {
     /// # Errors
     /// A key or a number of writes beyond the limits.
     pub(super) fn insert(&mut self, key: u32, value: Option<u32>) -> Result<(), SimError> {
+        let entry = self.number_write(key, value, self.number)?;
+        self.writes.push(entry);
+        Ok(())
+    }
+
+    /// The entry of a write that lies in a table already.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub(super) fn adopt(&mut self, key: u32, value: Option<u32>) -> Result<Entry, SimError> {
+        self.number_write(key, value, 0)
+    }
+
+    fn number_write(&mut self, key: u32, value: Option<u32>, memtable: u32) -> Result<Entry, SimError> {
         let too_large = |what, n: u32| SimError::TooLarge { what, simulated: n.into(), max: LIMIT };
         if u64::from(key) > LIMIT {
             return Err(too_large("keys", key));
         }
         self.seqno = self.seqno.checked_add(1).ok_or(too_large("operations", u32::MAX))?;
-        self.writes.push(Entry::new(key, self.seqno, value));
         let at = key as usize;
         if at >= self.keys.len() {
             self.keys.resize(at.saturating_add(1), KeyState::default());
         }
-        let Some(state) = self.keys.get_mut(at) else { return Ok(()) };
+        let entry = Entry::new(key, self.seqno, value);
+        let Some(state) = self.keys.get_mut(at) else { return Ok(entry) };
         if let Some(before) = state.live.checked_sub(1) {
             self.live_keys = self.live_keys.saturating_sub(1);
             self.live_value_bytes = self.live_value_bytes.saturating_sub(before.into());
@@ -94,7 +108,7 @@ impl Memory {
             self.live_keys = self.live_keys.saturating_add(1);
             self.live_value_bytes = self.live_value_bytes.saturating_add(after.into());
         }
-        *state = KeyState { live: value.map_or(0, |bytes| bytes.saturating_add(1)), memtable: self.number };
-        Ok(())
+        *state = KeyState { live: value.map_or(0, |bytes| bytes.saturating_add(1)), memtable };
+        Ok(entry)
     }
 }

@@ -82,7 +82,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         tables
     }
 
-    fn table(&mut self, entries: &[Entry], size: &TableSize, times: (u64, u64)) -> Option<Table<u32>> {
+    pub(super) fn table(&mut self, entries: &[Entry], size: &TableSize, times: (u64, u64)) -> Option<Table<u32>> {
         let (first, last) = (entries.first()?, entries.last()?);
         let sizes = size.clone().finish();
         let id = self.next_id;

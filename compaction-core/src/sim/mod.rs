@@ -3,7 +3,7 @@
 //! - [`Workload`], [`Ops`]: what a stream of operations looks like, and the stream, the same on every target.
 //! - [`simulate`]: a workload under a strategy; the [`SimReport`] holds write, read and space amplification, debt, stalls and
 //!   the tree over time.
-//! - [`Simulation`]: the store itself, for a caller with operations of its own, a trace say.
+//! - [`Simulation`]: the store itself, for a caller with operations of its own, a trace say, or with a tree to start from.
 //! - [`TableFormat`]: how long a table is, so that other engines can put in theirs.
 //!
 //! One mechanism serves all strategies: a table is a sorted array of key numbers, a merge is a merge of such arrays, and tree,
@@ -36,6 +36,7 @@ mod rng;
 mod settings;
 mod size;
 mod stall;
+mod start;
 mod summary;
 mod workload;
 mod zipf;
@@ -48,5 +49,6 @@ pub use report::{Prices, SimCounts, SimLevel, SimReport, SimSample};
 pub use rng::SplitMix;
 pub use settings::{SimError, StoreSettings};
 pub use stall::Stalls;
+pub use start::GivenTable;
 pub use workload::{Hot, Mix, Phase, Skew, Workload, WorkloadError};
 pub use zipf::{ScrambledZipf, Zipf};

@@ -23,6 +23,9 @@ pub enum Failure {
     /// A workload cannot be used.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// A value of a workload makes no sense.
+    #[error(transparent)]
+    WorkloadValue(#[from] compaction_core::sim::WorkloadError),
     /// The store says no.
     #[error(transparent)]
     Store(#[from] lsm_std::Error),

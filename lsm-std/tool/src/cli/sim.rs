@@ -1,18 +1,22 @@
 //! `lsm sim`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::ValueEnum;
 use compaction_core::AnySettings;
-use compaction_core::sim::Prices;
+use compaction_core::sim::{Mix, Prices, StoreSettings};
 
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
-use crate::sim::{Candidate, Simulated, check, check_table, simulate, store, table};
+use crate::sim::{Candidate, Simulated, Standing, check, check_table, simulate, store, table};
 use crate::strategies::{self, Sizes, Strategy, scaled};
 use crate::workload::{NAMES, named, parse};
+
+/// Bytes of a memtable in a store, unless told otherwise.
+const MEMTABLE_BYTES: u64 = 16 << 20;
 
 /// Simulate strategies under a workload, without touching data.
 ///
@@ -22,12 +26,19 @@ use crate::workload::{NAMES, named, parse};
 #[command(after_help = workloads())]
 pub struct Args {
     /// Workload files or names of built-in workloads [with --check default: all built-in ones]
-    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',', required_unless_present = "check")]
+    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',', required_unless_present_any = ["check", "what_if"])]
     workload: Vec<String>,
     /// Strategies by name, or as JSON objects with settings as for `lsm plan` [default: tiered, leveled, lazy, bandit, and fifo
     /// where the workload has a time to live]
     #[arg(long, visible_alias = "strategies", value_name = "NAME|JSON", num_args = 1..)]
     strategy: Vec<String>,
+    /// Start from the store in this directory: what each strategy would cost from here. Without a workload: as many writes as
+    /// it has entries, of their size
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    what_if: Option<PathBuf>,
+    /// Shares of puts, deletes, gets, misses and scans to come in --what-if; reads leave no trace in a store
+    #[arg(long, value_name = "P,D,G,M,S", value_parser = mix, requires = "what_if", conflicts_with = "workload")]
+    mix: Option<Mix>,
     /// Bytes of a memtable [default: so that there are at least 200 flushes, at most 64 MiB]
     #[arg(long, value_name = "N")]
     memtable_bytes: Option<u64>,
@@ -47,8 +58,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     write_rate: u64,
     /// Prices of the cost in bytes, four numbers: per byte merged, per block of a get, per filter asked, per run of a scan
-    #[arg(long, value_delimiter = ',', num_args = 4, value_name = "N")]
-    prices: Vec<u64>,
+    #[arg(long, value_name = "N,N,N,N", value_parser = prices)]
+    prices: Option<Prices>,
     /// Hold the simulator against the engine; exit with 1 if write or space amplification is more than 5 % off
     #[arg(long)]
     check: bool,
@@ -72,9 +83,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.check {
         return run_check(args);
     }
+    if let Some(dir) = &args.what_if {
+        return run_what_if(args, dir);
+    }
     for source in &sources(args)? {
         let all = simulate_all(args, source)?;
-        let prices = prices(args);
+        let prices = args.prices.unwrap_or_default();
         if args.json {
             all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)))?;
         } else {
@@ -87,13 +101,42 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn prices(args: &Args) -> Prices {
-    match args.prices.as_slice() {
-        [compaction_byte, get_block, filter, scan_run] => {
-            Prices { compaction_byte: *compaction_byte, get_block: *get_block, filter: *filter, scan_run: *scan_run }
-        }
-        _ => Prices::default(),
+fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
+    let standing = Standing::of(dir)?;
+    let source = match args.workload.as_slice() {
+        [] => Source::Workload { name: "more of the same".to_owned(), workload: standing.workload(args.mix) },
+        _ => sources(args)?.swap_remove(0),
+    };
+    let Source::Workload { workload, .. } = &source else { return Ok(()) };
+    let (store, candidates) = setting(args, &source, args.memtable_bytes.unwrap_or(MEMTABLE_BYTES))?;
+    let simulated = candidates.into_iter().map(|candidate| standing.simulate(workload, candidate, &store));
+    let all: Vec<Simulated> = simulated.collect::<Result<_, _>>()?;
+    let prices = args.prices.unwrap_or_default();
+    if args.json {
+        return all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)));
     }
+    print(|out| {
+        writeln!(out, "{}: {}.\n{}: {}\n", dir.display(), standing.notes(), source.name(), source.notes().join(" "))?;
+        table(&all, &prices, out)
+    })
+}
+
+/// So many numbers with commas between them.
+fn numbers<T: FromStr, const N: usize>(text: &str) -> Result<[T; N], String> {
+    let numbers: Option<Vec<T>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| format!("must be {N} numbers with commas between"))
+}
+
+fn prices(text: &str) -> Result<Prices, String> {
+    let [compaction_byte, get_block, filter, scan_run] = numbers(text)?;
+    Ok(Prices { compaction_byte, get_block, filter, scan_run })
+}
+
+fn mix(text: &str) -> Result<Mix, String> {
+    let [put, delete, get, miss, scan] = numbers(text)?;
+    Ok(Mix { put, delete, get, miss, scan })
 }
 
 fn sources(args: &Args) -> Result<Vec<Source>, Failure> {
@@ -112,6 +155,12 @@ fn sources(args: &Args) -> Result<Vec<Source>, Failure> {
 fn simulate_all(args: &Args, source: &Source) -> Result<Vec<Simulated>, Failure> {
     let Source::Workload { workload, .. } = source else { return Ok(Vec::new()) };
     let memtable_bytes = args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes());
+    let (store, candidates) = setting(args, source, memtable_bytes)?;
+    candidates.into_iter().map(|candidate| simulate(workload, candidate, &store)).collect()
+}
+
+/// The store and the strategies that are asked for.
+fn setting(args: &Args, source: &Source, memtable_bytes: u64) -> Result<(StoreSettings, Vec<Candidate>), Failure> {
     let mut store = store(memtable_bytes, args.table_bytes.unwrap_or(memtable_bytes));
     (store.io_bytes_per_s, store.user_bytes_per_s, store.scale) = (args.io_rate, args.write_rate, args.scale);
     let (base_bytes, table_bytes) = (args.base_bytes, args.table_bytes);
@@ -121,7 +170,7 @@ fn simulate_all(args: &Args, source: &Source) -> Result<Vec<Simulated>, Failure>
     } else {
         args.strategy.iter().map(|text| parse_candidate(text, &sizes)).collect::<Result<_, _>>()?
     };
-    candidates.into_iter().map(|candidate| simulate(workload, candidate, &store)).collect()
+    Ok((store, candidates))
 }
 
 fn candidate(strategy: Strategy, settings: AnySettings) -> Candidate {

@@ -2,6 +2,7 @@
 
 mod check;
 mod text;
+mod what_if;
 
 use compaction_core::AnySettings;
 use compaction_core::amp::Ratio;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 pub use check::{Checked, check, check_table};
 pub use text::table;
+pub use what_if::Standing;
 
 use crate::Failure;
 use crate::workload::KEY_BYTES;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use compaction_core::sim::{Simulation, SplitMix, StoreSettings};
-use compaction_core::{AnySettings, Idle};
+use compaction_core::{AnySettings, Idle, LeveledSettings};
 use lsm_std::{Db, Options, SyncPolicy};
 use lsm_tool::compare::Source;
 use lsm_tool::sim::check;
@@ -138,4 +138,36 @@ fn what_cannot_be_simulated_is_said() {
     let large = run(&["sim", "--workload", text(&file), "--strategy", "tiered", "--scale", "1"]);
     assert_eq!(large.status.code(), Some(1));
     assert!(said(&large).contains("use a larger scale"), "{large:?}");
+}
+
+#[test]
+fn what_if_starts_from_the_tree_as_it_stands() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let open = || {
+        let leveled =
+            LeveledSettings { base_bytes: 256 << 10, table_bytes_max: 64 << 10, ..LeveledSettings::default() };
+        let options = Options::new().deterministic(1).strategy(leveled.into()).sync(SyncPolicy::Never);
+        options.memtable_bytes(64 << 10).open(dir.path()).expect("a store")
+    };
+    let (db, mut rng, mut value) = (open(), SplitMix::new(8), Vec::new());
+    for at in 0..20_000 {
+        value_bytes(at, 100, &mut value);
+        let key = key_bytes(rng.below(8_000));
+        if at % 10 == 0 { db.delete(&key).expect("written") } else { db.put(&key, &value).expect("written") }
+    }
+    db.flush().expect("flushed");
+    db.wait_idle().expect("at rest");
+    let real = db.stats().table_bytes() as f64;
+    db.close().expect("closed");
+    let args = ["sim", "--what-if", text(dir.path()), "--json", "--over-time", "--memtable-bytes", "65536"];
+    let mix = ["--mix", "0.01,0,0.79,0.1,0.1", "--strategy", "leveled"];
+    let found = json(&[&args[..], &mix].concat());
+    let first = found["over_time"][0]["table_bytes"].as_f64().expect("a number");
+    assert!((first / real - 1.0).abs() < 0.05, "{first} for {real}");
+    assert!(found["counts"]["gets"].as_u64().is_some_and(|gets| gets > 1_000));
+    let all = run(&args);
+    assert_eq!(String::from_utf8_lossy(&all.stdout).lines().count(), 4, "{all:?}");
+    assert!(String::from_utf8_lossy(&run(&args[..3]).stdout).contains("runs LeveledCompaction"));
+    let empty = tempfile::tempdir().expect("a temporary directory");
+    assert_eq!(run(&["sim", "--what-if", text(empty.path())]).status.code(), Some(1));
 }
