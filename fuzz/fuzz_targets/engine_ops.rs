@@ -9,7 +9,8 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use lsm_fuzz::Settings;
-use lsm_std::fs::{FileName, Fs, MemFs};
+use lsm_std::fs::{Fs, MemFs};
+use lsm_std::fuzzing::FileName;
 use lsm_std::{Batch, Db, Options, Range, Snapshot, SyncPolicy};
 
 const DIR: &str = "store";

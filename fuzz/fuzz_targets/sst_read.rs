@@ -10,8 +10,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use lsm_fuzz::Damage;
 use lsm_std::fs::{MemFs, Purpose};
-use lsm_std::fuzzing::{Access, Cache, TableOptions, TableReader, TableWriter, key_hash};
-use lsm_std::{Entry, Error, Kind, Result};
+use lsm_std::fuzzing::{Access, Cache, Entry, Kind, TableOptions, TableReader, TableWriter, key_hash};
+use lsm_std::{Error, Result};
 
 const ID: u64 = 7;
 const NAME: &str = "000007.sst";

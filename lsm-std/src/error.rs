@@ -117,12 +117,12 @@ impl Error {
     }
 
     /// An [`Error::Corrupt`].
-    pub fn corrupt(path: &Path, offset: u64, what: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn corrupt(path: &Path, offset: u64, what: impl Into<Cow<'static, str>>) -> Self {
         Self::Corrupt { path: path.into(), offset, what: what.into() }
     }
 
     /// An [`Error::Law`].
-    pub fn law(what: impl Into<String>) -> Self {
+    pub(crate) fn law(what: impl Into<String>) -> Self {
         Self::Law { what: what.into() }
     }
 

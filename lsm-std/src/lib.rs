@@ -1,4 +1,25 @@
-//! A thin LSM storage engine around `compaction-core`.
+//! A thin LSM storage engine around `compaction-core`: an embedded store of sorted keys, made of files in one directory.
+//!
+//! Start at [`Db`]; [`Options`] says how a store is opened, [`Batch`] writes several keys at once, [`Snapshot`] reads a state that stays.
+//! What is merged when is the [strategy](compaction_core)'s choice, and any strategy may follow any other. [`Stats`] and
+//! [`Options::on_report`] tell what it does and why. Everything on disk is under a checksum; errors name file and offset.
+//!
+//! ```
+//! use lsm_std::{Batch, Options, SyncPolicy};
+//!
+//! # fn main() -> Result<(), lsm_std::Error> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! let db = Options::new().sync(SyncPolicy::Always).open(dir.path().join("store"))?;
+//! let mut batch = Batch::new();
+//! batch.put(b"user:7", b"Ada");
+//! batch.put(b"user:8", b"Grace");
+//! db.write(batch)?;
+//! let before = db.snapshot();
+//! db.delete(b"user:7")?;
+//! assert_eq!(db.prefix(b"user:").count(), 1);
+//! assert_eq!(before.get(b"user:7")?.as_deref(), Some(&b"Ada"[..]));
+//! # Ok(()) }
+//! ```
 #![deny(unsafe_code)]
 
 mod batch;
@@ -40,5 +61,5 @@ pub use options::{Options, SyncPolicy};
 pub use recovery::{Cut, Recovery};
 pub use report::{Chosen, LevelShape, Report, What};
 pub use stats::{JobStats, Stats};
-pub use types::{Entry, FileId, Found, KEY_BYTES_MAX, Kind, SeqNo, TableMeta, VALUE_BYTES_MAX, order};
+pub use types::{FileId, KEY_BYTES_MAX, SeqNo, TableMeta, VALUE_BYTES_MAX};
 pub use value::Value;

@@ -102,7 +102,7 @@ pub struct TableMeta {
 
 impl TableMeta {
     /// Appends the stored form. Its length does not depend on `bytes`, so that a table can hold its own.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.id);
         put_u64(out, self.bytes);
         put_varint(out, self.entries);
@@ -117,7 +117,7 @@ impl TableMeta {
     }
 
     /// Reads what [`Self::encode`] wrote. An error if it contradicts itself.
-    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let start = reader.malformed("a table that contradicts itself");
         let id = reader.varint()?;
         let bytes = reader.u64()?;
@@ -144,7 +144,7 @@ impl TableMeta {
     }
 
     /// True if no two fields contradict each other.
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.entries > 0
             && self.tombstones <= self.entries
             && self.min <= self.max

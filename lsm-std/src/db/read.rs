@@ -127,10 +127,10 @@ pub struct Range {
 impl Range {
     fn new(engine: &Arc<Engine>, view: Arc<View>, bounds: Bounds, seqno: SeqNo) -> Self {
         engine.counters.scans.fetch_add(1, Ordering::Relaxed);
-        if let Bound::Included(key) | Bound::Excluded(key) = &bounds.low {
-            if engine.heat.note(key, Read::Scan) {
-                engine.bell.ring();
-            }
+        if let Bound::Included(key) | Bound::Excluded(key) = &bounds.low
+            && engine.heat.note(key, Read::Scan)
+        {
+            engine.bell.ring();
         }
         Self { scan: Scan::new(view, bounds, seqno), _engine: Arc::clone(engine) }
     }

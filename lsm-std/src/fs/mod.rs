@@ -1,14 +1,14 @@
 //! The one door to the disk.
 //!
-//! Everything the engine does to files goes through [`Fs`]: the operating system's ([`RealFs`]), one in memory ([`MemFs`]), one that
-//! counts ([`CountingFs`]), or a test's own that cuts the power. Nothing is durable by itself: a file's bytes are after
+//! Everything the engine does to files goes through [`Fs`]: the operating system's ([`RealFs`]), one in memory ([`MemFs`]),
+//! or a test's own that cuts the power. Nothing is durable by itself: a file's bytes are after
 //! [`WriteFile::sync`], its name is after [`Fs::sync_dir`] of its directory.
 //!
 //! Every error is [`Error::Io`](crate::Error::Io) with the operation and the path, except where said otherwise.
 
 mod counting;
 mod mem;
-mod names;
+pub(crate) mod names;
 mod real;
 mod replace;
 
@@ -16,11 +16,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use counting::{CountingFs, IoCounts, IoStats};
+pub(crate) use counting::CountingFs;
+pub use counting::IoStats;
 pub use mem::MemFs;
-pub use names::FileName;
+pub(crate) use names::FileName;
 pub use real::RealFs;
-pub use replace::{prepare_small, publish_small, read_small, replace_small};
+pub(crate) use replace::{prepare_small, publish_small, read_small, replace_small};
 
 use crate::error::Result;
 

@@ -5,19 +5,21 @@
 
 mod codec;
 mod live;
+mod read;
 mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use live::Live;
+pub use read::ManifestContent;
 pub use state::{AddRun, Edit, Place, RunState, State};
 
 use crate::error::{Error, Result};
-use crate::fs::{FileName, Fs, Purpose, prepare_small, publish_small, read_small};
-use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter, Torn};
+use crate::fs::{FileName, Fs, Purpose, prepare_small, publish_small};
+use crate::journal::{JournalKind, JournalWriter, Torn};
 use crate::types::FileId;
-use codec::{Group, Record, encode_edit, encode_snapshot};
+use codec::{Group, encode_edit, encode_snapshot};
 
 const KIND: JournalKind =
     JournalKind { magic: *b"lsm-man\n", version: 1, purpose: Purpose::Manifest, cuts_damage: false };
@@ -40,20 +42,6 @@ pub struct Manifest {
     records: u64,
     torn: Option<Torn>,
     broken: Option<Arc<Error>>,
-}
-
-/// What a manifest says, read without changing it.
-#[derive(Debug)]
-pub struct ManifestContent {
-    /// Number of the manifest's file.
-    pub id: FileId,
-    /// The state after its last edit.
-    pub state: State,
-    /// What a crash left behind that edit.
-    pub torn: Option<Torn>,
-    end: u64,
-    snapshot_bytes: u64,
-    records: u64,
 }
 
 impl Manifest {
@@ -100,53 +88,6 @@ impl Manifest {
             torn,
             broken: None,
         }))
-    }
-
-    /// What the manifest that `CURRENT` names says, without changing anything; `None` if there is no `CURRENT`.
-    ///
-    /// [`Error::Corrupt`] for a damaged record, and for an edit that breaks a law.
-    pub fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<ManifestContent>> {
-        let Some(name) = read_small(fs, dir, FileName::Current, Purpose::Manifest)? else {
-            return Ok(None);
-        };
-        let current = dir.join(FileName::Current.to_string());
-        let Some(FileName::Manifest(id)) = str::from_utf8(&name).ok().and_then(FileName::parse) else {
-            return Err(Error::corrupt(&current, 0, "it names no manifest"));
-        };
-        let path = manifest_path(dir, id);
-        let mut journal = match JournalReader::open(fs, &path, id, &KIND) {
-            Err(e) if e.is_not_found() => {
-                let what = format!("it names {}, which is missing", FileName::Manifest(id));
-                return Err(Error::corrupt(&current, 0, what));
-            }
-            opened => opened?,
-        };
-        let Some(first) = journal.next().transpose()? else {
-            return Err(Error::corrupt(&path, journal.end(), "the first record is missing"));
-        };
-        let Record::Snapshot(state) = decode(&path, &first)? else {
-            return Err(Error::corrupt(&path, first.offset, "the first record is an edit"));
-        };
-        let mut state = Live::new(state).map_err(|law| Error::corrupt(&path, first.offset, law))?;
-        let snapshot_bytes = journal.end();
-        let mut records = 1;
-        for record in journal.by_ref() {
-            let record = record?;
-            let Record::Edits(edits) = decode(&path, &record)? else {
-                return Err(Error::corrupt(&path, record.offset, "a second first record"));
-            };
-            if record.tag != records {
-                let what = format!("edit {} in the place of edit {records}", record.tag);
-                return Err(Error::corrupt(&path, record.offset, what));
-            }
-            for edit in edits {
-                let plan = state.plan(&edit).map_err(|law| Error::corrupt(&path, record.offset, law))?;
-                state.carry_out(plan);
-            }
-            records += 1;
-        }
-        let (torn, end) = (journal.torn(), journal.end());
-        Ok(Some(ManifestContent { id, state: state.into_state(), torn, end, snapshot_bytes, records }))
     }
 
     /// What the store consists of.
@@ -277,10 +218,6 @@ impl Manifest {
         let _ = self.fs.remove(old.path());
         Ok(())
     }
-}
-
-fn decode(path: &Path, record: &JournalRecord) -> Result<Record> {
-    Record::decode(&record.payload).map_err(|e| e.in_file(path, record.offset))
 }
 
 fn manifest_path(dir: &Path, id: FileId) -> PathBuf {

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::codec::Record;
 use super::*;
 use crate::fs::MemFs;
 use crate::fs::faulty::FaultyFs;

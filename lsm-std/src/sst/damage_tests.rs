@@ -17,7 +17,7 @@ use crate::types::{Entry, SeqNo, TableMeta};
 const NAME: &str = "000007.sst";
 
 /// All that a reader sees of a table: its entries, and what point reads of some keys find.
-fn everything(fs: &Arc<MemFs>, keys: &[bytes::Bytes]) -> Result<(Vec<Entry>, Vec<Option<crate::Found>>)> {
+fn everything(fs: &Arc<MemFs>, keys: &[bytes::Bytes]) -> Result<(Vec<Entry>, Vec<Option<crate::types::Found>>)> {
     let table = open(fs, 7)?;
     let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
     let entries = table.range(all.0, all.1, Access::Read).collect::<Result<_>>()?;
@@ -132,7 +132,7 @@ fn table_of_parts(block: &[u8], filter: &[u8], index: &[u8], properties: &[u8]) 
 /// What `verify` says of a table of two entries, of which one part is changed.
 fn verified(keys: [&str; 2], filter: &[u8], separator: &str, change: impl Fn(&mut TableMeta)) -> Result<(), String> {
     let mut block = BlockBuilder::default();
-    keys.iter().for_each(|key| block.add(key.as_bytes(), 3, crate::Kind::Put, b"v"));
+    keys.iter().for_each(|key| block.add(key.as_bytes(), 3, crate::types::Kind::Put, b"v"));
     let block = block.finish().unwrap();
     let mut index = IndexBuilder::default();
     index.add(separator.as_bytes(), 0, block.len() + TRAILER_BYTES);

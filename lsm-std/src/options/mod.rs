@@ -1,5 +1,7 @@
 //! How a store is opened: one builder, checked as a whole.
 
+mod check;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,11 +11,10 @@ use compaction_core::AnySettings;
 
 use crate::clock::{Clock, LogicalClock, SystemClock};
 use crate::db::Db;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fs::{Fs, RealFs};
 use crate::report::Report;
 use crate::sst::TableOptions;
-use crate::strategy;
 
 /// When the log is synced. Whatever is chosen, a write that has returned was handed to the operating system: it survives the
 /// death of the process. The choice is about power cuts.
@@ -229,40 +230,12 @@ impl Options {
     /// Opens the store in `dir`, making it if there is none, and recovers what a crash left in its log.
     ///
     /// # Errors
-    /// [`Error::BadOptions`]; [`Error::Locked`] if it is open already; [`Error::Corrupt`] or [`Error::NewerFormat`] if its files
-    /// cannot be trusted; [`Error::NotAStore`] if something else is in the way.
+    /// [`BadOptions`](crate::Error::BadOptions); [`Locked`](crate::Error::Locked) if it is open already;
+    /// [`Corrupt`](crate::Error::Corrupt) or [`NewerFormat`](crate::Error::NewerFormat) if its files cannot be trusted;
+    /// [`NotAStore`](crate::Error::NotAStore) if something else is in the way.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Db> {
         self.check()?;
         Db::open_with(self, dir.as_ref())
-    }
-
-    fn check(&self) -> Result<()> {
-        let within = |name, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            let why = format!("must be {min} to {max}").into();
-            Err(Error::BadOptions { name, value: value.to_string(), why })
-        };
-        within("memtable_bytes", self.memtable_bytes, 1 << 10, 1 << 40)?;
-        within("log_segment_bytes", self.log_segment_bytes, 0, 1 << 40)?;
-        within("frozen_memtables_max", self.frozen_memtables_max as u64, 1, 1 << 10)?;
-        within("table_bytes", self.table_bytes, 1 << 10, 1 << 40)?;
-        within("open_files_max", self.open_files_max as u64, 1, 1 << 20)?;
-        within("block_bytes", self.block_bytes as u64, 128, 1 << 20)?;
-        within("filter_bits", u64::from(self.filter_bits), 0, 32)?;
-        within("workers", self.workers as u64, 1, 256)?;
-        if let Some(bytes) = self.debt_bytes_max {
-            within("debt_bytes_max", bytes, 1, u64::MAX)?;
-        }
-        if let SyncPolicy::Interval(interval) = self.sync {
-            let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-            within("sync interval in milliseconds", millis, 1, 3_600_000)?;
-        }
-        if let Some(settings) = &self.strategy {
-            strategy::start(settings)?;
-        }
-        Ok(())
     }
 
     pub(crate) fn table_options(&self) -> TableOptions {
@@ -297,29 +270,5 @@ impl fmt::Debug for Options {
             .field("workers", &self.workers)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn writers_are_slowed_by_as_many_memtables_of_debt_however_small_these_are() {
-        assert_eq!(Options::new().memtable_bytes(64 << 10).debt_limit(), 4 << 20);
-        assert_eq!(Options::new().memtable_bytes(64 << 10).debt_bytes_max(9).debt_limit(), 9);
-    }
-
-    #[test]
-    fn a_senseless_option_is_named_before_anything_is_touched() {
-        let name = |options: Options| match options.check() {
-            Err(Error::BadOptions { name, .. }) => name,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(name(Options::new().memtable_bytes(0)), "memtable_bytes");
-        assert_eq!(name(Options::new().frozen_memtables_max(0)), "frozen_memtables_max");
-        assert_eq!(name(Options::new().workers(0)), "workers");
-        assert_eq!(name(Options::new().sync(SyncPolicy::Interval(Duration::ZERO))), "sync interval in milliseconds");
-        assert!(Options::new().check().is_ok());
     }
 }
