@@ -68,7 +68,7 @@ pub struct Outcome {
 pub fn replay(path: &Path, dir: &Path, options: Options, gets: u64, bar: &ProgressBar) -> Result<Outcome, Failure> {
     let start = Instant::now();
     let survey = Survey::of(path)?;
-    let db = options.open(dir)?;
+    let db = crate::store::open(options, dir)?;
     let resumed_from = resume_at(&db, &survey)?;
     let mut before = Counts::default();
     before.take_reads(&db.stats(), &Counts::default());

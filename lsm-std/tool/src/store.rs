@@ -18,7 +18,23 @@ pub fn open_existing(dir: &Path) -> Result<Db, Failure> {
     if !dir.join("CURRENT").exists() {
         return Err(Failure::Wrong(format!("{} holds no store", dir.display())));
     }
-    Ok(Options::new().open(dir)?)
+    open(Options::new(), dir)
+}
+
+/// Opens the store in `dir`, or makes it, and says on standard error what had to be cut off its files.
+///
+/// # Errors
+/// A store that cannot be opened.
+pub fn open(options: Options, dir: &Path) -> Result<Db, Failure> {
+    let db = options.open(dir)?;
+    for cut in &db.recovery().cuts {
+        let (path, bytes, offset) = (cut.path.display(), cut.bytes, cut.offset);
+        eprintln!(
+            "lsm: {path}: cut off at byte {offset}: {bytes} bytes behind it were torn ({} whole records)",
+            cut.records
+        );
+    }
+    Ok(db)
 }
 
 /// How keys and values are written on the command line and in the output.

@@ -11,7 +11,7 @@ use super::scan::{ScanArgs, bounds, scan};
 use super::{print, print_json};
 use crate::Failure;
 use crate::human::{bytes, count};
-use crate::store::{Notation, open_existing, pair_json, stats_json, stats_text, table_json, table_text};
+use crate::store::{Notation, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text};
 
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
@@ -149,7 +149,7 @@ fn put(at: &At, key: &str, value: &str) -> Result<(), Failure> {
     } else {
         at.notation().parse(value)?
     };
-    let db = Options::new().open(&at.dir)?;
+    let db = open(Options::new(), &at.dir)?;
     db.put(&at.notation().parse(key)?, &value)?;
     close(db, at, &json!({"put": key, "bytes": value.len()}))
 }

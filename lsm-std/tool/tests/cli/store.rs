@@ -111,3 +111,25 @@ fn bad_usage_of_any_command_ends_with_status_2() {
     }
     assert_eq!(run(&["get", "--dir", "x", "--hex", "0g"]).status.code(), Some(1));
 }
+
+#[test]
+fn what_was_cut_off_a_torn_log_is_said() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (live, killed) = (dir.path().join("live"), dir.path().join("killed"));
+    let db = lsm_std::Db::open(&live).expect("a new store");
+    db.put(b"pear", b"green").expect("a write");
+    fs::create_dir(&killed).expect("a directory");
+    for entry in fs::read_dir(&live).expect("the store") {
+        let from = entry.expect("a file").path();
+        let mut bytes = fs::read(&from).expect("its bytes");
+        if from.extension().is_some_and(|suffix| suffix == "log") {
+            bytes.extend([7; 13]);
+        }
+        fs::write(killed.join(from.file_name().expect("a name")), bytes).expect("a copy");
+    }
+    let got = run(&["get", "--dir", text(&killed), "pear"]);
+    assert_eq!(got.stdout, b"green");
+    assert!(said(&got).contains(".log: cut off at byte ") && said(&got).contains(": 13 bytes"), "{}", said(&got));
+    let again = run(&["get", "--dir", text(&killed), "pear"]);
+    assert_eq!((said(&again), again.stdout), (String::new(), b"green".to_vec()));
+}
