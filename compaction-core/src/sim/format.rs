@@ -36,6 +36,8 @@ pub struct TableFormat {
     pub restart_entries: u64,
     /// Bytes for that.
     pub restart_bytes: u64,
+    /// Whether blocks are packed where that makes them an eighth smaller: keys at even distances pack well, values never.
+    pub packs: bool,
     /// Bytes at the end of a block.
     pub block_end_bytes: u64,
     /// Bytes around each part of a file: its checksum, say.
@@ -75,6 +77,7 @@ impl Default for TableFormat {
             block_bytes: 4_096,
             restart_entries: 16,
             restart_bytes: 8,
+            packs: true,
             block_end_bytes: 8,
             part_bytes: 5,
             index_entry_bytes: 4,

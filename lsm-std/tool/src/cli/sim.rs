@@ -11,7 +11,7 @@ use compaction_core::sim::{Mix, Prices, StoreSettings};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
-use crate::sim::{Candidate, Simulated, Standing, check, check_table, simulate, store, table};
+use crate::sim::{Candidate, Simulated, Standing, check, check_table, simulate_source, store, table};
 use crate::strategies::{self, Sizes, Strategy, scaled};
 use crate::workload::{NAMES, named, parse};
 
@@ -25,8 +25,10 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = workloads())]
 pub struct Args {
+    /// Traces to simulate, with the reads of `lsm compare`
+    trace: Vec<PathBuf>,
     /// Workload files or names of built-in workloads [with --check default: all built-in ones]
-    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',', required_unless_present_any = ["check", "what_if"])]
+    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',', required_unless_present_any = ["trace", "check", "what_if"])]
     workload: Vec<String>,
     /// Strategies by name, or as JSON objects with settings as for `lsm plan` [default: tiered, leveled, lazy, bandit, and fifo
     /// where the workload has a time to live]
@@ -141,7 +143,7 @@ fn mix(text: &str) -> Result<Mix, String> {
 
 fn sources(args: &Args) -> Result<Vec<Source>, Failure> {
     let all: Vec<String> = NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let names = if args.workload.is_empty() { &all } else { &args.workload };
+    let names = if args.workload.is_empty() && args.trace.is_empty() { &all } else { &args.workload };
     let source = |name: &String| {
         let workload = match named(name) {
             Some(workload) => workload,
@@ -149,14 +151,14 @@ fn sources(args: &Args) -> Result<Vec<Source>, Failure> {
         };
         Ok(Source::Workload { name: name.clone(), workload })
     };
-    names.iter().map(source).collect()
+    let traces = args.trace.iter().map(|path| Source::trace(path));
+    traces.chain(names.iter().map(source)).collect()
 }
 
 fn simulate_all(args: &Args, source: &Source) -> Result<Vec<Simulated>, Failure> {
-    let Source::Workload { workload, .. } = source else { return Ok(Vec::new()) };
     let memtable_bytes = args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes());
     let (store, candidates) = setting(args, source, memtable_bytes)?;
-    candidates.into_iter().map(|candidate| simulate(workload, candidate, &store)).collect()
+    candidates.into_iter().map(|candidate| simulate_source(source, candidate, &store)).collect()
 }
 
 /// The store and the strategies that are asked for.

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use lsm_std::SyncPolicy;
 
 use super::text::write_rows;
-use super::{Candidate, Simulated, number, simulate, store};
+use super::{Candidate, Simulated, number, simulate_source, store};
 use crate::Failure;
 use crate::compare::{Outcome, Run, Source, run};
 use crate::strategies::{Sizes, Strategy, describe, scaled};
@@ -38,25 +38,22 @@ fn relative((simulated, counted): (f64, f64)) -> f64 {
     if simulated == counted { 0.0 } else { simulated / counted - 1.0 }
 }
 
-/// Runs one workload under one strategy in the simulator, at `scale` if that is given, and in the engine's seeded mode with
+/// Runs one workload or trace under one strategy in the simulator, at `scale` if that is given, and in the engine's seeded mode with
 /// the store in a temporary directory, in `tmp` if that is given.
 ///
 /// # Errors
 /// What the simulator or the store refuses.
 pub fn check(source: &Source, strategy: Strategy, scale: Option<u64>, tmp: Option<&Path>) -> Result<Checked, Failure> {
-    let Source::Workload { name, workload } = source else {
-        return Err(Failure::Wrong("only workloads can be checked".into()));
-    };
     let memtable_bytes = source.memtable_bytes();
     let sizes = Sizes { memtable_bytes, ttl_ms: source.ttl_ms(), ..Sizes::default() };
     let candidate = Candidate { name: strategy.name().to_owned(), settings: scaled(strategy, &sizes) };
     let mut store = store(memtable_bytes, memtable_bytes);
     store.scale = Some(scale.unwrap_or(1));
     let real = engine(source, strategy, &candidate, memtable_bytes, tmp)?;
-    let Simulated { report, .. } = simulate(workload, candidate, &store)?;
+    let Simulated { report, .. } = simulate_source(source, candidate, &store)?;
     let (counts, last, prices) = (report.counts(), real.last(), Default::default());
     Ok(Checked {
-        workload: name.clone(),
+        workload: source.name(),
         strategy,
         write_amp: (number(counts.write_amp()), last.counts.write_amp()),
         space_amp: (number(report.last().space_amp()), last.space_amp()),

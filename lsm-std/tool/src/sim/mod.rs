@@ -2,6 +2,7 @@
 
 mod check;
 mod text;
+mod trace;
 mod what_if;
 
 use compaction_core::AnySettings;
@@ -11,9 +12,11 @@ use serde_json::{Value, json};
 
 pub use check::{Checked, check, check_table};
 pub use text::table;
+pub use trace::simulate_trace;
 pub use what_if::Standing;
 
 use crate::Failure;
+use crate::compare::Source;
 use crate::workload::KEY_BYTES;
 
 /// A strategy to be simulated.
@@ -40,6 +43,17 @@ pub struct Simulated {
 pub fn store(memtable_bytes: u64, table_bytes: u64) -> StoreSettings {
     let format = TableFormat { key_bytes: KEY_BYTES, ..TableFormat::default() };
     StoreSettings { memtable_bytes, table_bytes, format, ..StoreSettings::default() }
+}
+
+/// Simulates a workload or a trace under one strategy.
+///
+/// # Errors
+/// What is wrong with the trace; what the simulator refuses.
+pub fn simulate_source(source: &Source, candidate: Candidate, store: &StoreSettings) -> Result<Simulated, Failure> {
+    match source {
+        Source::Workload { workload, .. } => simulate(workload, candidate, store),
+        Source::Trace { .. } => simulate_trace(source, candidate, store),
+    }
 }
 
 /// Simulates `workload` under one strategy.

@@ -1,0 +1,89 @@
+//! A trace through the simulator: its keys are numbered in their order, its batches stay whole.
+
+use std::time::Instant;
+
+use compaction_core::AnyStrategyVec;
+use compaction_core::sim::{KeyPrefix, Simulation, StoreSettings, TableFormat};
+
+use super::{Candidate, Simulated};
+use crate::Failure;
+use crate::compare::Source;
+use crate::load::Step;
+
+/// The keys of a trace, in order.
+struct Keys {
+    sorted: Vec<Vec<u8>>,
+    /// Length of the shortest.
+    shortest: u64,
+    /// Bytes that a key shares with the one before, on average.
+    shared: u64,
+}
+
+impl Keys {
+    fn of(source: &Source) -> Result<Self, Failure> {
+        let (mut load, mut sorted) = (source.load()?, std::collections::BTreeSet::new());
+        while let Some(step) = load.next()? {
+            if let Step::Write(ops) = step {
+                sorted.extend(ops.into_iter().map(|(key, _)| key));
+            }
+        }
+        let sorted: Vec<Vec<u8>> = sorted.into_iter().collect();
+        let alike = |pair: &[Vec<u8>]| pair[0].iter().zip(&pair[1]).take_while(|(a, b)| a == b).count() as u64;
+        let shared = sorted.windows(2).map(alike).sum::<u64>() / (sorted.len() as u64).max(1);
+        let shortest = sorted.iter().map(Vec::len).min().unwrap_or(0) as u64;
+        Ok(Self { sorted, shortest, shared })
+    }
+
+    /// The number of `key`, and whether it is one of the trace's; else that of the key before it.
+    fn number(&self, key: &[u8]) -> (u32, bool) {
+        let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        match self.sorted.binary_search_by(|known| known.as_slice().cmp(key)) {
+            Ok(at) => (narrow(at), true),
+            Err(at) => (narrow(at.saturating_sub(1)), false),
+        }
+    }
+
+    /// The length of a value with what its key is longer than the shortest: so memtables fill up as they do.
+    fn length(&self, key: &[u8], value: &[u8]) -> u32 {
+        u32::try_from(value.len() as u64 + key.len() as u64 - self.shortest).unwrap_or(u32::MAX)
+    }
+}
+
+/// Simulates a trace, with the reads of a comparison, under one strategy. Holds all its keys in memory.
+///
+/// # Errors
+/// What is wrong with the trace; what the simulator refuses.
+pub fn simulate_trace(source: &Source, candidate: Candidate, store: &StoreSettings) -> Result<Simulated, Failure> {
+    let start = Instant::now();
+    let failed = |error: &dyn std::fmt::Display| Failure::Wrong(format!("{}: {error}", candidate.name));
+    let keys = Keys::of(source)?;
+    let prefix = KeyPrefix::Shared(keys.shared);
+    let format = TableFormat { key_bytes: keys.shortest, prefix, ..store.format };
+    let strategy = AnyStrategyVec::from_settings(candidate.settings).map_err(|error| failed(&error))?;
+    let mut simulation = Simulation::new(strategy, &StoreSettings { format, ..*store }, 1);
+    let (mut load, mut batch, mut batches) = (source.load()?, Vec::new(), 0);
+    let every = source.length().checked_div(store.samples).unwrap_or(0).max(1);
+    while let Some(step) = load.next()? {
+        match step {
+            Step::Write(ops) => {
+                let written = |(key, value): &(Vec<u8>, Option<Vec<u8>>)| {
+                    (keys.number(key).0, value.as_ref().map(|value| keys.length(key, value)))
+                };
+                batch.clear();
+                batch.extend(ops.iter().map(written));
+                simulation.write(&batch).map_err(|error| failed(&error))?;
+                batches += 1;
+                if batches % every == 0 {
+                    simulation.sample();
+                }
+            }
+            Step::Get { key, .. } => match keys.number(&key) {
+                (number, true) => simulation.get(number),
+                (number, false) => simulation.miss(number),
+            },
+            Step::Scan { from, keys: count } => simulation.scan(keys.number(&from).0, count),
+        }
+    }
+    let report = simulation.finish().map_err(|error| failed(&error))?;
+    Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64() })
+}
