@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::decision::{Choice, Decision, Job, Moment, Running, Work};
+use crate::decision::{Choice, Decision, Job, Moment, Rule, Running, Work};
 use crate::edit::{BeginError, EditError, VersionBuf};
 use crate::storage::Storage;
 use crate::strategy::{CompactionStrategy, Event, Outcome};
@@ -14,6 +14,8 @@ use crate::version::{Plan, Run, Table, TreeError, Version, check};
 pub enum LawError {
     /// The tree itself is lawless.
     Tree(TreeError),
+    /// What is to be done and what the job says are not the same: a merge called a drop, for instance.
+    Mismatch,
     /// The job is not a closed one of this version.
     NotClosed,
     /// The job meets a running one.
@@ -30,8 +32,13 @@ pub enum LawError {
         /// The room in bytes.
         free: u64,
     },
-    /// A table would be dropped that an open snapshot may still read.
+    /// A table would be dropped that holds entries at or above the snapshot floor.
     DropsVisible {
+        /// The table.
+        table: u64,
+    },
+    /// A table would be dropped as expired whose newest entry is not.
+    NotExpired {
         /// The table.
         table: u64,
     },
@@ -41,11 +48,15 @@ impl fmt::Display for LawError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tree(law) => write!(f, "{law}"),
+            Self::Mismatch => write!(f, "the choice and its job do not say the same"),
             Self::NotClosed => write!(f, "the job is not a closed one of this version"),
             Self::Conflict => write!(f, "the job meets a running one"),
             Self::Bottommost { said } => write!(f, "the job says bottommost = {said}, age and overlap say otherwise"),
             Self::NoRoom { needed, free } => write!(f, "the output may take {needed} B, {free} B are free"),
-            Self::DropsVisible { table } => write!(f, "table {table} is dropped, but a snapshot may still read it"),
+            Self::DropsVisible { table } => {
+                write!(f, "table {table} is dropped, but is not wholly below the snapshot floor")
+            }
+            Self::NotExpired { table } => write!(f, "table {table} is dropped as expired, but its newest entry is not"),
         }
     }
 }
@@ -53,16 +64,19 @@ impl fmt::Display for LawError {
 impl core::error::Error for LawError {}
 
 /// Checks a decision against laws 2, 3, 4, 7 and 9: its inputs form a closed, free job, its output has a lawful place and
-/// fits, tombstones go only at the bottom, and a drop leaves nothing older behind.
+/// fits, tombstones go only at the bottom, a drop leaves nothing older behind, and what is dropped as expired is.
 ///
-/// It looks at every table, on purpose, and shares nothing with the walk that made the job but its positions.
-/// O(tables x runs of the job).
+/// The job is planned anew and must come out the same; that it is closed, and what lies below it, is then seen by looking at
+/// every table. O(tables x runs of the job).
 ///
 /// # Errors
 /// The first law that is broken.
 pub fn check_decision<K: Ord>(version: &Version<'_, K>, moment: &Moment, decision: &Decision) -> Result<(), LawError> {
     check(version).map_err(LawError::Tree)?;
     let Some(job) = decision.choice.job() else { return Ok(()) };
+    if Choice::from(job) != decision.choice {
+        return Err(LawError::Mismatch);
+    }
     let plan = Plan {
         runs: job.range(),
         cut: job.cut,
@@ -82,10 +96,23 @@ pub fn check_decision<K: Ord>(version: &Version<'_, K>, moment: &Moment, decisio
     if bottom != job.bottommost || (job.work == Work::Drop && !bottom) {
         return Err(LawError::Bottommost { said: job.bottommost });
     }
-    if job.work == Work::Drop {
-        let mut dropped = version.inputs(&job).flat_map(|span| version.tables.get(span.range()).unwrap_or(&[]));
-        if let Some(table) = dropped.find(|table| !table.below(moment.snapshot_floor)) {
+    if job.work == Work::Drop { check_drop(version, moment, decision, &job) } else { Ok(()) }
+}
+
+fn check_drop<K: Ord>(
+    version: &Version<'_, K>,
+    moment: &Moment,
+    decision: &Decision,
+    job: &Job,
+) -> Result<(), LawError> {
+    for table in version.inputs(job).flat_map(|span| version.tables.get(span.range()).unwrap_or(&[])) {
+        if !table.below(moment.snapshot_floor) {
             return Err(LawError::DropsVisible { table: table.id });
+        }
+        if let Rule::Expired { ttl_ms, .. } = decision.reason.rule
+            && table.newest_ms.checked_add(ttl_ms).is_none_or(|end_ms| end_ms > moment.now_ms)
+        {
+            return Err(LawError::NotExpired { table: table.id });
         }
     }
     Ok(())
@@ -125,7 +152,7 @@ pub enum SettleError {
     Begin(BeginError),
     /// The outputs could not be put in.
     Edit(EditError),
-    /// The strategy had still work after this many jobs.
+    /// The strategy still had work after this many jobs.
     Restless {
         /// How many were done.
         steps: usize,

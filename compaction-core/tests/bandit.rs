@@ -545,3 +545,14 @@ fn a_table_full_of_tombstones_is_merged_to_the_bottom_unless_a_snapshot_sees_it(
         Rule::TombstoneAge { table: 3, written_ms: 40, age_ms_max: 60 }
     );
 }
+
+#[test]
+fn a_table_of_level_0_full_of_tombstones_is_rewritten_too() {
+    let mut tree = VersionVec::default();
+    tree.flush([Table::new(1, 100, 0, 9).entries(10).tombstones(10).oldest_tombstone_ms(Some(1))]).unwrap();
+    let settings = BanditSettings { tombstone_age_ms_max: 10, tombstone_pct_max: 100, ..BanditSettings::default() };
+    let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+    let at = |now_ms| bandit.choose(&tree.view(), &Moment { now_ms, ..Moment::default() });
+    assert_eq!(at(5).choice, Choice::Wait { until_ms: Some(11) });
+    assert_eq!(at(11).choice.job().map(|job| (job.range(), job.bottommost())), Some((0..=0, true)));
+}

@@ -67,6 +67,28 @@ fn a_decision_against_a_running_job_or_for_another_tree_breaks_a_law() {
 }
 
 #[test]
+fn a_merge_that_is_called_a_drop_breaks_a_law() {
+    let buf = tree_of(&[(0, &[table(1, 10, 0, 9)]), (0, &[table(2, 10, 0, 9)])]);
+    let mut decision = merge_all().choose(&buf.view(), &Moment::default());
+    decision.choice = Choice::Drop(decision.choice.job().unwrap());
+    assert_eq!(check_decision(&buf.view(), &Moment::default(), &decision), Err(LawError::Mismatch));
+}
+
+#[test]
+fn dropping_as_expired_what_is_not_breaks_a_law() {
+    let buf = tree_of(&[(0, &[table(7, 10, 0, 9).newest_ms(5)])]);
+    let plan = Plan { runs: 0..=0, cut: Cut::Whole, work: Work::Drop, place: Place::Join, table_bytes_max: 1 };
+    let choice = Choice::Drop(buf.view().plan(&plan).unwrap().job);
+    let with = |now_ms, ttl_ms| {
+        let reason = Reason { rule: Rule::Expired { newest_ms: 5, ttl_ms }, bytes: 0, bytes_max: 0 };
+        check_decision(&buf.view(), &Moment { now_ms, ..Moment::default() }, &Decision { choice, reason })
+    };
+    assert_eq!(with(15, 10), Ok(()));
+    assert_eq!(with(14, 10), Err(LawError::NotExpired { table: 7 }));
+    assert_eq!(with(u64::MAX, u64::MAX), Err(LawError::NotExpired { table: 7 }));
+}
+
+#[test]
 fn dropping_what_a_snapshot_may_read_breaks_a_law() {
     let buf = tree_of(&[(0, &[table(7, 10, 0, 9).newest_seqno(5)])]);
     let plan = Plan { runs: 0..=0, cut: Cut::Whole, work: Work::Drop, place: Place::Join, table_bytes_max: 1 };

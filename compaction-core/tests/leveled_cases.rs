@@ -5,7 +5,8 @@ mod common;
 
 use common::{chosen_ids, table, tree_of as tree};
 use compaction_core::{
-    Choice, CompactionStrategy, Decision, Event, Leveled, LeveledSettings, Moment, Outcome, Place, Rule, VersionVec,
+    Choice, CompactionStrategy, Cut, Decision, Event, Leveled, LeveledSettings, Moment, Outcome, Place, Plan, Rule,
+    VersionVec, Work,
 };
 
 const MAX: u64 = u64::MAX;
@@ -208,6 +209,46 @@ fn a_lazy_level_holds_as_many_runs_as_it_may_each_as_large_as_the_target() {
     assert_eq!(decide(lazy, &of(3), &NOW).reason.rule, Rule::AtRest, "one base each");
     let fourth = decide(lazy, &of(4), &NOW);
     assert_eq!((chosen_ids(&of(4).view(), &fourth), fourth.choice.job().unwrap().level()), (vec![5, 4, 3, 2, 1], 6));
+}
+
+#[test]
+fn what_meets_nothing_in_a_level_of_several_runs_joins_the_oldest_that_it_can() {
+    let lazy = LeveledSettings { runs_max: 4, l0_runs_max: 1, ..settings() };
+    let runs = [
+        (1, vec![table(1, 10, 7, 15), table(2, 10, 59, 59)]),
+        (1, vec![table(3, 10, 3, 5), table(4, 10, 60, 90)]),
+        (0, vec![table(5, 10, 50, 51)]),
+        (0, vec![table(6, 10, 48, 52)]),
+    ];
+    let buf = tree(&runs.iter().map(|(level, tables)| (*level, &tables[..])).collect::<Vec<_>>());
+    let job = decide(lazy, &buf, &NOW).choice.job().unwrap();
+    assert_eq!((job.level(), job.oldest(), job.place()), (1, 0, Place::Join));
+    let one = tree(&[(2, &[table(1, 10, 20, 29)]), (2, &[table(2, 10, 40, 49)]), (2, &[table(3, 10, 0, 9)])]);
+    let job = decide(settings(), &one, &NOW).choice.job().unwrap();
+    assert_eq!((job.oldest(), job.newest(), job.work()), (0, 2, Work::Move), "not run by run");
+}
+
+#[test]
+fn work_that_lacks_room_is_named_before_work_that_is_barred() {
+    let small = LeveledSettings { l0_runs_max: 1, base_bytes: 10, fanout: 2, levels_max: 4, ..settings() };
+    let mut buf = tree(&[
+        (3, &[table(1, 900, 60, 99)]),
+        (2, &[table(2, 900, 60, 99)]),
+        (1, &[table(3, 9, 0, 9)]),
+        (0, &[table(4, 100, 0, 9)]),
+        (0, &[table(5, 100, 0, 9)]),
+    ]);
+    let plan = buf.view().plan(&Plan {
+        runs: 0..=1,
+        cut: Cut::Whole,
+        work: Work::Merge,
+        place: Place::Join,
+        table_bytes_max: 1_000,
+    });
+    let _running = buf.begin(plan.unwrap().job).unwrap();
+    let decision = decide(small, &buf, &Moment { free_bytes: 50, ..NOW });
+    assert_eq!(decision.reason.rule, Rule::NoRoom { needed: 115, free: 50 });
+    assert_eq!(decide(small, &buf, &NOW).reason.rule.name(), "l0_runs");
 }
 
 #[test]

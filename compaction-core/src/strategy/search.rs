@@ -155,10 +155,11 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         admitted
     }
 
-    /// Plans a job and offers it; a merge that would rewrite nothing becomes a move. Whether it is admitted.
+    /// Plans a job and offers it; a merge that would rewrite nothing becomes a move, and an output that meets nothing in its
+    /// level lands as deep in it as it can. Whether it is admitted.
     #[inline(never)]
     pub(super) fn propose(&mut self, plan: &Plan, smallest: bool) -> bool {
-        let Some(planned) = self.version.plan_cheapest(plan) else { return false };
+        let Some(planned) = self.version.plan_landed(plan) else { return false };
         let busy = self.version.conflicts(&planned.job);
         self.admit(&planned.job, planned.bytes, busy, smallest)
     }
@@ -192,10 +193,10 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// What stands in the way, when nothing was admitted.
     fn obstacle(&self) -> Rule {
-        if self.busy {
-            Rule::Busy
-        } else if self.no_room {
+        if self.no_room {
             Rule::NoRoom { needed: self.needed, free: self.moment.free_bytes }
+        } else if self.busy {
+            Rule::Busy
         } else {
             Rule::AtRest
         }

@@ -33,6 +33,8 @@ pub struct Planned {
     pub tables: usize,
     /// Number of runs that have inputs.
     pub runs: usize,
+    /// Position of the oldest run that has inputs.
+    pub source: usize,
 }
 
 impl Planned {
@@ -103,8 +105,8 @@ impl<'a, K: Ord> Version<'a, K> {
             oldest_bytes: 0,
             tables: 0,
             runs: 0,
+            source: newest,
         };
-        let mut source = newest;
         // What the destination run will hold, at most.
         let mut sum = if plan.place == Place::Join { home.totals } else { Totals::default() };
         for span in inputs.by_ref().filter(|span| !span.is_empty()) {
@@ -120,12 +122,12 @@ impl<'a, K: Ord> Version<'a, K> {
             if span.run == oldest {
                 planned.oldest_bytes = bytes;
             }
-            source = span.run;
+            planned.source = span.run;
         }
         let hull = inputs.hull()?;
         planned.job.bottommost = self.is_bottom(oldest, hull);
         planned.job.window = if plan.cut == Cut::Whole { None } else { Some(hull) };
-        self.is_lawful(&planned, source).then_some(planned)
+        self.is_lawful(&planned).then_some(planned)
     }
 
     /// The merge of the runs at the positions `runs`, whole, into the oldest of them: the job that [`plan`](Self::plan)
@@ -162,12 +164,27 @@ impl<'a, K: Ord> Version<'a, K> {
         planned
     }
 
-    fn is_lawful(&self, planned: &Planned, source: usize) -> bool {
+    /// As [`plan_cheapest`](Self::plan_cheapest), and where the job takes nothing from the run that its output would join or
+    /// follow, it [lands](Self::landing) in the oldest run of that level that it can.
+    pub(crate) fn plan_landed(&self, plan: &Plan) -> Option<Planned> {
+        let planned = self.plan_cheapest(plan)?;
+        let (job, newest) = (&planned.job, *plan.runs.end());
+        let lands = job.work != Work::Drop && (planned.source > job.oldest() || job.place != Place::Join);
+        let Some(hull) = job.window.filter(|_| lands) else { return Some(planned) };
+        let (lo, hi) = (self.tables.get(hull.lo())?, self.tables.get(hull.hi())?);
+        let (oldest, place) = self.landing(planned.source, job.level, &lo.min, &hi.max);
+        if oldest == job.oldest() {
+            return Some(planned);
+        }
+        self.plan_cheapest(&Plan { runs: oldest..=newest, place, ..plan.clone() })
+    }
+
+    fn is_lawful(&self, planned: &Planned) -> bool {
         match planned.job.work {
             Work::Merge => true,
             Work::Drop => planned.job.bottommost,
             Work::Move => {
-                let stays = planned.job.place == Place::Join && source == planned.job.oldest();
+                let stays = planned.job.place == Place::Join && planned.source == planned.job.oldest();
                 planned.runs == 1 && !stays
             }
         }

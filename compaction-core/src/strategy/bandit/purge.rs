@@ -9,9 +9,7 @@ use crate::version::{Plan, Run, Table};
 
 /// Offers each run's densest table and the one with its oldest tombstone, oldest run first. O(runs x log tables).
 pub(crate) fn offer<K: Ord>(settings: &BanditSettings, search: &mut Search<'_, '_, K>) -> Option<Decision> {
-    let version = search.version();
-    let deep = version.runs().get(..version.level_runs(0).start).unwrap_or(&[]);
-    for (at, run) in deep.iter().enumerate() {
+    for (at, run) in search.version().runs().iter().enumerate() {
         let decision = dense(settings, search, at, run).or_else(|| aged(settings, search, at, run));
         if decision.is_some() {
             return decision;

@@ -4,7 +4,8 @@
 //! 2. Dynamic targets are counted from the bottom: the deepest level is as large as it is, each level above a `fanout`th of
 //!    the one below, but no less than `base_bytes`. Levels above the first that needs no more than `base_bytes` are not
 //!    used: what lies there sinks.
-//! 3. The deepest level has no target, and one run.
+//! 3. A level that may have several runs may hold `base_bytes` in each of them; so there the least is that many times as large.
+//! 4. The deepest level has no target, and one run.
 //!
 //! Source: Dong et al., "Optimizing Space Amplification in RocksDB", CIDR 2017 (dynamic targets).
 
@@ -71,9 +72,11 @@ impl<'s> Targets<'s> {
         let below_l0 = version.level_runs(0).start.checked_sub(1).and_then(|run| version.runs().get(run));
         let shallowest = below_l0.map_or(last, |run| run.level());
         let (mut top, mut bytes) = (if settings.dynamic { last } else { 1 }, last_bytes);
-        while top > 1 && bytes > settings.base_bytes {
+        let mut least = settings.base_bytes;
+        while top > 1 && bytes > least {
             bytes = bytes.checked_div(settings.fanout.into()).unwrap_or(0);
             top = top.saturating_sub(1);
+            least = least_bytes(settings);
         }
         Self { settings, last, top, base: top.min(shallowest), last_bytes }
     }
@@ -106,9 +109,7 @@ impl<'s> Targets<'s> {
         if level >= self.last {
             return u64::MAX;
         }
-        // Where several runs may stand, each may be as large as the one run that else stands there: or the first to arrive
-        // would make the level sink at once.
-        let least = clamp(product(self.settings.base_bytes, self.settings.runs_max.into()));
+        let least = least_bytes(self.settings);
         if !self.settings.dynamic {
             let mut bytes = least;
             for _ in 1..level {
@@ -169,6 +170,12 @@ impl<'s> Targets<'s> {
     }
 }
 
+/// What a level above the deepest may hold at least. Where several runs may stand, each may be as large as the one run that
+/// else stands there: or the first to arrive would make the level sink at once.
+fn least_bytes(settings: &LeveledSettings) -> u64 {
+    clamp(product(settings.base_bytes, settings.runs_max.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +230,14 @@ mod tests {
         assert_eq!(bytes(&targets(dynamic(), &[(4, 20_000)])), [100, 200, 2_000, MAX]);
         assert_eq!(bytes(&targets(dynamic(), &[(4, 9_000)])), [0, 100, 900, MAX]);
         assert_eq!(bytes(&targets(dynamic(), &[(4, MAX)]))[0], MAX / 1_000);
+    }
+
+    #[test]
+    fn a_level_of_several_runs_is_used_only_where_the_one_below_it_may_hold_more() {
+        let lazy = LeveledSettings { runs_max: 9, ..dynamic() };
+        assert_eq!(bytes(&targets(lazy, &[(4, 100)])), [0, 0, 0, MAX]);
+        assert_eq!(bytes(&targets(lazy, &[(4, 101)])), [0, 0, 900, MAX]);
+        assert_eq!(bytes(&targets(lazy, &[(4, 20_000)])), [0, 900, 2_000, MAX], "not two levels of 900 B each");
     }
 
     #[test]

@@ -94,7 +94,8 @@ pub fn scaled(strategy: Strategy, sizes: &Sizes) -> AnySettings {
         Strategy::Bandit => {
             AnySettings::Bandit(BanditSettings { table_bytes_max, ttl_ms, ..BanditSettings::default() })
         }
-        Strategy::Fifo => AnySettings::Fifo(FifoSettings { ttl_ms, ..FifoSettings::default() }),
+        // Without a cap on the size: the workload says what may go.
+        Strategy::Fifo => AnySettings::Fifo(FifoSettings { ttl_ms, bytes_max: u64::MAX }),
     }
 }
 
@@ -143,7 +144,14 @@ pub fn describe(settings: &AnySettings) -> String {
             bytes(s.job_bytes_max),
             cap("time to live in ms", s.ttl_ms)
         ),
-        AnySettings::Fifo(s) => format!("up to {}{}", bytes(s.bytes_max), cap("time to live in ms", s.ttl_ms)),
+        AnySettings::Fifo(s) => {
+            let size = if s.bytes_max == u64::MAX {
+                "of any size".to_owned()
+            } else {
+                format!("up to {}", bytes(s.bytes_max))
+            };
+            size + &cap("time to live in ms", s.ttl_ms)
+        }
         _ => settings.name().to_owned(),
     }
 }
