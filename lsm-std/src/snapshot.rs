@@ -19,6 +19,18 @@ pub(crate) struct OpenSnapshots {
 struct Open {
     last: u64,
     snapshots: BTreeMap<(SeqNo, u64), Arc<Pin>>,
+    /// With this floor nothing was found to do; there may be with a higher one.
+    held_back: Option<SeqNo>,
+}
+
+impl Open {
+    fn oldest(&self) -> Option<SeqNo> {
+        self.snapshots.keys().next().map(|(seqno, _)| *seqno)
+    }
+
+    fn floor(&self) -> SeqNo {
+        self.oldest().map_or(SeqNo::MAX, |oldest| oldest.saturating_add(1))
+    }
 }
 
 type Pin = OnceLock<Arc<View>>;
@@ -52,9 +64,20 @@ impl OpenSnapshots {
         Registered { seqno, number, pin }
     }
 
-    /// Forgets a snapshot.
-    pub(crate) fn close(&self, snapshot: &Registered) {
-        lock(&self.open).snapshots.remove(&(snapshot.seqno, snapshot.number));
+    /// Forgets a snapshot. True if work that was [held back](Self::hold_back) may now be done.
+    pub(crate) fn close(&self, snapshot: &Registered) -> bool {
+        let mut open = lock(&self.open);
+        open.snapshots.remove(&(snapshot.seqno, snapshot.number));
+        let floor = open.floor();
+        open.held_back.take_if(|seen| floor > *seen).is_some()
+    }
+
+    /// Notes that snapshots may hold work back: none was found with this `floor`. False if the floor has risen meanwhile.
+    pub(crate) fn hold_back(&self, floor: SeqNo) -> bool {
+        let mut open = lock(&self.open);
+        let holds = open.floor() <= floor;
+        open.held_back = holds.then_some(floor);
+        holds
     }
 
     /// Makes all open snapshots read `view` from now on, but for those that read an older one already.
@@ -73,12 +96,12 @@ impl OpenSnapshots {
 
     /// The oldest sequence number that is read at.
     pub(crate) fn oldest(&self) -> Option<SeqNo> {
-        lock(&self.open).snapshots.keys().next().map(|(seqno, _)| *seqno)
+        lock(&self.open).oldest()
     }
 
     /// Entries below this sequence number are seen by every snapshot, or hidden from all; `u64::MAX` without snapshots.
     pub(crate) fn floor(&self) -> SeqNo {
-        self.oldest().map_or(SeqNo::MAX, |oldest| oldest.saturating_add(1))
+        lock(&self.open).floor()
     }
 }
 
@@ -102,5 +125,16 @@ mod tests {
         assert_eq!((open.list(), open.floor()), (vec![9], 10));
         open.close(&third);
         assert_eq!(open.floor(), SeqNo::MAX);
+    }
+
+    #[test]
+    fn the_snapshot_that_holds_work_back_is_told_by_its_end() {
+        let (open, visible) = (OpenSnapshots::default(), AtomicU64::new(5));
+        let [first, second] = [open.open(&visible), open.open(&visible)];
+        assert!(open.hold_back(6));
+        assert!(!open.close(&first));
+        assert!(open.close(&second));
+        assert!(!open.hold_back(6));
+        assert!(!open.close(&open.open(&visible)));
     }
 }

@@ -114,7 +114,9 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.engine.snapshots.close(&self.registered);
+        if self.engine.snapshots.close(&self.registered) {
+            self.engine.bell.ring();
+        }
     }
 }
 

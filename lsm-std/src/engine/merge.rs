@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compaction_core::{Choice, CompactionStrategy, Event, Outcome, Work};
+use compaction_core::{Choice, CompactionStrategy, Decision, Event, Outcome, Rule, Work};
 
 use crate::engine::output::{NewTable, Output, OutputOptions};
 use crate::engine::tree::Task;
@@ -18,10 +18,13 @@ use crate::types::TableMeta;
 /// A merge looks whether the store is being closed after this many entries.
 const ENTRIES_PER_LOOK: u64 = 1024;
 
+/// After so long it is seen whether there is room now for a merge that had none: nobody tells.
+const ROOM_AFTER: Duration = Duration::from_secs(2);
+
 /// What a worker found to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A job was carried out, or failed.
+    /// A job was carried out, or failed, or the question must be asked again.
     Worked,
     /// There is nothing to do until the bell rings, or for this long.
     Idle(Option<Duration>),
@@ -44,7 +47,11 @@ impl Engine {
         let moment = tree.moment(self);
         let decision = tree.strategy.choose(&tree.buf.view(), &moment);
         let Some(job) = decision.choice.job() else {
-            return Step::Idle(wait_of(decision.choice, moment.now_ms));
+            let floor = moment.snapshot_floor;
+            if floor <= tree.manifest_state().last_seqno && !self.snapshots.hold_back(floor) {
+                return Step::Worked;
+            }
+            return Step::Idle(wait_of(&decision, moment.now_ms));
         };
         match tree.begin(job, Some(decision.reason), self.snapshots.list()) {
             Ok(task) => {
@@ -197,9 +204,13 @@ impl Engine {
     }
 }
 
-fn wait_of(choice: Choice, now_ms: u64) -> Option<Duration> {
-    match choice {
+fn wait_of(decision: &Decision, now_ms: u64) -> Option<Duration> {
+    let due = match decision.choice {
         Choice::Wait { until_ms: Some(until) } => Some(Duration::from_millis(until.saturating_sub(now_ms).max(1))),
         _ => None,
+    };
+    match decision.reason.rule {
+        Rule::NoRoom { .. } => Some(due.map_or(ROOM_AFTER, |due| due.min(ROOM_AFTER))),
+        _ => due,
     }
 }

@@ -196,6 +196,10 @@ impl Engine {
                 return Err(Error::Closed);
             }
             self.bell.wait(rung, Some(LOOK_EVERY));
+            if self.bell.rung() == rung {
+                // What is waited for may have become possible without a sound: time has passed, room was made.
+                self.bell.ring();
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ type Rule = Arc<dyn Fn(&str, &str) -> Option<ErrorKind> + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct FailFs {
     pub mem: MemFs,
+    /// Bytes that are free, if that is bounded.
+    pub free: Arc<Mutex<Option<u64>>>,
     rule: Arc<Mutex<Option<Rule>>>,
 }
 
@@ -128,7 +130,7 @@ impl Fs for FailFs {
 
     fn free_bytes(&self, dir: &Path) -> Result<u64> {
         self.call("free_bytes", dir)?;
-        self.mem.free_bytes(dir)
+        self.free.lock().unwrap().map_or_else(|| self.mem.free_bytes(dir), Ok)
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {

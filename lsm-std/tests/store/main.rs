@@ -8,3 +8,4 @@ mod model;
 mod power;
 mod recovery;
 mod scans;
+mod upkeep;

@@ -1,0 +1,68 @@
+//! What a store does for itself: merges that become possible, names that must last, numbers, checkpoints.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lsm_std::compaction_core::{AnySettings, LeveledSettings, TieredSettings};
+use lsm_std::fs::Fs;
+use lsm_std::{Db, Error, Options, SyncPolicy};
+
+use crate::common::{FailFs, key, pairs, value};
+
+fn options(disk: &FailFs) -> Options {
+    Options::new().strategy(AnySettings::Idle).sync(SyncPolicy::Never).fs(Arc::new(disk.clone()))
+}
+
+/// Waits until the threads have nothing more to do, and have made what they did durable.
+fn rests(db: &Db) {
+    db.wait_idle().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+}
+
+fn rests_soon(db: &Arc<Db>) -> bool {
+    let (done, rests) = channel();
+    let db = Arc::clone(db);
+    std::thread::spawn(move || done.send(db.wait_idle()));
+    rests.recv_timeout(Duration::from_secs(20)).is_ok_and(|rests| rests.is_ok())
+}
+
+#[test]
+fn deletes_that_a_snapshot_held_go_when_it_is_dropped() {
+    let disk = FailFs::default();
+    let strategy = AnySettings::Leveled(LeveledSettings::default());
+    let db = Arc::new(options(&disk).strategy(strategy).open("store").unwrap());
+    for at in 0..100 {
+        db.put(&key(at), b"1").unwrap();
+    }
+    db.compact_all().unwrap();
+    let snapshot = db.snapshot();
+    for at in 0..100 {
+        db.delete(&key(at)).unwrap();
+    }
+    db.flush().unwrap();
+    rests(&db);
+    assert!(db.stats().table_bytes() > 0);
+    drop(snapshot);
+    assert!(rests_soon(&db), "{:?}", db.stats());
+    assert_eq!(db.stats().table_bytes(), 0);
+}
+
+#[test]
+fn merges_go_on_when_there_is_room_again() {
+    let disk = FailFs::default();
+    let strategy = AnySettings::Tiered(TieredSettings { min_merge_width: 2, ..Default::default() });
+    let db = Arc::new(options(&disk).strategy(strategy).open("store").unwrap());
+    *disk.free.lock().unwrap() = Some(0);
+    for at in 0..3 {
+        db.put(&key(at), b"1").unwrap();
+        db.flush().unwrap();
+    }
+    rests(&db);
+    assert_eq!(db.stats().levels[0].runs, 3);
+    *disk.free.lock().unwrap() = None;
+    assert!(rests_soon(&db), "{:?}", db.stats());
+    assert!(db.stats().levels[0].runs < 3);
+}
