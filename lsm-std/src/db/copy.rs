@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::batch::Ops;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::fs::{FileName, Purpose, read_small, replace_small};
+use crate::fs::{FileName, Purpose, make_dir, read_small, replace_small};
 use crate::manifest::{Manifest, State};
 use crate::types::FileId;
 use crate::wal::WalReader;
@@ -37,7 +37,7 @@ impl Db {
         self.flush()?;
         let files = &self.engine.files;
         let fs = &files.fs;
-        fs.create_dir_all(dir)?;
+        make_dir(&**fs, dir)?;
         if let Some(name) = fs.list(dir)?.first() {
             let why = format!("it holds {name}: a checkpoint needs an empty directory").into();
             return Err(Error::NotAStore { path: dir.to_path_buf(), why });
@@ -57,11 +57,8 @@ impl Db {
         }
         fs.sync_dir(dir)?;
         let id = files.next_id().max(state.next_id);
-        Manifest::create(Arc::clone(fs), dir, id, State { next_id: id + 1, log_floor: id, has_log: false, ..state })?;
-        match dir.parent().filter(|above| !above.as_os_str().is_empty()) {
-            Some(above) => fs.sync_dir(above),
-            None => Ok(()),
-        }
+        let state = State { next_id: id + 1, log_floor: id, has_log: false, ..state };
+        Manifest::create(Arc::clone(fs), dir, id, state).map(drop)
     }
 
     /// Reads every byte of the store and checks it: tables, log, manifest and what the strategy has learned.

@@ -12,7 +12,7 @@ use crate::clock::Entropy;
 use crate::engine::replay::{Replayed, replay};
 use crate::engine::{Engine, Flush, Frozen, Memory, Tree};
 use crate::error::{Error, Result};
-use crate::fs::{CountingFs, FileLock, FileName, Fs};
+use crate::fs::{CountingFs, FileLock, FileName, Fs, make_dir};
 use crate::manifest::{Edit, Manifest, State};
 use crate::memtable::Memtable;
 use crate::options::Options;
@@ -82,10 +82,8 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
 }
 
 fn take_lock(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn FileLock>> {
-    let is_new = !fs.exists(dir)?;
-    fs.create_dir_all(dir)?;
-    if is_new && let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
-        fs.sync_dir(above)?;
+    if !fs.exists(&dir.join(FileName::Current.to_string()))? {
+        make_dir(fs, dir)?;
     }
     fs.lock(&dir.join(FileName::Lock.to_string()))
 }

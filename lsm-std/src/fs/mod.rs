@@ -7,6 +7,7 @@
 //! Every error is [`Error::Io`](crate::Error::Io) with the operation and the path, except where said otherwise.
 
 mod counting;
+mod dirs;
 mod mem;
 pub(crate) mod names;
 mod real;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub(crate) use counting::CountingFs;
 pub use counting::IoStats;
+pub(crate) use dirs::make_dir;
 pub use mem::MemFs;
 pub(crate) use names::FileName;
 pub use real::RealFs;

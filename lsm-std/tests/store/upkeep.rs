@@ -66,3 +66,37 @@ fn merges_go_on_when_there_is_room_again() {
     assert!(rests_soon(&db), "{:?}", db.stats());
     assert!(db.stats().levels[0].runs < 3);
 }
+
+/// The directories that are synced from now on.
+fn synced(disk: &FailFs) -> Arc<Mutex<Vec<String>>> {
+    let paths = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&paths);
+    disk.fail(move |op, path| {
+        if op == "sync_dir" {
+            noted.lock().unwrap().push(path.to_owned());
+        }
+        None
+    });
+    paths
+}
+
+#[test]
+fn the_name_of_a_new_directory_is_durable_and_so_are_those_above_it() {
+    let disk = FailFs::default();
+    let made = |act: &dyn Fn(), dirs: &[&str]| {
+        let synced = synced(&disk);
+        act();
+        let synced = synced.lock().unwrap();
+        assert!(dirs.iter().all(|dir| synced.iter().any(|synced| synced == dir)), "{dirs:?}: {synced:?}");
+    };
+    made(&|| drop(options(&disk).open("store").unwrap()), &[""]);
+    made(&|| drop(options(&disk).open("a/b/c").unwrap()), &["", "a", "a/b"]);
+    let db = options(&disk).open("a/b/c").unwrap();
+    made(&|| db.checkpoint("x/y/z").unwrap(), &["", "x", "x/y"]);
+    made(&|| db.checkpoint("x/w").unwrap(), &["x"]);
+    disk.mem.create_dir_all(Path::new("left/by/crash")).unwrap();
+    made(&|| drop(options(&disk).open("left/by/crash").unwrap()), &["left/by"]);
+    let synced = synced(&disk);
+    drop(options(&disk).open("store").unwrap());
+    assert!(synced.lock().unwrap().iter().all(|dir| dir == "store"), "{synced:?}");
+}
