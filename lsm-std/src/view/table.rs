@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::cache::Cache;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs};
 use crate::sst::TableReader;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -72,6 +72,9 @@ impl TableHandle {
         }
         let files = &self.files;
         let reader = TableReader::open(Arc::clone(&files.fs), &files.dir, self.meta.id, Arc::clone(&files.cache))?;
+        if *reader.meta() != self.meta {
+            return Err(Error::corrupt(reader.path(), 0, "not the table that the manifest names"));
+        }
         Ok(self.reader.get_or_init(|| reader))
     }
 

@@ -100,3 +100,28 @@ fn the_name_of_a_new_directory_is_durable_and_so_are_those_above_it() {
     drop(options(&disk).open("store").unwrap());
     assert!(synced.lock().unwrap().iter().all(|dir| dir == "store"), "{synced:?}");
 }
+
+#[test]
+fn a_table_of_the_right_number_that_is_not_the_one_the_manifest_names_is_seen() {
+    let disk = FailFs::default();
+    let db = options(&disk).open("store").unwrap();
+    db.put(b"a", b"1").unwrap();
+    db.checkpoint("copy").unwrap();
+    let copy = options(&disk).open("copy").unwrap();
+    for at in 0..6 {
+        db.put(&key(at), b"store").unwrap();
+        db.flush().unwrap();
+        copy.put(&key(at), b"copy").unwrap();
+        copy.flush().unwrap();
+    }
+    drop((db, copy));
+    let bytes = |dir: &str, name: &str| disk.mem.bytes(Path::new(dir).join(name));
+    let names = disk.mem.list(Path::new("store")).unwrap().into_iter().filter(|name| name.ends_with(".sst"));
+    let differs = |name: &String| bytes("copy", name).is_some_and(|copy| Some(copy) != bytes("store", name));
+    let name = names.filter(differs).max().unwrap();
+    disk.mem.set_bytes(Path::new("store").join(&name), bytes("copy", &name).unwrap());
+    let names_it = |error: &Error| matches!(error, Error::Corrupt { path, .. } if path.ends_with(&name));
+    let db = options(&disk).open("store").unwrap();
+    assert!((0..6).any(|at| db.get(&key(at)).is_err_and(|error| names_it(&error))));
+    assert!(db.verify().is_err_and(|error| names_it(&error)));
+}
