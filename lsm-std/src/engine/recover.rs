@@ -46,7 +46,10 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         replayed.recovery.cuts.push(Cut { path, offset, bytes, records });
     }
     let entropy = options.seed.map_or_else(Entropy::random, Entropy::seeded);
-    let tree = Tree::load(&files, manifest, &settings, entropy)?;
+    let mut tree = Tree::load(&files, manifest, &settings, entropy)?;
+    // All is read and judged: from here on files are changed.
+    keep_numbers(&mut tree.manifest, listing.next_id)?;
+    let wal = replayed.cut_log(&files)?;
     listing.clean(&files);
 
     let active = Arc::new(Memtable::new(0));
@@ -76,7 +79,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         recovery: std::mem::take(&mut replayed.recovery),
         _lock: lock,
     };
-    let wal = engine.adopt(replayed);
+    engine.adopt(replayed, wal.as_ref());
     engine.start_strategy(&strategy::encode(&settings)?)?;
     Ok((Arc::new(engine), wal))
 }
@@ -106,6 +109,21 @@ fn create(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Manifest> {
     }
     id += 1;
     Manifest::create(Arc::clone(fs), dir, id, State { next_id: id + 1, ..State::default() })
+}
+
+/// Notes durably that all numbers below `next_id` were used: the files of some of them are about to go.
+fn keep_numbers(manifest: &mut Manifest, next_id: FileId) -> Result<()> {
+    if next_id <= manifest.state().next_id {
+        return Ok(());
+    }
+    match manifest.append(&Edit { next_id: Some(next_id), ..Edit::default() }) {
+        // A store on a full disk must open: the room of what goes may be all there is.
+        Err(error) if error.is_no_space() && manifest.broken().is_none() => {
+            tracing::warn!(%error, next_id, "file numbers not noted");
+            Ok(())
+        }
+        noted => noted,
+    }
 }
 
 /// What lies in the directory.
@@ -163,18 +181,17 @@ impl Listing {
 
 impl Engine {
     /// Takes over what the log held: full memtables wait for their flush, the last goes on as the active one.
-    fn adopt(&self, replayed: Replayed) -> Option<WalWriter> {
+    fn adopt(&self, replayed: Replayed, wal: Option<&WalWriter>) {
         let mut frozen = replayed.memtables;
         let active = match frozen.pop_if(|last| last.bytes() < self.options.memtable_bytes) {
             Some(last) => last,
-            None => Arc::new(Memtable::new(replayed.wal.as_ref().map_or(0, WalWriter::id))),
+            None => Arc::new(Memtable::new(wal.map_or(0, WalWriter::id))),
         };
         let waiting = |memtable: &Arc<Memtable>| Frozen { memtable: Arc::clone(memtable), flush: Flush::Waiting };
         *crate::sync::lock(&self.memory) = Memory { frozen: frozen.iter().map(waiting).collect() };
         let runs = self.view.load().runs.clone();
         self.view.store(Arc::new(View { active, frozen, runs }));
         self.visible.store(replayed.last_seqno, Ordering::Release);
-        replayed.wal
     }
 
     /// Notes the strategy's settings in the manifest if they are new, and shows the strategy its tree.

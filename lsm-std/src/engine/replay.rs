@@ -19,10 +19,34 @@ pub(super) struct Replayed {
     /// Oldest first.
     pub(super) memtables: Vec<Arc<Memtable>>,
     pub(super) logs: BTreeSet<FileId>,
-    /// The last segment, to be gone on with.
-    pub(super) wal: Option<WalWriter>,
     pub(super) last_seqno: SeqNo,
     pub(super) recovery: Recovery,
+    /// Where each segment of the log ends, oldest first.
+    kept: Vec<(FileId, u64)>,
+    /// Segments that are not part of the log.
+    stray: Vec<FileId>,
+}
+
+impl Replayed {
+    /// Cuts off what is torn, and removes what lies behind it. Answers with the last segment, to be gone on with.
+    ///
+    /// On return all that is left of the log is durable.
+    pub(super) fn cut_log(&self, files: &Files) -> Result<Option<WalWriter>> {
+        let (fs, dir) = (&*files.fs, &files.dir);
+        let Some(((last, end), full)) = self.kept.split_last() else {
+            self.stray.iter().for_each(|&id| files.remove(FileName::Log(id)));
+            return Ok(None);
+        };
+        for (id, end) in full {
+            wal::cut(fs, dir, *id, *end)?;
+        }
+        let wal = WalWriter::resume(fs, dir, *last, *end)?;
+        for &id in &self.stray {
+            fs.remove(&wal::segment_path(dir, id))?;
+        }
+        fs.sync_dir(dir)?;
+        Ok(Some(wal))
+    }
 }
 
 /// The log being read.
@@ -42,9 +66,7 @@ enum End {
     Open { at: u64, torn: Option<Torn> },
 }
 
-/// Reads the log of a store with this `state`, whose segments in the directory are `found`, ascending. Cuts off what is torn.
-///
-/// On return all that is left of it is durable.
+/// Reads the log of a store with this `state`, whose segments in the directory are `found`, ascending. Changes nothing.
 ///
 /// # Errors
 /// [`Error::Corrupt`] for whatever a power cut does not explain.
@@ -61,9 +83,8 @@ impl Replay<'_> {
             if self.survey(id)?.records > 0 {
                 return Err(self.damage(id, 0, "it holds batches, but the manifest names no log"));
             }
-            self.files.remove(FileName::Log(id));
         }
-        Ok(self.done(BTreeSet::new(), None))
+        Ok(self.done(Vec::new(), found))
     }
 
     /// Follows the chain of segments from `floor` on.
@@ -71,7 +92,7 @@ impl Replay<'_> {
         let mut kept = Vec::new();
         let mut expected = floor;
         let mut by = "the manifest".to_owned();
-        let wal = loop {
+        let stray = loop {
             let at = kept.len();
             if found.get(at) != Some(&expected) {
                 return Err(self.damage(expected, 0, format!("{by} names this log segment, but the file is missing")));
@@ -85,18 +106,19 @@ impl Replay<'_> {
                 End::Open { at: end, torn } => {
                     let later = found.get(at + 1..).unwrap_or(&[]);
                     self.break_off(expected, end, torn, later)?;
-                    break self.keep(&kept, expected, end, later)?;
+                    kept.push((expected, end));
+                    break later;
                 }
             }
         };
-        let logs = kept.iter().map(|(id, _)| *id).chain([expected]).collect();
-        Ok(self.done(logs, Some(wal)))
+        Ok(self.done(kept, stray))
     }
 
-    fn done(self, logs: BTreeSet<FileId>, wal: Option<WalWriter>) -> Replayed {
+    fn done(self, kept: Vec<(FileId, u64)>, stray: &[FileId]) -> Replayed {
         let Self { memtables, last_seqno, mut recovery, .. } = self;
-        recovery.segments = logs.len();
-        Replayed { memtables, logs, wal, last_seqno, recovery }
+        recovery.segments = kept.len();
+        let logs = kept.iter().map(|(id, _)| *id).collect();
+        Replayed { memtables, logs, last_seqno, recovery, kept, stray: stray.to_vec() }
     }
 
     /// Judges the end of the log: segment `id` ends at `end` without naming a next one.
@@ -123,20 +145,6 @@ impl Replay<'_> {
         let path = wal::segment_path(&self.files.dir, id);
         tracing::warn!(path = %path.display(), offset, bytes, records, "torn end of the log cut off");
         self.recovery.cuts.push(Cut { path, offset, bytes, records });
-    }
-
-    /// Makes what is left of the log durable: full segments, and the `last` one, which ends at `end`. What lies behind goes.
-    fn keep(&self, full: &[(FileId, u64)], last: FileId, end: u64, later: &[FileId]) -> Result<WalWriter> {
-        let (fs, dir) = (&*self.files.fs, &self.files.dir);
-        for (id, end) in full {
-            wal::cut(fs, dir, *id, *end)?;
-        }
-        let wal = WalWriter::resume(fs, dir, last, end)?;
-        for &id in later {
-            fs.remove(&wal::segment_path(dir, id))?;
-        }
-        fs.sync_dir(dir)?;
-        Ok(wal)
     }
 
     fn survey(&self, id: FileId) -> Result<Survey> {

@@ -125,3 +125,22 @@ fn a_table_of_the_right_number_that_is_not_the_one_the_manifest_names_is_seen() 
     assert!((0..6).any(|at| db.get(&key(at)).is_err_and(|error| names_it(&error))));
     assert!(db.verify().is_err_and(|error| names_it(&error)));
 }
+
+#[test]
+fn a_file_number_is_used_once_though_the_store_is_killed_twice() {
+    let disk = FailFs::default();
+    let open = || options(&disk).memtable_bytes(1024).deterministic(1).open("store").unwrap();
+    let db = open();
+    for at in 0..50 {
+        db.put(&key(at), &value(at, 100)).unwrap();
+    }
+    disk.kill(db);
+    let first = disk.files("store", ".sst");
+    assert!(first.len() > 3);
+    disk.kill(open());
+    let db = open();
+    db.flush().unwrap();
+    let again = disk.files("store", ".sst");
+    assert!(!again.is_empty() && again.iter().all(|path| !first.contains(path)), "{first:?} {again:?}");
+    assert_eq!(db.iter().count(), 50);
+}
