@@ -1,6 +1,6 @@
 //! Checkpoints, and checks of every byte.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::batch::Ops;
@@ -48,15 +48,36 @@ impl Db {
             self.engine.settle_tree(&mut tree)?;
             (tree.manifest_state().clone(), tree.shown())
         };
+        let mut made = Vec::new();
+        let copied = self.copy_into(dir, state, &mut made);
+        if copied.is_err() {
+            for path in made.iter().rev() {
+                // Best effort: what stays is named when the next checkpoint is refused.
+                let _ = fs.remove(path);
+            }
+        }
+        copied
+    }
+
+    /// Fills `dir` with a store of this `state`, and notes the paths that it may have made.
+    fn copy_into(&self, dir: &Path, state: State, made: &mut Vec<PathBuf>) -> Result<()> {
+        let files = &self.engine.files;
+        let fs = &files.fs;
         for table in state.tables() {
             let name = FileName::Table(table.id).to_string();
             fs.link(&files.dir.join(&name), &dir.join(&name))?;
+            made.push(dir.join(&name));
         }
+        let mut path =
+            |name: FileName| made.extend([format!("{name}.tmp"), name.to_string()].map(|name| dir.join(name)));
         if let Some(learned) = read_small(&**fs, &files.dir, FileName::Strategy, Purpose::Other).ok().flatten() {
+            path(FileName::Strategy);
             replace_small(&**fs, dir, FileName::Strategy, &learned, Purpose::Other)?;
         }
         fs.sync_dir(dir)?;
         let id = files.next_id().max(state.next_id);
+        path(FileName::Manifest(id));
+        path(FileName::Current);
         let state = State { next_id: id + 1, log_floor: id, has_log: false, ..state };
         Manifest::create(Arc::clone(fs), dir, id, state).map(drop)
     }

@@ -144,3 +144,26 @@ fn a_file_number_is_used_once_though_the_store_is_killed_twice() {
     assert!(!again.is_empty() && again.iter().all(|path| !first.contains(path)), "{first:?} {again:?}");
     assert_eq!(db.iter().count(), 50);
 }
+
+#[test]
+fn a_checkpoint_that_fails_half_way_can_be_made_again() {
+    let disk = FailFs::default();
+    let db = options(&disk).open("store").unwrap();
+    for at in 0..5 {
+        db.put(&key(at), b"1").unwrap();
+        db.flush().unwrap();
+    }
+    let last = disk.files("store", ".sst").pop().unwrap();
+    let last = last.to_string_lossy().into_owned();
+    let rules: [(&str, &str); 5] =
+        [("link", &last), ("sync_dir", "copy"), ("create", "copy/MANIFEST"), ("sync", "copy/"), ("rename", "copy/")];
+    for (failing, prefix) in rules {
+        let prefix = prefix.to_owned();
+        disk.fail(move |op, path| (op == failing && path.starts_with(&prefix)).then_some(ErrorKind::Other));
+        assert!(db.checkpoint("copy").is_err(), "{failing}");
+        disk.heal();
+        assert_eq!(disk.mem.list(Path::new("copy")).unwrap(), [""; 0], "{failing}");
+    }
+    db.checkpoint("copy").unwrap();
+    assert_eq!(pairs(options(&disk).open("copy").unwrap().iter()), pairs(db.iter()));
+}
