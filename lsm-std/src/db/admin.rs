@@ -30,7 +30,8 @@ impl Db {
     }
 
     /// Merges all tables that hold keys of `range`, until each of those keys lies in one run, without old versions and deletes
-    /// but for what open snapshots see. Flushes first; returns when done. No other merge starts meanwhile.
+    /// but for what open snapshots see. Flushes first; returns when done. No other merge starts meanwhile. Reads and writes all
+    /// of these tables, also those that hold nothing superfluous.
     ///
     /// # Errors
     /// What keeps the merge from being done.

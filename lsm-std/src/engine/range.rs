@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::iter::Bounds;
 use crate::sync::{AtomicU64, Ordering};
-use crate::types::SeqNo;
+use crate::types::{FileId, SeqNo};
 
 /// While it lives, background workers start no job.
 struct Manual<'a>(&'a AtomicU64);
@@ -36,11 +36,11 @@ impl Engine {
     fn merge_range(&self, bounds: &Bounds) -> Result<()> {
         let _manual = Manual::new(&self.manual);
         let newest = self.visible.load(Ordering::Acquire);
-        let mut worked = false;
+        let written_from = self.files.next_id();
         loop {
             let rung = self.bell.rung();
             let mut tree = self.tree();
-            let plan = plan(&tree.buf.view(), bounds, newest, tree.table_bytes_max, worked);
+            let plan = plan(&tree.buf.view(), bounds, newest, tree.table_bytes_max, written_from);
             let Some(plan) = plan else { return Ok(()) };
             let version = tree.buf.view();
             let planned = version.plan(&plan).ok_or_else(|| Error::law(format!("no job for {plan:?}")))?;
@@ -48,7 +48,6 @@ impl Engine {
                 Ok(task) => {
                     self.begun(&tree, &task);
                     self.carry_out(tree, task)?;
-                    worked = true;
                 }
                 Err(BeginError::Conflict) => {
                     drop(tree);
@@ -64,13 +63,14 @@ impl Engine {
     }
 }
 
-/// The next job: the newest run that still holds such keys, merged down into the oldest run.
+/// The next job: the newest run that still holds such keys, merged down into the oldest run; then the tables of that run which
+/// lie below `written_from`: they were there before.
 fn plan(
     version: &Version<'_, Bytes>,
     bounds: &Bounds,
     newest: SeqNo,
     table_bytes_max: u64,
-    worked: bool,
+    written_from: FileId,
 ) -> Option<Plan> {
     let meets = |run: usize| {
         let tables = version.run_tables(run);
@@ -80,12 +80,13 @@ fn plan(
     };
     let old_enough = |run: &usize| version.run_tables(*run).iter().any(|table| table.newest_seqno <= newest);
     let run = (0..version.runs().len()).rev().filter(old_enough).find(|run| meets(*run).is_some())?;
-    let tables = meets(run)?;
-    // Alone at the bottom: only deletes are left to take out.
-    let purges = version.run_tables(run).get(tables.clone())?.iter().any(|table| table.tombstones > 0);
+    let mut tables = meets(run)?;
     let alone = (0..run).all(|older| meets(older).is_none());
-    if alone && (worked || !purges) {
-        return None;
+    if alone {
+        // At the bottom old versions and deletes are left, in the tables that were not written just now.
+        let old = |at: &usize| version.run_tables(run).get(*at).is_some_and(|table| table.id < written_from);
+        let first = tables.clone().find(old)?;
+        tables = first..(first..tables.end).find(|at| !old(at)).unwrap_or(tables.end);
     }
     let base = version.runs().get(run)?.first();
     let position = |at: usize| u32::try_from(base + at).ok();

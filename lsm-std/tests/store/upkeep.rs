@@ -167,3 +167,39 @@ fn a_checkpoint_that_fails_half_way_can_be_made_again() {
     db.checkpoint("copy").unwrap();
     assert_eq!(pairs(options(&disk).open("copy").unwrap().iter()), pairs(db.iter()));
 }
+
+/// Entries and tombstones in all tables.
+fn held(db: &Db) -> (u64, u64) {
+    db.stats().levels.iter().fold((0, 0), |sum, level| (sum.0 + level.entries, sum.1 + level.tombstones))
+}
+
+#[test]
+fn a_full_merge_takes_out_old_versions_that_a_snapshot_held() {
+    let db = options(&FailFs::default()).open("store").unwrap();
+    db.put(b"k", b"1").unwrap();
+    let snapshot = db.snapshot();
+    db.put(b"k", b"2").unwrap();
+    db.compact_all().unwrap();
+    assert_eq!(held(&db), (2, 0));
+    drop(snapshot);
+    db.compact_all().unwrap();
+    assert_eq!(held(&db), (1, 0));
+}
+
+#[test]
+fn a_full_merge_takes_out_deletes_of_tables_that_no_newer_run_meets() {
+    let db = options(&FailFs::default()).open("store").unwrap();
+    for key in [b"x", b"y", b"z"] {
+        db.put(key, b"1").unwrap();
+    }
+    let snapshot = db.snapshot();
+    db.delete(b"x").unwrap();
+    db.compact_all().unwrap();
+    assert_eq!(held(&db), (4, 1));
+    drop(snapshot);
+    db.put(b"a", b"1").unwrap();
+    db.put(b"b", b"1").unwrap();
+    db.compact_all().unwrap();
+    assert_eq!(held(&db), (4, 0));
+    assert_eq!(db.iter().count(), 4);
+}
