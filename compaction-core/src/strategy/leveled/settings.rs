@@ -50,11 +50,14 @@ impl LeveledSettings {
 
     /// Lazy leveling: several runs in every level but the deepest, which has one. Merges less, reads more.
     ///
+    /// Jobs have no cap: all runs of a level merge at once, as tiering does. Under a cap that is smaller than a level they go
+    /// down one by one, and each of them rewrites the deepest level.
+    ///
     /// Source: Dayan and Idreos, "Dostoevsky", SIGMOD 2018.
     #[must_use]
     pub fn lazy() -> Self {
         let leveled = Self::default();
-        Self { runs_max: leveled.fanout.saturating_sub(1), ..leveled }
+        Self { runs_max: leveled.fanout.saturating_sub(1), job_bytes_max: u64::MAX, ..leveled }
     }
 
     /// The name under which the settings are stored: [`Leveled::NAME`](super::Leveled::NAME), or

@@ -43,6 +43,7 @@ leveled
 lazy: as leveled, and
   runs_max              fanout-1   Dostoevsky (Dayan and Idreos, SIGMOD 2018): K, runs per level above
                                    the last
+  job_bytes_max         none       as for tiered: the runs of a level merge at once
 
 bandit: as leveled (base_bytes, fanout, levels_max, dynamic and granularity are accepted and have no
 effect: its slots lie in one level), and

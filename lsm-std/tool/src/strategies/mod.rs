@@ -114,6 +114,7 @@ pub struct Sizes {
 
 /// The settings in words, as reports show them.
 pub fn describe(settings: &AnySettings) -> String {
+    let up_to = |limit| if limit == u64::MAX { "of any size".to_owned() } else { format!("of up to {}", bytes(limit)) };
     let cap = |name: &str, limit: u64| if limit == u64::MAX { String::new() } else { format!(", {name} {limit}") };
     match settings {
         AnySettings::Tiered(s) => format!(
@@ -124,34 +125,27 @@ pub fn describe(settings: &AnySettings) -> String {
             bytes(s.table_bytes_max)
         ),
         AnySettings::Leveled(s) | AnySettings::Lazy(s) => format!(
-            "up to {} in level 0, base {}, fanout {}, {} per level above the last, tables of {}, jobs of up to {}{}",
+            "up to {} in level 0, base {}, fanout {}, {} per level above the last, tables of {}, jobs {}{}",
             count(s.l0_runs_max.into(), "run"),
             bytes(s.base_bytes),
             s.fanout,
             count(s.runs_max.into(), "run"),
             bytes(s.table_bytes_max),
-            bytes(s.job_bytes_max),
+            up_to(s.job_bytes_max),
             cap("time to live in ms", s.ttl_ms)
         ),
         AnySettings::Bandit(s) => format!(
-            "up to {} in level 0, up to {} of up to {}, estimator {}, explores {} %, tables of {}, jobs of up to {}{}",
+            "up to {} in level 0, up to {} of up to {}, estimator {}, explores {} %, tables of {}, jobs {}{}",
             count(s.l0_runs_max, "run"),
             count(s.slots_max.into(), "slot"),
             count(s.cold_runs_max.into(), "run"),
             s.estimator.name(),
             s.epsilon_ppm as f64 / 1e4,
             bytes(s.table_bytes_max),
-            bytes(s.job_bytes_max),
+            up_to(s.job_bytes_max),
             cap("time to live in ms", s.ttl_ms)
         ),
-        AnySettings::Fifo(s) => {
-            let size = if s.bytes_max == u64::MAX {
-                "of any size".to_owned()
-            } else {
-                format!("up to {}", bytes(s.bytes_max))
-            };
-            size + &cap("time to live in ms", s.ttl_ms)
-        }
+        AnySettings::Fifo(s) => up_to(s.bytes_max) + &cap("time to live in ms", s.ttl_ms),
         _ => settings.name().to_owned(),
     }
 }
@@ -170,7 +164,7 @@ mod tests {
             ("fanout", json!(10)),
             ("levels_max", json!(7)),
             ("table_bytes_max", json!(67_108_864)),
-            ("job_bytes_max", json!(1_677_721_600)),
+            ("job_bytes_max", if strategy == Strategy::Lazy { none.clone() } else { json!(1_677_721_600) }),
             ("dynamic", json!(true)),
             ("granularity", json!("table")),
             ("tombstone_pct_max", json!(50)),
