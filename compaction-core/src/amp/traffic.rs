@@ -104,7 +104,8 @@ impl<const LEVELS: usize> Traffic<LEVELS> {
         Ratio::new(self.sum(|level| level.bytes_written), self.flushed)
     }
 
-    /// The share of `level` in [`write`](Self::write); the shares of all levels add up to it.
+    /// The share of `level` in [`write`](Self::write); the shares of all levels add up to it. `None` also beyond the last level
+    /// that is counted apart.
     #[must_use]
     pub fn level_write(&self, level: u8) -> Option<Ratio> {
         Ratio::new(self.levels.get(usize::from(level))?.bytes_written, self.flushed)

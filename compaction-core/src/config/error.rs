@@ -58,7 +58,7 @@ pub enum DecodeError {
         /// Its name.
         field: &'static str,
     },
-    /// This field is there, but nobody wrote it so.
+    /// This field holds a value that no writer produces.
     Senseless {
         /// Its name.
         field: &'static str,

@@ -13,9 +13,10 @@ pub struct Moment {
     pub now_ms: u64,
     /// Fresh random bits for strategies that explore; any value will do for those that do not.
     pub entropy: u64,
-    /// Room for a job's output in bytes, net of what running jobs may still write; `u64::MAX` for no limit.
+    /// Room for a job's output in bytes, net of what running jobs and one flush may still write; `u64::MAX` for no limit.
     pub free_bytes: u64,
-    /// The oldest sequence number that an open snapshot reads at; `u64::MAX` without snapshots.
+    /// Entries with sequence numbers below this are seen by every open snapshot, so older versions of their keys may go: one
+    /// more than the oldest snapshot's number; `u64::MAX` without snapshots.
     pub snapshot_floor: u64,
 }
 
@@ -201,7 +202,7 @@ pub enum Choice {
     Merge(Job),
     /// Move the job's inputs to another run without rewriting them.
     Move(Job),
-    /// Delete the job's inputs.
+    /// Delete the job's inputs, with all that is in them. Open snapshots lose it too, unless the engine keeps the files for them.
     Drop(Job),
 }
 

@@ -28,7 +28,7 @@ pub enum Rule {
     Busy,
     /// A trigger fires, but no job for it fits the room there is.
     NoRoom {
-        /// The least room that a job needs, in bytes.
+        /// The least room that one of the jobs looked at needs, in bytes.
         needed: u64,
         /// The room there is.
         free: u64,

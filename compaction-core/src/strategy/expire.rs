@@ -3,7 +3,7 @@
 //! 1. The oldest runs, as long as everything in them has expired. 2. Of each run the table whose newest entry is the oldest,
 //!    with every older table that it overlaps: without those, dead data would come back.
 //!
-//! Nothing goes that an open snapshot may still read. A time that does not fit the clock never comes.
+//! Only tables wholly below the snapshot floor go. A time that does not fit the clock never comes.
 
 use super::Search;
 use crate::decision::{Cut, Place, Rule, Work};

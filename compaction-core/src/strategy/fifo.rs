@@ -3,7 +3,7 @@
 //! 1. What has outlived its time to live. 2. While the tree holds too many bytes: the oldest runs, as many as may go without
 //!    leaving less than allowed; then, of the oldest run, the table whose newest entry is the oldest.
 //!
-//! Nothing goes that an open snapshot may still read.
+//! Only tables wholly below the snapshot floor go.
 
 use super::{CompactionStrategy, Search, clamp, expire};
 use crate::config::ConfigError;

@@ -113,7 +113,7 @@ pub struct Outcome {
     pub micros: u64,
     /// When it finished, in milliseconds.
     pub now_ms: u64,
-    /// Runs that readers have no longer to look at.
+    /// Runs that readers no longer have to look at.
     pub runs_removed: u32,
 }
 

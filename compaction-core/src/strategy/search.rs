@@ -132,7 +132,8 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Offers a candidate; the decision, if it is admitted.
     ///
-    /// With `smallest` the candidate is the smallest of its trigger: it may exceed the cap, and then runs alone.
+    /// With `smallest` the candidate is the smallest of its trigger: it may exceed the cap, and then starts
+    /// only when nothing else runs.
     pub fn offer(&mut self, planned: &Planned, rule: Rule, bytes_max: u64, smallest: bool) -> Option<Decision> {
         self.answer(rule);
         self.bytes_max = bytes_max;

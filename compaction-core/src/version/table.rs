@@ -68,11 +68,12 @@ pub struct Table<K> {
     pub min: K,
     /// Largest user key, inclusive.
     pub max: K,
-    /// When its newest entry was written, in milliseconds of the caller's clock; 0 when unknown.
+    /// When its newest entry was written, in milliseconds of the caller's clock. A time to live counts from here, so it must
+    /// be given where one is set; `u64::MAX`, never expired, when unknown.
     pub newest_ms: u64,
     /// When its oldest tombstone was written, in milliseconds; `None` when it has none or the engine does not know.
     pub oldest_tombstone_ms: Option<u64>,
-    /// Largest sequence number in it; 0 when the engine has none.
+    /// Largest sequence number in it; 0 when the engine has none, `u64::MAX` when unknown: no snapshot floor is above that.
     pub newest_seqno: u64,
     /// Sums over its run, up to and with this table.
     pub(crate) upto: Totals,
