@@ -47,7 +47,7 @@ pub(super) fn expired<K: Ord>(search: &mut Search<'_, '_, K>, ttl_ms: u64) -> bo
 /// overlaps. `None` when those are too many, or a snapshot may still read one.
 fn closure_newest_ms<K: Ord>(search: &Search<'_, '_, K>, run: usize, table: usize) -> Option<u64> {
     let (mut tables, mut newest_ms) = (0usize, 0);
-    for span in Inputs::new(search.version, 0, run, just(table)) {
+    for span in Inputs::new(*search.version, 0, run, just(table)) {
         tables = tables.saturating_add(span.len());
         if tables > CLOSURE_MAX {
             return None;
@@ -78,7 +78,7 @@ fn just(table: usize) -> Cut {
 
 #[inline(never)]
 fn drop_cut<K: Ord>(search: &mut Search<'_, '_, K>, newest: usize, cut: Cut) -> bool {
-    search.bytes_max = u64::MAX;
+    search.cap(u64::MAX);
     search
         .propose(&Plan { runs: 0..=newest, cut, work: Work::Drop, place: Place::Join, table_bytes_max: u64::MAX }, true)
 }

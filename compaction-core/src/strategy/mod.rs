@@ -9,7 +9,7 @@ mod manual;
 mod search;
 mod tiered;
 
-use crate::decision::{Candidate, Decision, Job, Moment, Reason};
+use crate::decision::{Candidate, Decision, Job, Moment, Reason, Rule, Verdict};
 use crate::version::Version;
 
 #[cfg(feature = "alloc")]
@@ -57,12 +57,15 @@ pub trait CompactionStrategy<K: Ord> {
 
     /// What to do next. Pure: the same version, state and moment give the same decision, on every target.
     fn choose(&self, version: &Version<'_, K>, moment: &Moment) -> Decision {
-        self.decide(&mut Search::silent(*version, *moment))
+        self.decide(&mut Search::new(version, moment, None))
     }
 
     /// As [`choose`](Self::choose), and `visit` is told each candidate, with the rule that proposed it and what became of it.
     fn explain(&self, version: &Version<'_, K>, moment: &Moment, visit: &mut dyn FnMut(&Candidate)) -> Decision {
-        self.decide(&mut Search::new(*version, *moment, visit))
+        let mut show = |job: &Job, rule: &Rule, bytes, verdict: &Verdict| {
+            visit(&Candidate { job: *job, rule: *rule, bytes, verdict: *verdict });
+        };
+        self.decide(&mut Search::new(version, moment, Some(&mut show)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The walk over candidates: admits the first lawful one, remembers why others were refused.
 
-use crate::decision::{Candidate, Choice, Decision, Job, Moment, Reason, Rule, Verdict, Work};
+use crate::decision::{Choice, Decision, Job, Moment, Reason, Rule, Verdict, Work};
 use crate::version::{Plan, Planned, Version, output_bytes_max};
 
 /// One decision in the making.
@@ -12,40 +12,39 @@ use crate::version::{Plan, Planned, Version, output_bytes_max};
 /// large is handed around, which on a small processor is a good part of the code.
 #[repr(C)] // The large field last: a small processor reaches only so far from the start of a struct in one instruction.
 pub struct Search<'v, 'f, K> {
-    pub(super) version: Version<'v, K>,
-    pub(super) moment: Moment,
-    visit: Option<&'f mut dyn FnMut(&Candidate)>,
-    /// The cap on the input bytes of a merge.
-    pub(super) bytes_max: u64,
-    busy: bool,
-    no_room: bool,
-    needed: u64,
-    until_ms: Option<u64>,
-    /// The candidate that was admitted; its rule is that of the trigger which is being answered.
+    pub(super) version: &'v Version<'v, K>,
+    pub(super) moment: &'v Moment,
+    visit: Option<Visit<'f>>,
+    /// What became of the candidate that was looked at last.
+    verdict: Verdict,
+    /// What stands in the way when nothing is admitted: the room before running work.
+    obstacle: Rule,
+    /// The candidate that was admitted, or to wait; its rule is that of the trigger which is being answered.
     decision: Decision,
 }
 
-impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
-    /// Starts a decision; `visit` is told each candidate.
-    pub fn new(version: Version<'v, K>, moment: Moment, visit: &'f mut dyn FnMut(&Candidate)) -> Self {
-        Self { visit: Some(visit), ..Self::silent(version, moment) }
-    }
+/// Told each candidate, the rule that proposed it, its input bytes and what became of it.
+pub(super) type Visit<'f> = &'f mut dyn FnMut(&Job, &Rule, u64, &Verdict);
 
-    /// Starts a decision that nobody watches.
-    #[must_use]
-    pub fn silent(version: Version<'v, K>, moment: Moment) -> Self {
-        let reason = Reason { rule: Rule::AtRest, bytes: 0, bytes_max: u64::MAX };
+impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
+    /// Starts a decision; `visit`, if there is one, is told each candidate.
+    pub(super) fn new(version: &'v Version<'v, K>, moment: &'v Moment, visit: Option<Visit<'f>>) -> Self {
         Self {
             version,
             moment,
-            visit: None,
-            decision: Decision { choice: Choice::Wait { until_ms: None }, reason },
-            bytes_max: u64::MAX,
-            busy: false,
-            no_room: false,
-            needed: u64::MAX,
-            until_ms: None,
+            visit,
+            verdict: Verdict::Outscored,
+            obstacle: Rule::AtRest,
+            decision: Decision {
+                choice: Choice::Wait { until_ms: None },
+                reason: Reason { rule: Rule::AtRest, bytes: 0, bytes_max: u64::MAX },
+            },
         }
+    }
+
+    /// Sets the cap on the input bytes of a merge.
+    pub(super) fn cap(&mut self, bytes_max: u64) {
+        self.decision.reason.bytes_max = bytes_max;
     }
 
     /// Names the trigger that the next candidates answer, as the rule of their reasons.
@@ -62,13 +61,13 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// The tree.
     #[must_use]
     pub fn version(&self) -> Version<'v, K> {
-        self.version
+        *self.version
     }
 
     /// The circumstances.
     #[must_use]
     pub fn moment(&self) -> Moment {
-        self.moment
+        *self.moment
     }
 
     /// What would become of a candidate under a cap of `bytes_max` on a job's input, `u64::MAX` for none.
@@ -77,11 +76,9 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     #[must_use]
     pub fn judge(&self, planned: &Planned, bytes_max: u64) -> Verdict {
         let busy = self.version.conflicts(&planned.job);
-        let written = if planned.job.work() == Work::Merge { planned.bytes } else { 0 };
-        self.judge_bytes(busy, written, bytes_max)
+        self.judge_bytes(busy, written(&planned.job, planned.bytes), bytes_max)
     }
 
-    #[inline(never)]
     fn judge_bytes(&self, busy: bool, bytes: u64, bytes_max: u64) -> Verdict {
         let needed = output_bytes_max(bytes);
         if busy {
@@ -95,38 +92,55 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         }
     }
 
+    /// Sets the verdict on a job that writes `bytes` bytes anew; whether it may be chosen. The cap does not bind one that runs
+    /// `alone`.
+    #[inline(never)]
+    fn weigh(&mut self, busy: bool, bytes: u64, alone: bool) -> bool {
+        self.verdict = self.judge_bytes(busy, bytes, if alone { u64::MAX } else { self.decision.reason.bytes_max });
+        self.verdict == Verdict::Chosen
+    }
+
     /// What would become, under the present cap, of a job that writes `bytes` bytes anew.
-    pub(super) fn verdict(&self, busy: bool, bytes: u64) -> Verdict {
-        self.judge_bytes(busy, bytes, self.bytes_max)
+    pub(super) fn verdict(&mut self, busy: bool, bytes: u64) -> Verdict {
+        self.weigh(busy, bytes, false);
+        self.verdict
     }
 
     /// Whether a merge of `bytes` bytes keeps to the cap and finds room.
-    pub(super) fn fits(&self, bytes: u64) -> bool {
-        self.verdict(false, bytes) == Verdict::Chosen
+    pub(super) fn fits(&mut self, bytes: u64) -> bool {
+        self.weigh(false, bytes, false)
     }
 
     /// Tells the visitor what became of a candidate, and remembers why it was refused.
     pub fn note(&mut self, planned: &Planned, rule: Rule, verdict: Verdict) {
         self.answer(rule);
-        self.tell(&planned.job, planned.bytes, verdict);
-    }
-
-    /// As [`note`](Self::note), under the present rule.
-    #[inline(never)]
-    pub(super) fn tell(&mut self, job: &Job, bytes: u64, verdict: Verdict) {
-        self.remember(verdict);
-        if let Some(visit) = &mut self.visit {
-            visit(&Candidate { job: *job, rule: self.decision.reason.rule, bytes, verdict });
-        }
+        self.refuse(verdict);
+        self.show(&planned.job, planned.bytes);
     }
 
     /// Remembers why a candidate was refused.
-    pub(super) fn remember(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Busy => self.busy = true,
-            Verdict::NoRoom { needed } => (self.no_room, self.needed) = (true, self.needed.min(needed)),
-            Verdict::OverCap { .. } => self.busy = self.busy || !self.version.running().is_empty(),
-            Verdict::Chosen | Verdict::Outscored => {}
+    pub(super) fn refuse(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
+        self.remember();
+    }
+
+    /// Remembers why the last candidate was refused.
+    fn remember(&mut self) {
+        match self.verdict {
+            Verdict::Busy => self.barred(),
+            Verdict::OverCap { .. } if !self.version.running.is_empty() => self.barred(),
+            Verdict::NoRoom { needed } => match &mut self.obstacle {
+                Rule::NoRoom { needed: least, .. } => *least = needed.min(*least),
+                _ => self.obstacle = Rule::NoRoom { needed, free: self.moment.free_bytes },
+            },
+            Verdict::Chosen | Verdict::Outscored | Verdict::OverCap { .. } => {}
+        }
+    }
+
+    /// Tells the visitor of a candidate, under the present rule and verdict.
+    pub(super) fn show(&mut self, job: &Job, bytes: u64) {
+        if let Some(visit) = &mut self.visit {
+            visit(job, &self.decision.reason.rule, bytes, &self.verdict);
         }
     }
 
@@ -136,19 +150,17 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// only when nothing else runs.
     pub fn offer(&mut self, planned: &Planned, rule: Rule, bytes_max: u64, smallest: bool) -> Option<Decision> {
         self.answer(rule);
-        self.bytes_max = bytes_max;
+        self.cap(bytes_max);
         let busy = self.version.conflicts(&planned.job);
         self.admit(&planned.job, planned.bytes, busy, smallest).then(|| self.conclude())
     }
 
     /// Offers a job of `bytes` input bytes to the present trigger, `busy` when it meets running work; whether it is admitted.
-    #[inline(never)]
     pub(super) fn admit(&mut self, job: &Job, bytes: u64, busy: bool, smallest: bool) -> bool {
-        let written = if job.work() == Work::Merge { bytes } else { 0 };
         let alone = smallest && self.version.running.is_empty();
-        let verdict = self.judge_bytes(busy, written, if alone { u64::MAX } else { self.bytes_max });
-        self.tell(job, bytes, verdict);
-        let admitted = verdict == Verdict::Chosen;
+        let admitted = self.weigh(busy, written(job, bytes), alone);
+        self.remember();
+        self.show(job, bytes);
         if admitted {
             self.decision.choice = Choice::from(*job);
             self.decision.reason.bytes = bytes;
@@ -165,10 +177,12 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         self.admit(&planned.job, planned.bytes, busy, smallest)
     }
 
-    /// Remembers that a trigger may fire at `due_ms`, unless that time has come.
+    /// Remembers that a trigger may fire at `due_ms`, unless that time has come or a candidate was admitted.
     pub fn due(&mut self, due_ms: u64) {
-        if due_ms > self.moment.now_ms {
-            self.until_ms = Some(self.until_ms.map_or(due_ms, |until| until.min(due_ms)));
+        if due_ms > self.moment.now_ms
+            && let Choice::Wait { until_ms } = &mut self.decision.choice
+        {
+            *until_ms = Some(until_ms.map_or(due_ms, |until| until.min(due_ms)));
         }
     }
 
@@ -183,38 +197,33 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Remembers that a trigger fires but that running work bars it.
     pub fn barred(&mut self) {
-        self.busy = true;
+        if let Rule::AtRest = self.obstacle {
+            self.obstacle = Rule::Busy;
+        }
     }
 
     /// Gives up: nothing offered was admitted.
     pub fn wait(&self) -> Decision {
-        let reason = Reason { rule: self.obstacle(), bytes: 0, bytes_max: u64::MAX };
-        Decision { choice: Choice::Wait { until_ms: self.until_ms }, reason }
-    }
-
-    /// What stands in the way, when nothing was admitted.
-    fn obstacle(&self) -> Rule {
-        if self.no_room {
-            Rule::NoRoom { needed: self.needed, free: self.moment.free_bytes }
-        } else if self.busy {
-            Rule::Busy
-        } else {
-            Rule::AtRest
-        }
+        let until_ms = if let Choice::Wait { until_ms } = self.decision.choice { until_ms } else { None };
+        let reason = Reason { rule: self.obstacle, bytes: 0, bytes_max: u64::MAX };
+        Decision { choice: Choice::Wait { until_ms }, reason }
     }
 
     /// The decision: the candidate that was admitted, or to wait.
     pub(super) fn conclude(&mut self) -> Decision {
-        match self.decision.choice {
-            Choice::Wait { .. } => {
-                self.decision.choice = Choice::Wait { until_ms: self.until_ms };
-                self.decision.reason.rule = self.obstacle();
-            }
-            Choice::Merge(_) => self.decision.reason.bytes_max = self.bytes_max,
-            Choice::Move(_) | Choice::Drop(_) => {}
+        if let Choice::Wait { .. } = self.decision.choice {
+            self.decision.reason.rule = self.obstacle;
+        }
+        if !matches!(self.decision.choice, Choice::Merge(_)) {
+            self.cap(u64::MAX);
         }
         self.decision
     }
+}
+
+/// What a job of `bytes` input bytes writes anew: moves and drops nothing.
+fn written(job: &Job, bytes: u64) -> u64 {
+    if job.work == Work::Merge { bytes } else { 0 }
 }
 
 /// A sum over runs as the figures of a reason show it.

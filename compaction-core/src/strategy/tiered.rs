@@ -126,10 +126,11 @@ impl Tiered {
             total = total.wrapping_add(run.bytes().into());
             largest = run.bytes().max(largest);
         }
-        if largest == 0 || runs.len() < 2 {
+        let pct = self.settings.max_space_amp_pct;
+        if largest == 0 || runs.len() < 2 || pct >= PCT_UNLIMITED {
             return None;
         }
-        let over = total.checked_sub(with_percent(largest, self.settings.max_space_amp_pct))?;
+        let over = total.checked_sub(with_percent(largest, pct))?;
         Some(Excess { total: clamp(total), largest, over: clamp(over) })
     }
 
@@ -142,124 +143,117 @@ impl Tiered {
             return false;
         }
         search.answer(Rule::SpaceAmp { total, largest, pct: self.settings.max_space_amp_pct });
-        self.merge(search, &Window { end: runs.len(), narrow: runs.len().saturating_sub(2), wide: 0, stretch: 0 })
+        self.merge(search, &Window { end: runs.len(), least: 2, most: runs.len(), stretch: 0 })
     }
 
     /// The newest stretch of similar runs that is wide enough and that can go.
     fn similar_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
-        let mut end = search.version.runs.len();
         // A width beyond what positions can count reaches to the first run.
-        let before = |end: usize, width: u32| end.checked_sub(usize::try_from(width).ok()?);
-        while let Some(narrow) = before(end, self.settings.min_merge_width) {
-            let start = self.stretch(&search.version, end);
-            if start <= narrow {
-                let wide = before(end, self.settings.max_merge_width).map_or(start, |wide| wide.max(start));
-                let window = Window { end, narrow, wide, stretch: end.saturating_sub(start) };
-                if wide <= narrow && self.merge(search, &window) {
-                    return true;
-                }
+        let width = |width: u32| usize::try_from(width).unwrap_or(usize::MAX);
+        let mut end = search.version.runs.len();
+        while end > 0 {
+            let stretch = self.stretch(search.version, end);
+            let most = width(self.settings.max_merge_width).min(stretch);
+            let window = Window { end, least: width(self.settings.min_merge_width), most, stretch };
+            if self.merge(search, &window) {
+                return true;
             }
-            end = start.min(end.saturating_sub(1));
+            end = end.wrapping_sub(stretch.max(1));
         }
         false
     }
 
-    /// Where the longest stretch of free, similar neighbours starts whose newest run stands just before `end`; `end` when
-    /// that run is busy.
+    /// How many free, similar neighbours stand just before `end`; 0 when the newest of them is busy.
     fn stretch<K: Ord>(&self, version: &Version<'_, K>, end: usize) -> usize {
         let mut start = end;
         let mut newer = 0; // Similar to anything.
-        while let Some((at, run)) = start.checked_sub(1).and_then(|at| Some((at, version.runs.get(at)?))) {
-            let bytes = run.bytes();
-            if !self.similar(newer, bytes) || version.is_busy(at) {
-                break;
-            }
-            (start, newer) = (at, bytes);
+        // Before the first run there is none: the position wraps to one that no run has.
+        while let Some(run) = version.runs.get(start.wrapping_sub(1))
+            && self.similar(newer, run.bytes())
+            && !version.is_busy(start.wrapping_sub(1))
+        {
+            (start, newer) = (start.wrapping_sub(1), run.bytes());
         }
-        start
+        end.wrapping_sub(start)
     }
 
     /// The cheapest neighbours, when there are more runs than allowed.
     fn too_many<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
-        let version = &search.version;
+        let version = search.version;
         let (runs, max) = (version.runs.len(), self.settings.runs_max);
         if u64::try_from(runs).is_ok_and(|runs| runs <= max) {
             return false;
         }
-        // The cheapest pair of free neighbours: its bytes, and the position behind it.
-        let (mut least, mut end) = (u64::MAX, 0);
-        let mut older = None;
-        for (at, run) in version.runs.iter().enumerate() {
-            let bytes = Some(run.bytes()).filter(|_| !version.is_busy(at));
-            if let (Some(older), Some(newer)) = (older, bytes) {
-                let sum = newer.saturating_add(older);
-                if end == 0 || sum < least {
-                    (least, end) = (sum, at.saturating_add(1));
-                }
+        // The cheapest pair of free neighbours, the oldest of several: its bytes, and the position behind it.
+        let (mut cheapest, mut end) = (u64::MAX, 0usize);
+        let (mut was_free, mut newer) = (false, 0u64);
+        for (at, run) in version.runs.iter().enumerate().rev() {
+            let is_free = !version.is_busy(at);
+            let sum = newer.saturating_add(run.bytes());
+            if is_free && was_free && sum <= cheapest {
+                (cheapest, end) = (sum, at.wrapping_add(2));
             }
-            older = bytes;
+            (was_free, newer) = (is_free, run.bytes());
         }
         if end == 0 {
             search.barred();
             return false;
         }
         search.answer(Rule::RunCount { runs, max });
-        let narrow = end.saturating_sub(2);
-        self.merge(search, &Window { end, narrow, wide: narrow, stretch: 0 })
+        self.merge(search, &Window { end, least: 2, most: 2, stretch: 0 })
     }
 
     /// Offers the newest runs of a window, none of them busy: as many as fit the room and the cap, but no fewer than its
     /// least.
     #[inline(never)]
     fn merge<K: Ord>(&self, search: &mut Search<'_, '_, K>, window: &Window) -> bool {
-        let Window { end, narrow, wide, stretch } = *window;
+        let Window { end, least, most, stretch } = *window;
         let mut totals = Totals::default();
-        let mut oldest = end;
-        while let Some(at) = oldest.checked_sub(1).filter(|at| *at >= wide)
-            && let Some(run) = search.version.runs.get(at)
-            && (oldest > narrow || search.fits(totals.bytes.saturating_add(run.bytes())))
+        let mut count = 0usize;
+        while count < most
+            && let Some(run) = search.version.runs.get(end.wrapping_sub(count).wrapping_sub(1))
+            && (count < least || search.fits(totals.bytes.saturating_add(run.bytes())))
             && totals.add(&run.totals)
         {
-            oldest = at;
+            count = count.wrapping_add(1);
         }
-        if oldest > narrow {
+        if count < least {
             return false;
         }
         if stretch > 0 {
-            search.answer(Rule::SimilarRuns { runs: end.saturating_sub(oldest), stretch });
+            search.answer(Rule::SimilarRuns { runs: count, stretch });
         }
-        let job = search.version.merge_of(oldest..end, self.settings.table_bytes_max);
-        job.is_some_and(|job| search.admit(&job, totals.bytes, false, oldest == narrow))
+        let job = search.version.merge_of(end.wrapping_sub(count)..end, self.settings.table_bytes_max);
+        job.is_some_and(|job| search.admit(&job, totals.bytes, false, count == least))
     }
 }
 
+/// What the space trigger compared.
 struct Excess {
     total: u64,
     largest: u64,
     over: u64,
 }
 
-/// `bytes` and `pct` percent more, rounded up.
+/// By as many percent all runs never outweigh the largest: there are fewer than 2^32.
+const PCT_UNLIMITED: u64 = 100 << 32;
+
+/// `bytes` and `pct` percent more, rounded up; `pct` is less than [`PCT_UNLIMITED`].
 ///
-/// Long division by 32 bits at a time: a processor without a wide multiplier takes a fraction of the code for it.
+/// With `bytes = 100 a + b` the surplus is `a pct + b pct / 100`: nothing wider than 64 bits is divided, and nothing wraps.
 fn with_percent(bytes: u64, pct: u64) -> u128 {
-    let (mut left, mut rest) = (product(bytes, pct), 0u64);
-    let mut percent = 0u128;
-    for _ in 0..4 {
-        let part = (rest << 32) | (left >> 96) as u64;
-        (percent, left) = ((percent << 32) | u128::from(part / 100), left << 32);
-        rest = part % 100;
-    }
-    percent.wrapping_add(u128::from(rest > 0)).wrapping_add(bytes.into())
+    let (a, b) = (bytes / 100, bytes % 100);
+    let rest = b.wrapping_mul(pct).wrapping_add(99) / 100;
+    product(a, pct).wrapping_add(rest.into()).wrapping_add(bytes.into())
 }
 
 /// Neighbouring runs, the newest just before `end`.
 struct Window {
     end: usize,
-    /// The oldest run of the narrowest merge.
-    narrow: usize,
-    /// The oldest run of the widest merge.
-    wide: usize,
+    /// The fewest runs of a merge.
+    least: usize,
+    /// The most runs of a merge.
+    most: usize,
     /// How many similar runs there are, or 0 when the rule does not say.
     stretch: usize,
 }
@@ -271,7 +265,7 @@ impl<K: Ord> CompactionStrategy<K> for Tiered {
 
     #[inline(never)]
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
-        search.bytes_max = self.settings.job_bytes_max;
+        search.cap(self.settings.job_bytes_max);
         let _ = self.space(search) || self.similar_runs(search) || self.too_many(search);
         search.conclude()
     }
@@ -283,15 +277,26 @@ impl<K: Ord> CompactionStrategy<K> for Tiered {
 
 #[cfg(test)]
 mod tests {
-    use super::with_percent;
+    use super::{Tiered, TieredSettings};
+    use crate::version::{Run, Table};
+
+    const NEAR: [u64; 14] = [0, 1, 2, 49, 50, 99, 100, 101, 199, 200, 1 << 32, u64::MAX / 100, u64::MAX - 1, u64::MAX];
 
     #[test]
-    fn percents_are_exact_and_rounded_up() {
-        let near = [0, 1, 2, 49, 50, 99, 100, 101, 199, 200, 1 << 32, u64::MAX / 100, u64::MAX - 1, u64::MAX];
-        for bytes in near {
-            for pct in near {
-                let wide = u128::from(bytes) + (u128::from(bytes) * u128::from(pct)).div_ceil(100);
-                assert_eq!(with_percent(bytes, pct), wide, "{bytes} and {pct} %");
+    fn the_space_rule_is_exact_and_rounds_up() {
+        for beside in NEAR {
+            for (largest, more) in NEAR.into_iter().flat_map(|bytes| [(bytes, 0), (bytes, bytes)]) {
+                let mut tables = [beside.min(largest), largest, more].map(|bytes| Table::new(1, bytes, 0u32, 9));
+                let runs = core::array::from_fn::<_, 3, _>(|at| Run::seal(0, at, &mut tables[at..=at]).unwrap());
+                let rest = u128::from(beside.min(largest)) + u128::from(more);
+                for pct in NEAR {
+                    let tiered = Tiered::new(TieredSettings { max_space_amp_pct: pct, ..Default::default() }).unwrap();
+                    let allowed = (u128::from(largest) * u128::from(pct)).div_ceil(100);
+                    let over = rest.checked_sub(allowed).filter(|_| largest > 0);
+                    let found = tiered.excess(&runs).map(|excess| excess.over);
+                    let expected = over.map(|over| u64::try_from(over).unwrap_or(u64::MAX));
+                    assert_eq!(found, expected, "{rest} beside {largest}, {pct} %");
+                }
             }
         }
     }

@@ -109,13 +109,13 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
     #[inline(never)]
     fn decide(&self, search: &mut Search<'_, '_, K>) -> Decision {
         if !expire::expired(search, self.settings.ttl_ms) {
-            search.bytes_max = self.settings.job_bytes_max;
-            let targets = Targets::new(&self.settings, &search.version);
-            let mut next = targets.next(&search.version, None);
+            search.cap(self.settings.job_bytes_max);
+            let targets = Targets::new(&self.settings, search.version);
+            let mut next = targets.next(search.version, None);
             while let Some(trigger) = next
                 && !self.relieve(search, &targets, &trigger)
             {
-                next = targets.next(&search.version, Some(&trigger));
+                next = targets.next(search.version, Some(&trigger));
             }
             let _ = next.is_some() || self.tombstones(search, &targets);
         }

@@ -80,7 +80,7 @@ impl Leveled {
             }
             let wins = best.is_none_or(|best| probe.beats(&best));
             if let Some(loser) = if wins { best.replace(probe) } else { Some(probe) } {
-                let bytes_max = search.bytes_max;
+                let bytes_max = self.settings.job_bytes_max;
                 let verdict = if loser.fits { Verdict::Outscored } else { Verdict::OverCap { bytes_max } };
                 self.tell(search, &route, loser.at, verdict);
             }
@@ -98,11 +98,11 @@ impl Leveled {
     /// Tells what became of the table at position `at`, which lost.
     #[inline(never)]
     fn tell<K: Ord>(&self, search: &mut Search<'_, '_, K>, route: &Route, at: usize, verdict: Verdict) {
-        search.remember(verdict);
+        search.refuse(verdict);
         if search.is_watched()
             && let Some(planned) = search.version.plan_cheapest(&self.plan_of(route, at))
         {
-            search.tell(&planned.job, planned.bytes, verdict);
+            search.show(&planned.job, planned.bytes);
         }
     }
 }
@@ -121,7 +121,13 @@ struct Older<'v, K> {
 
 impl<K: Ord> Older<'_, K> {
     /// What lies below `table`, at position `at`, and what would become of the job that it starts.
-    fn probe(&mut self, search: &Search<'_, '_, K>, route: &Route, at: usize, table: &Table<K>) -> (Probe, Verdict) {
+    fn probe(
+        &mut self,
+        search: &mut Search<'_, '_, K>,
+        route: &Route,
+        at: usize,
+        table: &Table<K>,
+    ) -> (Probe, Verdict) {
         let last = |end: usize| self.tables.get(end.checked_sub(1)?);
         let wrapped = last(self.at).is_some_and(|older| older.max >= table.min);
         let start = self.position(if wrapped { 0 } else { self.at }, &table.min, Side::Min);

@@ -15,16 +15,16 @@ impl Leveled {
     /// that, a single table.
     pub(super) fn sink_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>, targets: &Targets<'_>, level: u8) -> bool {
         let version = search.version;
-        let Some(Way { below, joins, oldest, place }) = targets.way_down(&version, level) else { return false };
+        let Some(Way { below, joins, oldest, place }) = targets.way_down(version, level) else { return false };
         let runs = version.level_runs(level);
         let cut = Cut::From(u32::try_from(runs.start).unwrap_or(u32::MAX));
-        let free_ride = if joins { Some((oldest, place)) } else { landing(&version, runs.start, below) };
+        let free_ride = if joins { Some((oldest, place)) } else { landing(version, runs.start, below) };
         if let Some((oldest, place)) = free_ride
             && search.propose(&self.plan(oldest..=runs.start, cut, Work::Move, place), false)
         {
             return true;
         }
-        let mut count = within(&version, runs.clone(), self.settings.job_bytes_max);
+        let mut count = within(version, runs.clone(), self.settings.job_bytes_max);
         while count > 0 {
             let newest = runs.start.saturating_add(count).saturating_sub(1);
             if search.propose(&self.plan(oldest..=newest, cut, Work::Merge, place), false) {
@@ -38,7 +38,7 @@ impl Leveled {
     /// One table of the oldest run of `level` sinks.
     pub(super) fn sink_table<K: Ord>(&self, search: &mut Search<'_, '_, K>, targets: &Targets<'_>, level: u8) -> bool {
         let source = search.version.level_runs(level).start;
-        let way = targets.way_down(&search.version, level);
+        let way = targets.way_down(search.version, level);
         way.is_some_and(|way| self.pick(search, level, source, way.place))
     }
 

@@ -68,7 +68,7 @@ impl Leveled {
         place: usize,
         table: &Table<K>,
     ) -> bool {
-        let version = &search.version;
+        let version = search.version;
         let (mut oldest, mut to) = (run, Place::Join);
         if version.overlaps(0..run, &table.min, &table.max) {
             let level = version.runs.get(run).map_or(0, Run::level);
