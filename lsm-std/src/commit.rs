@@ -2,7 +2,7 @@
 //!
 //! A writer queues its item. The first to find no leader takes all that is queued, commits it as one group and wakes the
 //! others; those that came meanwhile are the next group, led by one of them. The order of the queue is the order of the log.
-//! The first failure is final: it is the answer to everyone who waits and to everyone who comes.
+//! The first failure is final: it is the answer to everyone who waits and to everyone who comes. So is a panic of the sink.
 
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 
@@ -13,6 +13,9 @@ pub(crate) trait Sink<T> {
 
     /// Commits `group`, which is not empty, as a whole.
     fn commit(&mut self, group: Vec<T>) -> Result<(), Self::Error>;
+
+    /// The failure that a panic in [`commit`](Self::commit) amounts to.
+    fn panicked() -> Self::Error;
 }
 
 /// A queue before a [`Sink`].
@@ -70,18 +73,10 @@ impl<T, S: Sink<T>> Committer<T, S> {
         queue.first += group.len() as u64;
         let end = queue.first;
         drop(queue);
-        let result = lock(&self.sink).commit(group);
-        let mut queue = lock(&self.queue);
-        queue.led = false;
-        match result {
-            Ok(()) => queue.committed = end,
-            Err(error) => {
-                queue.waiting.clear();
-                queue.failed = Some(error);
-            }
-        }
-        self.decided.notify_all();
-        queue
+        let mut lead = Lead { committer: self, end, result: None };
+        lead.result = Some(lock(&self.sink).commit(group));
+        drop(lead);
+        lock(&self.queue)
     }
 
     /// The sink, between two groups.
@@ -90,11 +85,37 @@ impl<T, S: Sink<T>> Committer<T, S> {
     }
 }
 
+/// Tells the others how a group has ended, also if the sink panicked.
+struct Lead<'a, T, S: Sink<T>> {
+    committer: &'a Committer<T, S>,
+    end: u64,
+    /// None after a panic.
+    result: Option<Result<(), S::Error>>,
+}
+
+impl<T, S: Sink<T>> Drop for Lead<'_, T, S> {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.committer.queue);
+        queue.led = false;
+        match self.result.take().unwrap_or_else(|| Err(S::panicked())) {
+            Ok(()) => queue.committed = self.end,
+            Err(error) => {
+                queue.waiting.clear();
+                queue.failed = Some(error);
+            }
+        }
+        self.committer.decided.notify_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sync::thread;
     use std::sync::Arc;
+
+    /// The sink panics at this item.
+    const PANIC: u32 = 99;
 
     /// A log in memory that fails its `fail_at`th commit.
     #[derive(Debug, Default)]
@@ -110,8 +131,13 @@ mod tests {
             if self.fail_at == Some(self.groups.len()) {
                 return Err("sync failed");
             }
+            assert!(!group.contains(&PANIC), "the sink breaks");
             self.groups.push(group);
             Ok(())
+        }
+
+        fn panicked() -> &'static str {
+            "panicked"
         }
     }
 
@@ -191,6 +217,17 @@ mod tests {
         for _ in 0..200 {
             writers_see_their_writes();
         }
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn a_sink_that_panics_fails_all_who_come_after() {
+        let committer = Arc::new(Committer::new(Log::default()));
+        assert_eq!(committer.commit(1), Ok(()));
+        let leader = Arc::clone(&committer);
+        assert!(thread::spawn(move || leader.commit(PANIC)).join().is_err());
+        assert_eq!(committer.commit(2), Err("panicked"));
+        assert_eq!(logged(&committer), [1]);
     }
 
     #[cfg(not(loom))]

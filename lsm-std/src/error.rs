@@ -139,6 +139,11 @@ impl Error {
         self.io_kind() == Some(io::ErrorKind::NotFound)
     }
 
+    /// True after a failed sync or rename: what the disk holds is not known, and trying again proves nothing.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::Io { op: "sync" | "sync_dir" | "rename", .. })
+    }
+
     /// True if the device, or the user's share of it, is full.
     pub fn is_no_space(&self) -> bool {
         matches!(self.io_kind(), Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::types::SeqNo;
 use crate::view::View;
 
@@ -50,6 +50,12 @@ impl Registered {
     }
 }
 
+/// While it lives, no snapshot is opened.
+#[derive(Debug)]
+pub(crate) struct Pinned<'a> {
+    _open: MutexGuard<'a, Open>,
+}
+
 impl OpenSnapshots {
     /// Registers a snapshot at the present value of `visible`.
     ///
@@ -80,11 +86,14 @@ impl OpenSnapshots {
         holds
     }
 
-    /// Makes all open snapshots read `view` from now on, but for those that read an older one already.
-    pub(crate) fn pin(&self, view: &Arc<View>) {
-        for pin in lock(&self.open).snapshots.values() {
+    /// Makes all open snapshots read `view` from now on, but for those that read an older one already. None is opened before
+    /// the guard is dropped: until then readers must have been shown the next view.
+    pub(crate) fn pin(&self, view: &Arc<View>) -> Pinned<'_> {
+        let open = lock(&self.open);
+        for pin in open.snapshots.values() {
             pin.get_or_init(|| Arc::clone(view));
         }
+        Pinned { _open: open }
     }
 
     /// Sequence numbers of all open snapshots, ascending.
@@ -108,6 +117,9 @@ impl OpenSnapshots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memtable::Memtable;
+    use crate::sync::AtomicBool;
+    use crate::view::Runs;
 
     #[test]
     fn the_floor_is_above_the_oldest_open_snapshot() {
@@ -136,5 +148,22 @@ mod tests {
         assert!(open.close(&second));
         assert!(!open.hold_back(6));
         assert!(!open.close(&open.open(&visible)));
+    }
+
+    #[test]
+    fn no_snapshot_is_opened_between_pinning_a_view_and_showing_the_next() {
+        let (open, visible) = (OpenSnapshots::default(), AtomicU64::new(5));
+        let view = Arc::new(View { active: Arc::new(Memtable::new(0)), frozen: Vec::new(), runs: Runs::new(&[]) });
+        let early = open.open(&visible);
+        let shown = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let pinned = open.pin(&view);
+            let late = scope.spawn(|| (open.open(&visible), shown.load(Ordering::Acquire)));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            shown.store(true, Ordering::Release);
+            drop(pinned);
+            let (late, was_shown) = late.join().unwrap();
+            assert!(was_shown && late.pin.get().is_none() && early.pin.get().is_some());
+        });
     }
 }

@@ -25,7 +25,7 @@ impl Db {
         let newest = self.engine.view.load().frozen.last().map(|memtable| memtable.newest_seqno());
         let Some(newest) = newest else { return self.engine.settle() };
         let left = || self.engine.view.load().frozen.first().is_some_and(|oldest| oldest.newest_seqno() <= newest);
-        self.engine.wait_until(|| !left())?;
+        self.engine.wait_until(|| Ok(!left()))?;
         self.engine.settle()
     }
 
@@ -61,7 +61,9 @@ impl Db {
     /// # Errors
     /// What keeps the background work from getting on.
     pub fn wait_idle(&self) -> Result<()> {
-        self.engine.wait_until(|| self.engine.is_at_rest())?;
+        let engine = &self.engine;
+        engine
+            .wait_until(|| if engine.is_at_rest() { Ok(true) } else { engine.health.merges.check().map(|()| false) })?;
         self.engine.settle()
     }
 
@@ -111,7 +113,13 @@ impl Db {
             stops: count(&counters.stops),
             cache: engine.files.cache.stats(),
             io: Purpose::ALL.iter().map(|purpose| (*purpose, engine.counting.counts().of(*purpose))).collect(),
-            background_error: engine.health.check_background().err().map(|error| error.to_string()),
+            background_error: engine
+                .health
+                .flushes
+                .check()
+                .and_then(|()| engine.health.merges.check())
+                .err()
+                .map(|error| error.to_string()),
         }
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::commit::Committer;
 use crate::engine::{Engine, LogSink};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Engine {
     /// Flushes what is in memory, makes all of it durable and notes that there is no log any more. The threads must have stopped.
@@ -18,7 +18,7 @@ impl Engine {
         let emptied = self.empty_log(committer);
         let kept = match &emptied {
             Ok(()) => Ok(()),
-            Err(_) => self.sync_log(committer).and_then(|()| self.settle()),
+            Err(_) => committer.sink().sync().map_err(|error| self.health.fail(error)).and_then(|()| self.settle()),
         };
         let learned = self.save_learned();
         emptied.and(kept).and(learned)
@@ -27,6 +27,9 @@ impl Engine {
     fn empty_log(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
         committer.sink().freeze();
         while self.flush_one()? {}
+        if self.frozen() > 0 {
+            return Err(Error::law("a memtable is left that nobody flushes"));
+        }
         self.end_log()
     }
 }

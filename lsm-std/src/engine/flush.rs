@@ -5,10 +5,11 @@ use std::sync::Arc;
 use compaction_core::{CompactionStrategy, Event};
 
 use crate::clock::Stopwatch;
+use crate::engine::health::Careful;
 use crate::engine::output::{NewTable, Output, OutputOptions};
 use crate::engine::{Engine, Flush, Memory, Tree};
 use crate::error::{Error, Result};
-use crate::fs::Purpose;
+use crate::fs::{FileName, Purpose};
 use crate::iter::Keep;
 use crate::manifest::{AddRun, Edit, Place};
 use crate::memtable::Memtable;
@@ -19,6 +20,7 @@ use crate::types::FileId;
 impl Engine {
     /// Flushes one frozen memtable that nobody else is flushing. False if there is none.
     pub(super) fn flush_one(&self) -> Result<bool> {
+        let _careful = Careful::new(self);
         let Some(memtable) = self.claim() else { return Ok(false) };
         let watch = Stopwatch::start();
         let span = tracing::info_span!("flush", bytes = memtable.bytes());
@@ -85,7 +87,6 @@ impl Engine {
     }
 
     fn install_flush(&self, tree: &mut Tree, built: Built) -> Result<()> {
-        self.health.check()?;
         let tables: Vec<_> = built.tables.iter().map(|table| table.meta.clone()).collect();
         let edit = Edit {
             added: Some(AddRun { place: Place::Newest { level: 0 }, tables: tables.clone() }),
@@ -93,8 +94,11 @@ impl Engine {
             last_seqno: Some(built.memtable.newest_seqno()),
             ..Edit::default()
         };
-        let staged = tree.stage(self, edit).and_then(|()| tree.flushed(&self.files, &tables));
-        let runs = staged.map_err(|error| self.health.fail(error))?;
+        let staged = self.health.check().and_then(|()| tree.stage(self, edit));
+        let runs = staged.and_then(|()| tree.flushed(&self.files, &tables)).map_err(|error| {
+            tables.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
+            self.health.fail(error)
+        })?;
         tree.unsettled.added(built.tables);
         tree.unsettled.log_floor = built.log_floor;
         self.show(runs, true);

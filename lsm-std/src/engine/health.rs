@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::sync::{Mutex, lock};
 
@@ -14,8 +15,15 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     fatal: OnceLock<Arc<Error>>,
-    background: Mutex<Option<Trouble>>,
+    /// Trouble of flushes, and of making the tree durable: writers wait for these.
+    pub(crate) flushes: Background,
+    /// Trouble of merges: reads get slower, nothing else.
+    pub(crate) merges: Background,
 }
+
+/// How one kind of background work gets on.
+#[derive(Debug, Default)]
+pub(crate) struct Background(Mutex<Option<Trouble>>);
 
 #[derive(Debug)]
 struct Trouble {
@@ -36,45 +44,82 @@ impl Health {
 
     /// Makes the store read-only for good; the first cause is kept. Answers with what writers are told.
     pub(crate) fn fail(&self, error: Error) -> Error {
-        if matches!(error, Error::ReadOnly { .. }) {
-            return error;
-        }
-        tracing::error!(%error, "the store is read-only from now on");
-        let cause = self.fatal.get_or_init(|| Arc::new(error));
-        Error::ReadOnly { cause: Arc::clone(cause) }
+        let cause = match error {
+            Error::ReadOnly { cause } => cause,
+            error => Arc::new(error),
+        };
+        let first = self.fatal.get_or_init(|| {
+            tracing::error!(error = %cause, "the store is read-only from now on");
+            cause
+        });
+        Error::ReadOnly { cause: Arc::clone(first) }
     }
 
-    /// Notes that a flush or a merge failed. A full disk, and damage in a table that a merge would have read, are passing
-    /// trouble: the work is undone and tried again later. Anything else makes the store read-only.
-    pub(crate) fn trouble(&self, error: Error) {
+    /// Makes the store read-only if `error` leaves it unknown what its directory holds. Answers with what the caller is told.
+    pub(crate) fn fail_if_in_doubt(&self, error: Error) -> Error {
+        if error.leaves_doubt() { self.fail(error) } else { error }
+    }
+
+    /// Notes that `work` failed. A full disk, and damage in a table that a merge would have read, are passing trouble: the
+    /// work is undone and tried again later. Anything else makes the store read-only.
+    pub(crate) fn trouble(&self, work: &Background, error: Error) {
         if !(error.is_no_space() || matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. })) {
             self.fail(error);
             return;
         }
         tracing::warn!(%error, "background work failed, to be tried again");
-        let mut background = lock(&self.background);
-        let pause = background.as_ref().map_or(RETRY_MIN, |last| (last.pause * 2).min(RETRY_MAX));
-        *background = Some(Trouble { error, pause, until: Instant::now() + pause });
+        let mut trouble = lock(&work.0);
+        let pause = trouble.as_ref().map_or(RETRY_MIN, |last| (last.pause * 2).min(RETRY_MAX));
+        *trouble = Some(Trouble { error, pause, until: Instant::now() + pause });
     }
+}
 
-    /// Notes that background work succeeded.
+impl Background {
+    /// Notes that the work succeeded.
     pub(crate) fn recovered(&self) {
-        *lock(&self.background) = None;
+        *lock(&self.0) = None;
     }
 
-    /// How long background work is still to pause; `None` if it may go on.
+    /// How long the work is still to pause; `None` if it may go on.
     pub(crate) fn pause(&self) -> Option<Duration> {
-        let background = lock(&self.background);
-        let left = background.as_ref()?.until.saturating_duration_since(Instant::now());
+        let trouble = lock(&self.0);
+        let left = trouble.as_ref()?.until.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
     }
 
     /// # Errors
-    /// The last failure of background work that has not succeeded since.
-    pub(crate) fn check_background(&self) -> Result<()> {
-        match &*lock(&self.background) {
+    /// The last failure of the work that has not succeeded since.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &*lock(&self.0) {
             None => Ok(()),
             Some(trouble) => Err(trouble.error.clone()),
         }
     }
+}
+
+/// While it lives, a panic makes the store read-only: work that was left halfway is neither gone on with nor taken for done.
+pub(super) struct Careful<'a> {
+    engine: &'a Engine,
+    /// The thread panicked before: it is cleaning up.
+    was_panicking: bool,
+}
+
+impl<'a> Careful<'a> {
+    pub(super) fn new(engine: &'a Engine) -> Self {
+        Self { engine, was_panicking: std::thread::panicking() }
+    }
+}
+
+impl Drop for Careful<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.was_panicking {
+            self.engine.health.fail(panicked());
+            self.engine.bell.ring();
+        }
+    }
+}
+
+/// What is told of a thread that panicked.
+pub(super) fn panicked() -> Error {
+    Error::law("a thread panicked while it worked for the store")
 }

@@ -32,13 +32,14 @@ impl Engine {
     /// Saves what the strategy has learned. Two syncs; nothing if there is nothing new.
     ///
     /// # Errors
-    /// What the file layer says. What was saved before is still there.
+    /// What the file layer says. What was saved before is still there. After a failed sync or rename the store is read-only.
     pub(crate) fn save_learned(&self) -> Result<()> {
         let mut saved = lock(&self.saving);
         let learned = strategy::save(&self.tree().strategy);
         match learned {
             Some(bytes) if saved.as_ref() != Some(&bytes) => {
-                replace_small(&*self.files.fs, &self.files.dir, FileName::Strategy, &bytes, Purpose::Other)?;
+                replace_small(&*self.files.fs, &self.files.dir, FileName::Strategy, &bytes, Purpose::Other)
+                    .map_err(|error| self.health.fail_if_in_doubt(error))?;
                 *saved = Some(bytes);
                 Ok(())
             }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::batch::Ops;
 use crate::commit::{Committer, Sink};
 use crate::engine::Engine;
+use crate::engine::health::{Careful, panicked};
 use crate::error::{Error, Result};
 use crate::memtable::Memtable;
 use crate::options::SyncPolicy;
@@ -94,7 +95,7 @@ impl LogSink {
     }
 
     /// Syncs the segment in use, after those that became full since the last look.
-    fn sync(&mut self) -> Result<()> {
+    pub(super) fn sync(&mut self) -> Result<()> {
         for mut segment in self.take_retired() {
             segment.sync()?;
         }
@@ -135,8 +136,14 @@ impl LogSink {
 impl Sink<Bytes> for LogSink {
     type Error = Error;
 
+    fn panicked() -> Error {
+        panicked()
+    }
+
     fn commit(&mut self, group: Vec<Bytes>) -> Result<()> {
-        self.engine.health.check()?;
+        let engine = Arc::clone(&self.engine);
+        let _careful = Careful::new(&engine);
+        engine.health.check()?;
         let options = &self.engine.options;
         if self.active.bytes() >= options.memtable_bytes && self.engine.frozen() < options.frozen_memtables_max {
             self.rotate(false)?;
@@ -154,14 +161,15 @@ impl Engine {
     /// Full segments are synced while writers go on; the one in use holds them up for one sync.
     pub(crate) fn sync_log(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
         let _turn = lock(&self.syncing);
-        let sync = || {
-            let retired = committer.sink().take_retired();
-            for mut segment in retired {
-                segment.sync()?;
-            }
-            committer.sink().sync()
-        };
-        sync().map_err(|error| self.health.fail(error))
+        // A sync that failed meanwhile must not be tried again: the system would say that all is well.
+        self.health.check()?;
+        let retired = committer.sink().take_retired();
+        for mut segment in retired {
+            segment.sync().map_err(|error| self.health.fail(error))?;
+        }
+        let mut sink = committer.sink();
+        self.health.check()?;
+        sink.sync().map_err(|error| self.health.fail(error))
     }
 }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use compaction_core::{Choice, CompactionStrategy, Decision, Event, Outcome, Rule, Work};
 
+use crate::engine::health::Careful;
 use crate::engine::output::{NewTable, Output, OutputOptions};
 use crate::engine::tree::Task;
 use crate::engine::{Engine, Tree};
 use crate::error::{Error, Result};
-use crate::fs::Purpose;
+use crate::fs::{FileName, Purpose};
 use crate::iter::{Bounds, Direction, Keep, Merge};
 use crate::report::{Report, What, shape};
 use crate::sst::Access;
@@ -36,12 +37,13 @@ impl Engine {
         if self.health.check().is_err() {
             return Step::Idle(None);
         }
-        if let Some(pause) = self.health.pause() {
+        if let Some(pause) = self.health.flushes.pause().max(self.health.merges.pause()) {
             return Step::Idle(Some(pause));
         }
         if self.manual.load(Ordering::Acquire) > 0 {
             return Step::Idle(None);
         }
+        let _careful = Careful::new(self);
         let mut tree = self.tree();
         self.heat.drain(self.clock.now_ms(), |sample| tree.strategy.observe(&Event::Reads(sample)));
         let moment = tree.moment(self);
@@ -80,6 +82,7 @@ impl Engine {
     /// # Errors
     /// Why it was given up. That is noted; the tree is as before.
     pub(super) fn carry_out(&self, tree: MutexGuard<'_, Tree>, task: Task) -> Result<()> {
+        let _careful = Careful::new(self);
         let (mut tree, outputs) = if task.job.work() == Work::Merge {
             drop(tree);
             self.merging.fetch_add(1, Ordering::Relaxed);
@@ -90,16 +93,18 @@ impl Engine {
         } else {
             (tree, Ok(Vec::new()))
         };
-        let edit = outputs.and_then(|outputs| {
-            self.health.check()?;
+        let staged = outputs.and_then(|outputs| {
             let metas: Vec<_> = outputs.iter().map(|table| table.meta.clone()).collect();
-            Ok((tree.edit(&task, &metas)?, metas, outputs))
+            let edit = self.health.check().and_then(|()| tree.edit(&task, &metas));
+            let staged = edit.and_then(|edit| tree.stage(self, edit).map_err(|error| self.health.fail(error)));
+            staged.inspect_err(|_| metas.iter().for_each(|table| self.files.remove(FileName::Table(table.id))))?;
+            // At once: what is staged must be synced before it is committed, whatever happens here.
+            tree.unsettled.added(outputs);
+            Ok(metas)
         });
-        let installed = match edit {
-            Ok((edit, metas, outputs)) => {
-                let finished = tree.stage(self, edit).and_then(|()| self.finish(&mut tree, task, &metas));
-                let finished = finished.map_err(|error| self.health.fail(error));
-                tree.unsettled.added(outputs);
+        let installed = match staged {
+            Ok(metas) => {
+                let finished = self.finish(&mut tree, task, &metas).map_err(|error| self.health.fail(error));
                 finished.and_then(|()| self.settle_if_due(&mut tree))
             }
             Err(error) => {
@@ -146,12 +151,11 @@ impl Engine {
     fn finish(&self, tree: &mut Tree, task: Task, outputs: &[TableMeta]) -> Result<()> {
         let (chosen, watch, work) = (task.chosen.clone(), task.watch, task.job.work());
         let runs_before = tree.buf.view().runs().len();
-        if work == Work::Drop {
-            self.snapshots.pin(&self.view.load_full());
-        }
+        let pinned = (work == Work::Drop).then(|| self.snapshots.pin(&self.view.load_full()));
         let job = tree.finish(&self.files, task, outputs)?;
         self.show(tree.shown(), false);
-        self.health.recovered();
+        drop(pinned);
+        self.health.merges.recovered();
         let now_ms = self.clock.now_ms();
         let bytes_read = if work == Work::Merge { chosen.bytes } else { 0 };
         let bytes_written = outputs.iter().map(|table| table.bytes).sum();
@@ -178,7 +182,7 @@ impl Engine {
         let cause = error.to_string();
         self.report(tree, self.clock.now_ms(), What::Aborted { chosen, cause });
         if !matches!(error, Error::Closed | Error::ReadOnly { .. }) {
-            self.health.trouble(error.clone());
+            self.health.trouble(&self.health.merges, error.clone());
         }
     }
 

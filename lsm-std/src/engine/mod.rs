@@ -168,7 +168,7 @@ impl Engine {
                 continue;
             }
             self.health.check()?;
-            self.health.check_background()?;
+            self.health.flushes.check()?;
             if self.stopping.load(Ordering::Acquire) {
                 return Err(Error::Closed);
             }

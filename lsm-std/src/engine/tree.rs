@@ -126,6 +126,9 @@ impl Tree {
         if self.manifest.rewrite_due()
             && let Err(error) = self.manifest.rewrite(engine.files.new_id())
         {
+            if error.leaves_doubt() || self.manifest.broken().is_some() {
+                return Err(engine.health.fail(error));
+            }
             tracing::warn!(%error, "manifest not rewritten, the old one goes on");
         }
         Ok(())

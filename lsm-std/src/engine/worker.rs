@@ -126,21 +126,21 @@ impl Engine {
         }
         let pause = time.map_or(SETTLE_AFTER, |time| time.min(SETTLE_AFTER));
         self.bell.wait(rung, Some(pause));
-        if self.bell.rung() == rung && self.health.pause().is_none() {
+        if self.bell.rung() == rung && self.health.flushes.pause().is_none() {
             self.try_settle();
         }
     }
 
     fn try_settle(&self) {
         match self.settle() {
-            Ok(()) => self.health.recovered(),
+            Ok(()) => self.health.flushes.recovered(),
             Err(error) => self.troubled(error),
         }
     }
 
     /// Notes trouble, and wakes writers that wait for work which will not be done now.
     fn troubled(&self, error: Error) {
-        self.health.trouble(error);
+        self.health.trouble(&self.health.flushes, error);
         self.bell.ring();
     }
 
@@ -148,12 +148,12 @@ impl Engine {
         if self.health.check().is_err() {
             return Step::Idle(None);
         }
-        if let Some(pause) = self.health.pause() {
+        if let Some(pause) = self.health.flushes.pause() {
             return Step::Idle(Some(pause));
         }
         match self.flush_one() {
             Ok(true) => {
-                self.health.recovered();
+                self.health.flushes.recovered();
                 Step::Worked
             }
             Ok(false) => Step::Idle(None),
@@ -169,10 +169,10 @@ impl Engine {
         let _turn = lock(&self.inline);
         loop {
             self.health.check()?;
-            if self.flush_one().inspect_err(|error| self.health.trouble(error.clone()))? {
-                self.health.recovered();
+            if self.flush_one().inspect_err(|error| self.health.trouble(&self.health.flushes, error.clone()))? {
+                self.health.flushes.recovered();
             } else if let Step::Idle(_) = self.compact_one() {
-                return self.health.check_background();
+                return self.health.flushes.check();
             }
         }
     }
@@ -181,17 +181,17 @@ impl Engine {
     ///
     /// # Errors
     /// What keeps the background work from getting on.
-    pub(crate) fn wait_until(&self, done: impl Fn() -> bool) -> Result<()> {
+    pub(crate) fn wait_until(&self, done: impl Fn() -> Result<bool>) -> Result<()> {
         loop {
             let rung = self.bell.rung();
             if self.options.seed.is_some() {
                 self.work_inline()?;
             }
-            if done() {
+            if done()? {
                 return Ok(());
             }
             self.health.check()?;
-            self.health.check_background()?;
+            self.health.flushes.check()?;
             if self.stopping.load(Ordering::Acquire) {
                 return Err(Error::Closed);
             }

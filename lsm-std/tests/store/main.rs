@@ -2,6 +2,7 @@
 
 mod closing;
 mod common;
+mod failures;
 mod logs;
 mod merges;
 mod model;

@@ -1,0 +1,145 @@
+//! What a store does when a call to the disk, or code that it was given, fails.
+
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use lsm_std::compaction_core::{AnySettings, BanditSettings, TieredSettings};
+use lsm_std::{Clock, Db, Error, Options, SyncPolicy};
+
+use crate::common::{FailFs, key, value};
+
+/// What `work` answers, which must not take long.
+fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, told) = mpsc::channel();
+    thread::spawn(move || done.send(work()));
+    told.recv_timeout(Duration::from_secs(20)).expect("it hangs")
+}
+
+/// Writes and flushes long keys, one to a table, until the manifest is rewritten: the first failure.
+fn grow_manifest(db: &Db) -> Option<Error> {
+    let long = |at| [key(at), vec![b'k'; 60_000]].concat();
+    (0..40).find_map(|at| db.put(&long(at), b"v").and_then(|()| db.flush()).err())
+}
+
+#[test]
+fn a_manifest_that_could_not_be_replaced_makes_the_store_read_only_at_once() {
+    for failing in ["rename", "sync_dir"] {
+        let disk = FailFs::default();
+        let db = Options::new().strategy(AnySettings::Idle).fs(Arc::new(disk.clone())).open("store").unwrap();
+        let (rewriting, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        disk.fail(move |op, path| {
+            rewriting.fetch_or(op == "create" && path.contains("MANIFEST"), Ordering::Relaxed);
+            let fails = op == failing && rewriting.load(Ordering::Relaxed) && !failed.swap(true, Ordering::Relaxed);
+            fails.then_some(ErrorKind::Other)
+        });
+        let (db, error) = soon(move || {
+            let error = grow_manifest(&db);
+            (db, error)
+        });
+        assert!(matches!(error, Some(Error::ReadOnly { .. })), "{failing}: {error:?}");
+        assert!(matches!(db.put(b"a", b"1"), Err(Error::ReadOnly { .. })), "{failing}");
+        let tables = disk.files("store", ".sst").len();
+        thread::sleep(Duration::from_millis(100));
+        assert_eq!(disk.files("store", ".sst").len(), tables, "{failing}");
+    }
+}
+
+#[test]
+fn a_directory_whose_sync_failed_when_learned_state_was_saved_makes_the_store_read_only() {
+    let disk = FailFs::default();
+    let bandit = AnySettings::Bandit(BanditSettings { l0_runs_max: 2, ..Default::default() });
+    let options = Options::new().deterministic(1).strategy(bandit).fs(Arc::new(disk.clone()));
+    let db = options.open("store").unwrap();
+    let saved = AtomicBool::new(false);
+    disk.fail(move |op, path| {
+        let fails = op == "sync_dir" && saved.load(Ordering::Relaxed);
+        saved.store(op == "rename" && path.ends_with("STRATEGY.tmp"), Ordering::Relaxed);
+        fails.then_some(ErrorKind::Other)
+    });
+    let error = (0..4000).find_map(|at| db.put(&key(at % 9), b"v").and_then(|()| db.flush()).err());
+    assert!(matches!(error, Some(Error::ReadOnly { .. })), "{error:?}");
+}
+
+/// Panics once, when a memtable is flushed in the background.
+#[derive(Debug, Default)]
+struct Panics(AtomicBool);
+
+impl Clock for Panics {
+    fn now_ms(&self) -> u64 {
+        let flushing = thread::current().name() == Some("lsm-flush");
+        assert!(!flushing || self.0.swap(true, Ordering::Relaxed), "the clock has stopped");
+        0
+    }
+}
+
+#[test]
+fn after_a_panic_in_a_flush_a_closed_store_keeps_its_log() {
+    let (disk, clock) = (FailFs::default(), Arc::new(Panics::default()));
+    let options = || Options::new().strategy(AnySettings::Idle).memtable_bytes(4096).fs(Arc::new(disk.clone()));
+    let db = options().clock(clock.clone()).open("store").unwrap();
+    db.put(b"a", &[7; 5000]).unwrap();
+    let written = db.put(b"b", b"2").is_ok();
+    while !clock.0.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let error = soon(move || db.close()).unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    let db = options().open("store").unwrap();
+    assert_eq!(db.get(b"a").unwrap().map(|value| value.len()), Some(5000));
+    assert_eq!(db.get(b"b").unwrap().is_some(), written);
+}
+
+#[test]
+fn a_sync_that_waited_for_one_that_failed_does_not_try_again() {
+    let disk = FailFs::default();
+    let db = Options::new().sync(SyncPolicy::Never).fs(Arc::new(disk.clone())).open("store").unwrap();
+    db.put(b"a", b"1").unwrap();
+    let (in_sync, is_in_sync) = mpsc::channel();
+    let first = AtomicBool::new(true);
+    disk.fail(move |op, path| {
+        let fails = op == "sync" && path.ends_with(".log") && first.swap(false, Ordering::Relaxed);
+        fails.then(|| {
+            in_sync.send(()).unwrap();
+            thread::sleep(Duration::from_millis(300));
+            ErrorKind::Other
+        })
+    });
+    thread::scope(|scope| {
+        let failing = scope.spawn(|| db.sync());
+        is_in_sync.recv().unwrap();
+        assert!(matches!(db.sync(), Err(Error::ReadOnly { .. })));
+        assert!(failing.join().unwrap().is_err());
+    });
+}
+
+#[test]
+fn a_damaged_table_in_a_merge_does_not_keep_others_from_being_written() {
+    let disk = FailFs::default();
+    let tiered = AnySettings::Tiered(TieredSettings { min_merge_width: 2, ..Default::default() });
+    for inline in [true, false] {
+        let options = Options::new().strategy(tiered).fs(Arc::new(disk.clone()));
+        let options = if inline { options.deterministic(1) } else { options };
+        let dir = format!("store-{inline}");
+        let db = options.open(&dir).unwrap();
+        db.put(b"a", &value(1, 500)).unwrap();
+        db.flush().unwrap();
+        let path = disk.files(&dir, ".sst").remove(0);
+        let mut bytes = disk.mem.bytes(&path).unwrap();
+        bytes[100] ^= 1;
+        disk.mem.set_bytes(&path, bytes);
+        db.put(b"b", &value(2, 500)).unwrap();
+        db.flush().unwrap();
+        let idle = db.wait_idle();
+        assert!(matches!(idle, Err(Error::Corrupt { .. })), "{idle:?}");
+        assert!(db.stats().background_error.is_some());
+        for round in 0..5 {
+            db.put(&key(round), b"3").unwrap();
+            db.flush().unwrap();
+        }
+        let merged = db.compact_all();
+        assert!(matches!(merged, Err(Error::Corrupt { .. })), "{merged:?}");
+    }
+}
