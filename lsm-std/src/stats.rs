@@ -75,7 +75,7 @@ impl Stats {
 
     /// Bytes of all tables.
     pub fn table_bytes(&self) -> u64 {
-        self.levels.iter().map(|level| level.bytes).sum()
+        self.levels.iter().fold(0, |sum, level| sum.saturating_add(level.bytes))
     }
 
     /// Bytes that flushes and merges wrote to tables, per byte flushed; the log is not counted. 0 before the first flush.

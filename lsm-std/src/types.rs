@@ -12,6 +12,9 @@ pub type SeqNo = u64;
 /// The number of a file: log segment, table or manifest. Never used twice in the life of a store.
 pub type FileId = u64;
 
+/// File numbers and sequence numbers lie below this: nothing that is added to one can overflow.
+pub(crate) const NUMBERS_END: u64 = 1 << 63;
+
 /// Longest key in bytes.
 pub const KEY_BYTES_MAX: usize = 64 * 1024;
 

@@ -165,13 +165,13 @@ impl Tree {
             let run = self.runs.get(span.run).map_or(&[][..], |run| &run.tables);
             let tables = run.get(span.first - first..span.end - first).unwrap_or(&[]).to_vec();
             chosen.tables += tables.len();
-            chosen.bytes += tables.iter().map(|table| table.meta().bytes).sum::<u64>();
+            chosen.bytes = tables.iter().fold(chosen.bytes, |sum, table| sum.saturating_add(table.meta().bytes));
             inputs.push(Arc::new(RunView { tables }));
         }
         chosen.runs = inputs.len();
         let cuts = self.guards(&inputs);
         if job.work() == Work::Merge {
-            self.reserved_bytes += chosen.bytes;
+            self.reserved_bytes = self.reserved_bytes.saturating_add(chosen.bytes);
         }
         Ok(Task { ticket, job, chosen, inputs, cuts, snapshots, watch: Stopwatch::start() })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::types::FileId;
+use crate::types::{FileId, NUMBERS_END};
 
 /// A file of a store, by its name: [`Display`](fmt::Display) writes it, [`FileName::parse`] reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,10 +68,10 @@ impl fmt::Display for FileName {
     }
 }
 
-/// The number that `digits` spells as we would: at least six digits, no sign, no needless zero.
+/// The number that `digits` spells as we would: at least six digits, no sign, no needless zero, not beyond all numbers.
 fn id(digits: &str) -> Option<FileId> {
     let id: FileId = digits.parse().ok()?;
-    (format!("{id:06}") == digits).then_some(id)
+    (id < NUMBERS_END && format!("{id:06}") == digits).then_some(id)
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn names_read_back_as_written() {
-        for id in [0, 7, 999_999, 1_000_000, u64::MAX] {
+        for id in [0, 7, 999_999, 1_000_000, NUMBERS_END - 1] {
             for name in [FileName::Manifest(id), FileName::Log(id), FileName::Table(id)] {
                 assert_eq!(FileName::parse(&name.to_string()), Some(name));
                 assert_eq!(name.id(), Some(id));
@@ -93,9 +93,18 @@ mod tests {
 
     #[test]
     fn names_we_would_not_write_are_not_ours() {
-        for name in
-            ["", "7.sst", "+00007.sst", "0000007.sst", "000007.SST", "MANIFEST-", "99999999999999999999.log", "a.txt"]
-        {
+        for name in [
+            "",
+            "9223372036854775808.sst",
+            "MANIFEST-18446744073709551615",
+            "7.sst",
+            "+00007.sst",
+            "0000007.sst",
+            "000007.SST",
+            "MANIFEST-",
+            "99999999999999999999.log",
+            "a.txt",
+        ] {
             assert_eq!(FileName::parse(name), None, "{name}");
         }
         assert_eq!(FileName::parse("CURRENT.tmp"), Some(FileName::Temp));

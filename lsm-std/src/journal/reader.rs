@@ -113,22 +113,32 @@ impl JournalReader {
     }
 
     /// What follows at `from` or later: every header that is whole, with or without its payload.
+    ///
+    /// O(length): payloads that were written do not overlap, so no more is hashed than the file has.
     fn behind(&self, mut from: usize) -> Behind {
         let mut behind = Behind::default();
+        let mut unhashed = self.bytes.len();
         while let Some(rest) = self.bytes.get(from..) {
             let Some(skip) = rest.windows(MARK.len()).position(|four| four == MARK) else { break };
             from += skip;
-            if let Some((head, payload)) = self.record(from) {
+            let Some(head) = RecordHeader::decode(self.id, from as u64, &self.bytes[from..]) else {
+                from += 1;
+                continue;
+            };
+            behind.synced = behind.synced.max(head.synced);
+            let fits = self.bytes.len() - from - RECORD_HEADER_BYTES >= head.len as usize;
+            let Some(left) = unhashed.checked_sub(if fits { head.len as usize } else { 0 }) else {
+                behind.overlaps = true;
+                break;
+            };
+            unhashed = left;
+            if let Some((_, payload)) = self.record(from) {
                 behind.first.get_or_insert(from);
                 behind.records += 1;
-                behind.synced = behind.synced.max(head.synced);
                 from += RECORD_HEADER_BYTES + payload.len();
-                continue;
+            } else {
+                from += 1;
             }
-            if let Some(head) = RecordHeader::decode(self.id, from as u64, &self.bytes[from..]) {
-                behind.synced = behind.synced.max(head.synced);
-            }
-            from += 1;
         }
         behind
     }
@@ -144,11 +154,12 @@ impl JournalReader {
             Some(start) => self.has_lost_sector(start),
         };
         let is_known = behind.synced > at as u64;
-        if !is_known && (is_cut || (self.cuts_damage && behind.first.is_none())) {
+        if !is_known && !behind.overlaps && (is_cut || (self.cuts_damage && behind.first.is_none())) {
             let bytes_lost = (len - at) as u64;
             return Ok(Torn { offset: at as u64, bytes_lost, records_lost: behind.records, is_cut });
         }
         let follows = match behind.first {
+            _ if behind.overlaps => "the records that follow overlap".into(),
             None if is_known => "it is known to have been synced".into(),
             None => "no record follows".into(),
             Some(start) => format!("a whole record follows at byte {start}"),
@@ -184,6 +195,8 @@ struct Behind {
     records: u64,
     /// The most that any header says was synced.
     synced: u64,
+    /// There are headers whose payloads cannot all have been written.
+    overlaps: bool,
 }
 
 impl Iterator for JournalReader {

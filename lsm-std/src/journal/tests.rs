@@ -214,3 +214,18 @@ fn other_files_under_this_name_are_refused() {
     assert!(matches!(open(9, &older), Err(Error::NewerFormat { found: 3, known: 2, .. })));
     assert!(fs.remove(Path::new(PATH)).is_ok() && open(9, &KIND).is_err_and(|e| e.is_not_found()));
 }
+
+#[test]
+fn headers_whose_payloads_overlap_are_an_error_found_in_linear_time() {
+    let (mut bytes, ends) = journal(&[b"whole".to_vec()], |_| false);
+    let len = 4 << 20;
+    bytes.push(1);
+    while bytes.len() + RECORD_HEADER_BYTES <= len {
+        let rest = (len - bytes.len() - RECORD_HEADER_BYTES) as u32;
+        let head = RecordHeader { len: rest, tag: 1, synced: 0, payload_crc: 0 };
+        bytes.extend_from_slice(&head.encode(9, bytes.len() as u64));
+    }
+    bytes.resize(len, 0);
+    let found = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes);
+    assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[1] as u64), "{found:?}");
+}

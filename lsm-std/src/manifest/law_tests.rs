@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::tests::{add, draft, edit_of, flush, shape, table};
 use super::*;
+use crate::types::TableMeta;
 
 fn state_of(edits: &[Edit]) -> State {
     let mut state = State::default();
@@ -84,5 +85,21 @@ proptest! {
                 prop_assert_eq!(&state, &before);
             }
         }
+    }
+}
+
+#[test]
+fn numbers_that_no_store_can_have_reached_are_refused() {
+    let state = state_of(&[flush(1)]);
+    for number in [1 << 63, u64::MAX] {
+        assert!(state.clone().apply(&Edit { last_seqno: Some(number), ..Edit::default() }).is_err());
+        assert!(State { last_seqno: number, ..state.clone() }.check().is_err());
+        assert!(State { next_id: number + u64::from(number < u64::MAX), ..state.clone() }.check().is_err());
+        assert!(
+            state
+                .clone()
+                .apply(&add(Place::Newest { level: 0 }, vec![TableMeta { id: number, ..table(1, 0, 9) }]))
+                .is_err()
+        );
     }
 }

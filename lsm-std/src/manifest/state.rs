@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::types::{FileId, SeqNo, TableMeta};
+use crate::types::{FileId, NUMBERS_END, SeqNo, TableMeta};
 
 /// What a store consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,6 +129,7 @@ impl State {
 
     /// Checks every law of a state that comes from outside.
     pub fn check(&self) -> Result<(), String> {
+        check_numbers(self.next_id, self.last_seqno)?;
         let mut ids = HashSet::new();
         for table in self.tables() {
             if !ids.insert(table.id) {
@@ -156,13 +157,15 @@ impl State {
         let seqno_after = added.iter().map(|t| t.newest_seqno).max().unwrap_or(0);
         let next_id = risen("next id", self.next_id, edit.next_id)?;
         let last_seqno = risen("last sequence number", self.last_seqno, edit.last_seqno)?;
+        let (next_id, last_seqno) = (next_id.max(id_after), last_seqno.max(seqno_after));
+        check_numbers(next_id, last_seqno)?;
         Ok(Plan {
             deleted,
             target,
-            next_id: next_id.max(id_after),
+            next_id,
             log_floor: risen("log floor", self.log_floor, edit.log_floor)?,
             has_log: edit.has_log.unwrap_or(self.has_log),
-            last_seqno: last_seqno.max(seqno_after),
+            last_seqno,
             strategy: edit.strategy.clone(),
         })
     }
@@ -279,6 +282,12 @@ fn check_levels(mut levels: impl Iterator<Item = u8>) -> Result<(), String> {
         above = level;
     }
     Ok(())
+}
+
+/// No store has used up its numbers: one that says so is not to be believed.
+fn check_numbers(next_id: FileId, last_seqno: SeqNo) -> Result<(), String> {
+    let beyond = || format!("next id {next_id} or last sequence number {last_seqno} is beyond {NUMBERS_END}");
+    if next_id > NUMBERS_END || last_seqno >= NUMBERS_END { Err(beyond()) } else { Ok(()) }
 }
 
 /// The new value, or the old one; an error if it fell.

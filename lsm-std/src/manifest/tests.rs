@@ -70,7 +70,7 @@ proptest! {
     fn a_manifest_reads_back_what_was_appended(
         drafts in prop::collection::vec(draft(), 1..30),
         strategy: Option<Vec<u8>>,
-        floor: Option<u64>,
+        floor in prop::option::of(0..1u64 << 63),
         rewrites: u32,
     ) {
         let fs = Arc::new(MemFs::new());

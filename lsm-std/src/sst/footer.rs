@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::filter::Filter;
 use super::index::Index;
-use super::seal::{crc, unseal};
+use super::seal::{crc, unseal, zeros};
 use crate::codec::{Malformed, Reader, put_u32, put_u64};
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
@@ -97,7 +97,7 @@ impl Tail {
         };
         let part = |start: u64, end: u64| {
             let stored = parts.slice((start - parts_at) as usize..(end - parts_at) as usize);
-            unseal(&stored, id, start).map_err(|e| e.in_file(path, start))
+            unseal(&stored, id, start, usize::MAX).map_err(|e| e.in_file(path, start))
         };
         let filter = match footer.filter_at == footer.index_at {
             true => None,
@@ -126,7 +126,7 @@ fn decode_meta(properties: &[u8], id: FileId, len: u64) -> Result<TableMeta, Mal
 pub(super) fn read_range(file: &dyn ReadFile, path: &Path, start: u64, end: u64) -> Result<Bytes> {
     let too_long = || Error::corrupt(path, start, format!("{} bytes do not fit memory", end - start));
     let len = usize::try_from(end - start).map_err(|_| too_long())?;
-    let mut bytes = vec![0; len];
+    let mut bytes = zeros(len).ok_or_else(too_long)?;
     file.read_at(&mut bytes, start)?;
     Ok(bytes.into())
 }

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use super::builder::common_prefix;
+use super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::types::{SeqNo, order};
 
@@ -74,7 +75,7 @@ impl Index {
             let (key, seqno, len) = (reader.bytes()?, reader.varint()?, reader.varint()?);
             let last = separators.last().zip(slots.last());
             let ascends = last.is_none_or(|(last, slot)| order(last, slot.seqno, key, seqno) == Ordering::Less);
-            if !ascends || len == 0 {
+            if !ascends || len == 0 || len > (BLOCK_BYTES_MAX + TRAILER_BYTES) as u64 {
                 return Err(place);
             }
             separators.push(key);

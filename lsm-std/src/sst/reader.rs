@@ -11,7 +11,7 @@ use super::block::Block;
 use super::footer::{Tail, read_range};
 use super::index::BlockHandle;
 use super::iter::TableIter;
-use super::seal::unseal;
+use super::seal::{BLOCK_BYTES_MAX, unseal};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, ReadFile};
@@ -110,7 +110,7 @@ impl TableReader {
 
     /// Checks and unpacks the stored bytes of a block.
     pub(super) fn parse(&self, stored: &Bytes, handle: BlockHandle) -> Result<Block> {
-        let raw = unseal(stored, self.tail.meta.id, handle.offset);
+        let raw = unseal(stored, self.tail.meta.id, handle.offset, BLOCK_BYTES_MAX);
         raw.and_then(Block::parse).map_err(|e| e.in_file(&self.path, handle.offset))
     }
 

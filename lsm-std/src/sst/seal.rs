@@ -19,6 +19,9 @@ const LZ4_HEAD: usize = 4;
 /// LZ4 cannot pack a byte into less than this part of one: bounds what damaged lengths can make us allocate.
 const LZ4_RATIO_MAX: usize = 256;
 
+/// No data block is longer, packed or not: it holds one entry of any length, or several in about as many bytes as one may be told to hold.
+pub(super) const BLOCK_BYTES_MAX: usize = 128 << 20;
+
 /// Blocks below this length share one small table while packing.
 const SMALL_TABLE_BYTES: usize = u16::MAX as usize;
 
@@ -68,8 +71,8 @@ impl Sealer {
     }
 }
 
-/// The payload of a stored block, checked and unpacked. A slice of `stored` if it was not packed.
-pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64) -> Result<Bytes, Malformed> {
+/// The payload of a stored block, checked and unpacked, `raw_max` bytes at most. A slice of `stored` if it was not packed.
+pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64, raw_max: usize) -> Result<Bytes, Malformed> {
     let bad = |at, what| Malformed { at, what };
     let body_len = stored.len().checked_sub(TRAILER_BYTES).ok_or(bad(0, "a block too short"))?;
     let (body, sum) = stored.split_at(body_len + 1);
@@ -82,10 +85,11 @@ pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64) -> Result<Bytes, M
             let packed = body[..body_len].split_at_checked(LZ4_HEAD);
             let (head, packed) = packed.ok_or(bad(0, "a packed block too short"))?;
             let raw_len = LE::read_u32(head) as usize;
-            if raw_len > packed.len().saturating_mul(LZ4_RATIO_MAX) {
-                return Err(bad(0, "a packed block that cannot be so long"));
+            let cannot = bad(0, "a packed block that cannot be so long");
+            if raw_len > raw_max.min(packed.len().saturating_mul(LZ4_RATIO_MAX)) {
+                return Err(cannot);
             }
-            let mut raw = vec![0; raw_len];
+            let mut raw = zeros(raw_len).ok_or(cannot)?;
             match lz4_flex::block::decompress_into(packed, &mut raw) {
                 Ok(len) if len == raw_len => Ok(raw.into()),
                 _ => Err(bad(LZ4_HEAD, "a packed block that does not unpack")),
@@ -93,6 +97,14 @@ pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64) -> Result<Bytes, M
         }
         _ => Err(bad(body_len, "an unknown packing")),
     }
+}
+
+/// So many zeros, if memory has room for them.
+pub(super) fn zeros(len: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).ok()?;
+    bytes.resize(len, 0);
+    Some(bytes)
 }
 
 /// The checksum of `bytes` at `offset` of the table `id`.
@@ -120,7 +132,7 @@ mod tests {
         #[test]
         fn blocks_come_back(raw: Vec<u8>, byte: u8, repeat in 0usize..200_000, lz4: bool) {
             for raw in [raw, vec![byte; repeat]] {
-                prop_assert_eq!(unseal(&sealed(&raw, lz4), 7, 4096).unwrap(), raw);
+                prop_assert_eq!(unseal(&sealed(&raw, lz4), 7, 4096, BLOCK_BYTES_MAX).unwrap(), raw);
             }
         }
 
@@ -129,7 +141,7 @@ mod tests {
             let mut bad = sealed(&raw, lz4).to_vec();
             let bit = bit.index(bad.len() * 8);
             bad[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(unseal(&bad.into(), 7, 4096).is_err());
+            prop_assert!(unseal(&bad.into(), 7, 4096, BLOCK_BYTES_MAX).is_err());
         }
 
         #[test]
@@ -137,7 +149,7 @@ mod tests {
             body.push(LZ4);
             let sum = crc(7, 4096, &body);
             body.extend(sum.to_le_bytes());
-            let _ = unseal(&body.into(), 7, 4096);
+            let _ = unseal(&body.into(), 7, 4096, BLOCK_BYTES_MAX);
         }
     }
 
@@ -149,15 +161,23 @@ mod tests {
         let sum = crc(7, 4096, &body);
         body.extend(sum.to_le_bytes());
         let what = "a packed block that cannot be so long";
-        assert_eq!(unseal(&body.into(), 7, 4096), Err(Malformed { at: 0, what }));
+        assert_eq!(unseal(&body.into(), 7, 4096, BLOCK_BYTES_MAX), Err(Malformed { at: 0, what }));
+    }
+
+    #[test]
+    fn a_block_does_not_unpack_to_more_than_is_allowed_nor_to_more_than_fits_memory() {
+        let block = sealed(&[0; 5000], true);
+        assert!(unseal(&block, 7, 4096, 5000).is_ok());
+        assert!(unseal(&block, 7, 4096, 4999).is_err());
+        assert!(zeros(usize::MAX).is_none() && zeros(isize::MAX as usize).is_none());
     }
 
     #[test]
     fn a_block_is_valid_only_where_it_was_written() {
         let block = sealed(b"payload", false);
-        assert!(unseal(&block, 7, 4096).is_ok());
-        assert!(unseal(&block, 7, 4097).is_err());
-        assert!(unseal(&block, 8, 4096).is_err());
+        assert!(unseal(&block, 7, 4096, BLOCK_BYTES_MAX).is_ok());
+        assert!(unseal(&block, 7, 4097, BLOCK_BYTES_MAX).is_err());
+        assert!(unseal(&block, 8, 4096, BLOCK_BYTES_MAX).is_err());
     }
 
     #[test]
