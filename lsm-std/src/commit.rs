@@ -2,7 +2,10 @@
 //!
 //! A writer queues its item. The first to find no leader takes all that is queued, commits it as one group and wakes the
 //! others; those that came meanwhile are the next group, led by one of them. The order of the queue is the order of the log.
-//! The first failure is final: it is the answer to everyone who waits and to everyone who comes. So is a panic of the sink.
+//! A failure that may pass is the answer to that group alone. The first other one is final: it is the answer to everyone who
+//! waits and to everyone who comes. So is a panic of the sink.
+
+use std::ops::Range;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 
@@ -13,6 +16,9 @@ pub(crate) trait Sink<T> {
 
     /// Commits `group`, which is not empty, as a whole.
     fn commit(&mut self, group: Vec<T>) -> Result<(), Self::Error>;
+
+    /// Whether a failure leaves the log as it was, so that later groups can be committed.
+    fn is_passing(error: &Self::Error) -> bool;
 
     /// The failure that a panic in [`commit`](Self::commit) amounts to.
     fn panicked() -> Self::Error;
@@ -31,23 +37,44 @@ struct Queue<T, E> {
     waiting: Vec<T>,
     /// Number of the first waiting item; items are numbered as they come.
     first: u64,
-    /// Items below this number are committed.
+    /// Items below this number are committed, or refused.
     committed: u64,
+    /// Groups that failed although others do not, until all their writers know.
+    refused: Vec<Refused<E>>,
     led: bool,
     failed: Option<E>,
+}
+
+#[derive(Debug)]
+struct Refused<E> {
+    numbers: Range<u64>,
+    /// Writers that do not know yet.
+    untold: usize,
+    error: E,
+}
+
+impl<T, E: Clone> Queue<T, E> {
+    /// Why item `number` was refused, if it was. Asked once by its writer.
+    fn refusal(&mut self, number: u64) -> Option<E> {
+        let at = self.refused.iter().position(|refused| refused.numbers.contains(&number))?;
+        let refused = self.refused.get_mut(at)?;
+        refused.untold -= 1;
+        Some(if refused.untold == 0 { self.refused.swap_remove(at).error } else { refused.error.clone() })
+    }
 }
 
 impl<T, S: Sink<T>> Committer<T, S> {
     /// A queue before `sink`.
     pub(crate) fn new(sink: S) -> Self {
-        let queue = Queue { waiting: Vec::new(), first: 0, committed: 0, led: false, failed: None };
+        let queue =
+            Queue { waiting: Vec::new(), first: 0, committed: 0, refused: Vec::new(), led: false, failed: None };
         Self { queue: Mutex::new(queue), decided: Condvar::new(), sink: Mutex::new(sink) }
     }
 
     /// Commits `item` and returns when it is in the log and visible. Blocks while a group before it is committed.
     ///
     /// # Errors
-    /// The first failure of the sink, now or earlier.
+    /// The failure of the sink that met this item, or an earlier final one.
     pub(crate) fn commit(&self, item: T) -> Result<(), S::Error> {
         let mut queue = lock(&self.queue);
         if let Some(failed) = &queue.failed {
@@ -57,7 +84,7 @@ impl<T, S: Sink<T>> Committer<T, S> {
         queue.waiting.push(item);
         loop {
             if number < queue.committed {
-                return Ok(());
+                return queue.refusal(number).map_or(Ok(()), Err);
             }
             if let Some(failed) = &queue.failed {
                 return Err(failed.clone());
@@ -70,10 +97,10 @@ impl<T, S: Sink<T>> Committer<T, S> {
     fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T, S::Error>>) -> MutexGuard<'a, Queue<T, S::Error>> {
         queue.led = true;
         let group = std::mem::take(&mut queue.waiting);
-        queue.first += group.len() as u64;
-        let end = queue.first;
+        let numbers = queue.first..queue.first + group.len() as u64;
+        queue.first = numbers.end;
         drop(queue);
-        let mut lead = Lead { committer: self, end, result: None };
+        let mut lead = Lead { committer: self, numbers, result: None };
         lead.result = Some(lock(&self.sink).commit(group));
         drop(lead);
         lock(&self.queue)
@@ -88,7 +115,7 @@ impl<T, S: Sink<T>> Committer<T, S> {
 /// Tells the others how a group has ended, also if the sink panicked.
 struct Lead<'a, T, S: Sink<T>> {
     committer: &'a Committer<T, S>,
-    end: u64,
+    numbers: Range<u64>,
     /// None after a panic.
     result: Option<Result<(), S::Error>>,
 }
@@ -98,7 +125,13 @@ impl<T, S: Sink<T>> Drop for Lead<'_, T, S> {
         let mut queue = lock(&self.committer.queue);
         queue.led = false;
         match self.result.take().unwrap_or_else(|| Err(S::panicked())) {
-            Ok(()) => queue.committed = self.end,
+            Ok(()) => queue.committed = self.numbers.end,
+            Err(error) if S::is_passing(&error) => {
+                let numbers = self.numbers.clone();
+                queue.committed = numbers.end;
+                let untold = usize::try_from(numbers.end - numbers.start).unwrap_or(usize::MAX);
+                queue.refused.push(Refused { numbers, untold, error });
+            }
             Err(error) => {
                 queue.waiting.clear();
                 queue.failed = Some(error);
@@ -117,11 +150,16 @@ mod tests {
     /// The sink panics at this item.
     const PANIC: u32 = 99;
 
+    /// The sink has no room for a group with this item, once.
+    const FULL: u32 = 3;
+
     /// A log in memory that fails its `fail_at`th commit.
     #[derive(Debug, Default)]
     struct Log {
         groups: Vec<Vec<u32>>,
         fail_at: Option<usize>,
+        /// It was full once.
+        was_full: bool,
     }
 
     impl Sink<u32> for Log {
@@ -131,9 +169,16 @@ mod tests {
             if self.fail_at == Some(self.groups.len()) {
                 return Err("sync failed");
             }
+            if group.contains(&FULL) && !std::mem::replace(&mut self.was_full, true) {
+                return Err("full");
+            }
             assert!(!group.contains(&PANIC), "the sink breaks");
             self.groups.push(group);
             Ok(())
+        }
+
+        fn is_passing(error: &&'static str) -> bool {
+            *error == "full"
         }
 
         fn panicked() -> &'static str {
@@ -171,7 +216,7 @@ mod tests {
 
     /// The second group fails: whoever is told Ok is in the log, whoever is told of the failure is not, nobody hangs.
     fn a_failed_group_fails_all_who_wait() {
-        let committer = Arc::new(Committer::new(Log { groups: Vec::new(), fail_at: Some(1) }));
+        let committer = Arc::new(Committer::new(Log { fail_at: Some(1), was_full: true, ..Log::default() }));
         let write = |item: u32| {
             let committer = Arc::clone(&committer);
             move || committer.commit(item).is_ok()
@@ -189,6 +234,23 @@ mod tests {
         if log.len() < 3 {
             assert_eq!(committer.commit(9), Err("sync failed"));
         }
+    }
+
+    /// One group is refused: whoever is told so is not in the log, whoever comes later is, nobody hangs.
+    fn a_refused_group_fails_alone() {
+        let committer = Arc::new(Committer::new(Log::default()));
+        let write = |item: u32| {
+            let committer = Arc::clone(&committer);
+            move || committer.commit(item)
+        };
+        let others = [thread::spawn(write(1)), thread::spawn(write(2))];
+        let mine = write(FULL)();
+        assert_eq!(mine, Err("full"));
+        assert_eq!(write(FULL)(), Ok(()));
+        for (item, other) in (1..).zip(others) {
+            assert_eq!(other.join().unwrap().is_ok(), logged(&committer).contains(&item), "item {item}");
+        }
+        assert!(lock(&committer.queue).refused.is_empty());
     }
 
     /// Every interleaving with at most three forced switches; all of them would take hours.
@@ -209,6 +271,20 @@ mod tests {
     #[test]
     fn loom_a_failed_sync_fails_all_who_wait_and_wakes_them() {
         model(a_failed_group_fails_all_who_wait);
+    }
+
+    #[cfg(loom)]
+    #[test]
+    fn loom_a_refused_group_fails_alone() {
+        model(a_refused_group_fails_alone);
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn a_refused_group_fails_alone_and_the_next_is_taken() {
+        for _ in 0..200 {
+            a_refused_group_fails_alone();
+        }
     }
 
     #[cfg(not(loom))]

@@ -90,8 +90,9 @@ impl Db {
     /// with the writers that come meanwhile. Slowed while merges lag behind, stopped while too many memtables wait.
     ///
     /// # Errors
-    /// [`Error::KeyTooLong`], [`Error::ValueTooLong`] or [`Error::BatchTooLarge`]: nothing was written. [`Error::ReadOnly`]
-    /// after a failed write or sync, now or earlier: whether this batch survives is not known before the store is opened again.
+    /// [`Error::KeyTooLong`], [`Error::ValueTooLong`] or [`Error::BatchTooLarge`]: nothing was written. Nor was anything
+    /// if the disk is full: the store goes on as soon as there is room again. [`Error::ReadOnly`] after any other failed write or
+    /// sync, now or earlier: whether this batch survives is not known before the store is opened again.
     pub fn write(&self, batch: Batch) -> Result<()> {
         if batch.is_empty() {
             // A refused write leaves its batch empty, or not.

@@ -9,6 +9,7 @@ use crate::commit::{Committer, Sink};
 use crate::engine::Engine;
 use crate::engine::health::{Careful, panicked};
 use crate::error::{Error, Result};
+use crate::fs::FileName;
 use crate::memtable::Memtable;
 use crate::options::SyncPolicy;
 use crate::sync::{Ordering, lock};
@@ -43,7 +44,11 @@ impl LogSink {
         }
         let full = |wal: &WalWriter| wal.len() >= self.engine.options.log_segment_bytes;
         if fresh_segment || self.wal.as_ref().is_none_or(full) {
-            self.next_segment().map_err(|error| self.engine.health.fail(error))?;
+            self.next_segment().or_else(|error| match &self.wal {
+                // No room for a new segment: the old one goes on.
+                Some(_) if error.is_no_space() => Ok(()),
+                _ => Err(self.engine.health.fail(error)),
+            })?;
         }
         self.freeze();
         Ok(())
@@ -58,19 +63,22 @@ impl LogSink {
     }
 
     /// Makes a new segment, seals the one in use, and goes on in the new one.
+    ///
+    /// # Errors
+    /// A full disk leaves the one in use as it was. After any other failure the store is read-only.
     fn next_segment(&mut self) -> Result<()> {
-        let fresh = new_segment(&self.engine)?;
-        let files = &self.engine.files;
-        files.fs.sync_dir(&files.dir)?;
-        let always = self.engine.options.sync == SyncPolicy::Always;
-        let Some(mut old) = self.wal.take() else {
-            self.wal = Some(fresh);
-            return Ok(());
-        };
-        old.seal(fresh.id())?;
-        self.wal = Some(fresh);
-        if always {
-            return old.sync();
+        let engine = Arc::clone(&self.engine);
+        let fail = |error| engine.health.fail(error);
+        let fresh = new_segment(&engine)?;
+        engine.files.fs.sync_dir(&engine.files.dir).map_err(fail)?;
+        if let Err(error) = self.wal.as_mut().map_or(Ok(()), |old| appended(&engine, old, |old| old.seal(fresh.id()))) {
+            lock(&engine.logs).remove(&fresh.id());
+            engine.files.remove(FileName::Log(fresh.id()));
+            return Err(error);
+        }
+        let Some(mut old) = self.wal.replace(fresh) else { return Ok(()) };
+        if engine.options.sync == SyncPolicy::Always {
+            return old.sync().map_err(fail);
         }
         let needed = lock(&self.engine.logs).clone();
         self.retired.retain(|segment| needed.contains(&segment.id()));
@@ -120,9 +128,9 @@ impl LogSink {
             self.begin()?;
         }
         let wal = self.wal.as_mut().ok_or_else(|| Error::law("a write before the log has begun"))?;
-        wal.append_group(records)?;
+        appended(&self.engine, wal, |wal| wal.append_group(records).map(drop))?;
         if self.engine.options.sync == SyncPolicy::Always {
-            wal.sync()?;
+            wal.sync().map_err(|error| self.engine.health.fail(error))?;
         }
         for op in batches.into_iter().flatten() {
             self.active.insert(op.map_err(law)?, self.next_seqno);
@@ -140,6 +148,10 @@ impl Sink<Bytes> for LogSink {
         panicked()
     }
 
+    fn is_passing(error: &Error) -> bool {
+        error.is_no_space()
+    }
+
     fn commit(&mut self, group: Vec<Bytes>) -> Result<()> {
         let engine = Arc::clone(&self.engine);
         let _careful = Careful::new(&engine);
@@ -151,7 +163,7 @@ impl Sink<Bytes> for LogSink {
         for _ in &group {
             self.engine.clock.batch_written();
         }
-        self.append(group).map_err(|error| self.engine.health.fail(error))
+        self.append(group).map_err(|error| if error.is_no_space() { error } else { self.engine.health.fail(error) })
     }
 }
 
@@ -173,14 +185,27 @@ impl Engine {
     }
 }
 
+/// Appends to `wal`. What an append that fails for want of room leaves behind is cut off again, so that the segment is as before.
+///
+/// # Errors
+/// Want of room; after any other failure the store is read-only.
+fn appended(engine: &Engine, wal: &mut WalWriter, append: impl FnOnce(&mut WalWriter) -> Result<()>) -> Result<()> {
+    let end = wal.len();
+    append(wal).map_err(|error| match wal.take_back(&*engine.files.fs, end) {
+        Ok(()) if error.is_no_space() => error,
+        _ => engine.health.fail(error),
+    })
+}
+
 /// A new log segment. Its name is not durable yet.
 fn new_segment(engine: &Engine) -> Result<WalWriter> {
     let files = &engine.files;
-    let mut wal = WalWriter::create(&*files.fs, &files.dir, files.new_id())?;
+    let id = files.new_id();
+    let mut wal = WalWriter::create(&*files.fs, &files.dir, id).inspect_err(|_| files.remove(FileName::Log(id)))?;
     lock(&engine.logs).insert(wal.id());
     if engine.options.sync == SyncPolicy::Always {
         // From its first record on it can say that all segments before it are synced.
-        wal.sync()?;
+        wal.sync().map_err(|error| engine.health.fail(error))?;
     }
     Ok(wal)
 }

@@ -63,6 +63,12 @@ impl JournalWriter {
         Ok(written)
     }
 
+    /// Cuts off what a failed [`append_group`](Self::append_group) has left behind `len`, the length before it, and goes on there.
+    pub fn take_back(&mut self, fs: &dyn Fs, kind: &JournalKind, len: u64) -> Result<()> {
+        self.file = fs.append(&self.path, len, kind.purpose)?;
+        Ok(())
+    }
+
     /// Makes all records survive a power cut.
     pub fn sync(&mut self) -> Result<()> {
         self.file.sync()?;

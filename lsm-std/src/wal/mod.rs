@@ -42,7 +42,8 @@ pub struct WalRecord {
     pub payload: Bytes,
 }
 
-/// Appends to one segment. After an error of any method nothing more may be appended: what the disk holds is not known.
+/// Appends to one segment. After an error of any method nothing more may be appended, what the disk holds is not known; but
+/// what a failed append has left can be [taken back](Self::take_back).
 #[derive(Debug)]
 pub struct WalWriter {
     journal: JournalWriter,
@@ -71,6 +72,11 @@ impl WalWriter {
     /// Returns the bytes written. [`BatchTooLarge`](crate::Error::BatchTooLarge) before anything is written if one has 4 GiB or more.
     pub fn append_group<'a>(&mut self, batches: impl IntoIterator<Item = (SeqNo, &'a [u8])>) -> Result<u64> {
         self.journal.append_group(batches)
+    }
+
+    /// Cuts off what a failed append has left behind `len`, the length before it, and goes on there.
+    pub fn take_back(&mut self, fs: &dyn Fs, len: u64) -> Result<()> {
+        self.journal.take_back(fs, &KIND, len)
     }
 
     /// Makes all batches survive a power cut.

@@ -1,7 +1,7 @@
 //! What a store does when a call to the disk, or code that it was given, fails.
 
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use lsm_std::compaction_core::{AnySettings, BanditSettings, TieredSettings};
 use lsm_std::{Clock, Db, Error, Options, SyncPolicy};
 
-use crate::common::{FailFs, key, value};
+use crate::common::{FailFs, key, pairs, value};
 
 /// What `work` answers, which must not take long.
 fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -141,5 +141,43 @@ fn a_damaged_table_in_a_merge_does_not_keep_others_from_being_written() {
         }
         let merged = db.compact_all();
         assert!(matches!(merged, Err(Error::Corrupt { .. })), "{merged:?}");
+    }
+}
+
+#[test]
+fn after_a_full_disk_has_room_again_writes_go_on_and_those_refused_are_not_there() {
+    let calls: [&[&str]; 4] = [&["append"], &["create"], &["create", "append"], &[]];
+    for sync in [SyncPolicy::Never, SyncPolicy::Always] {
+        for (round, full) in calls.into_iter().enumerate() {
+            let disk = FailFs::default();
+            let options = || {
+                let options = Options::new().strategy(AnySettings::Idle).memtable_bytes(4096).log_segment_bytes(4096);
+                options.sync(sync).fs(Arc::new(disk.clone()))
+            };
+            let db = options().open("store").unwrap();
+            let mut model = Vec::new();
+            let calls = Arc::new(AtomicU64::new(0));
+            for at in 0..60 {
+                let calls = Arc::clone(&calls);
+                disk.fail(move |op, path| {
+                    let hit = path.ends_with(".log") && full.contains(&op);
+                    let fails = hit && calls.fetch_add(1, Ordering::Relaxed) % 7 < 3;
+                    fails.then_some(ErrorKind::StorageFull)
+                });
+                match db.put(&key(at), &value(at, 900)) {
+                    Ok(()) => model.push((key(at), value(at, 900))),
+                    Err(error) => assert!(error.is_no_space(), "{error}"),
+                }
+            }
+            let written = model.len();
+            assert!(written > 9 && (written < 60 || !full.contains(&"append")), "round {round}: {written} written");
+            disk.heal();
+            db.put(b"last", b"1").unwrap();
+            model.push((b"last".to_vec(), b"1".to_vec()));
+            assert!(pairs(db.iter()) == model, "{sync:?}, {round}");
+            disk.kill(db);
+            let db = options().open("store").unwrap();
+            assert!(pairs(db.iter()) == model, "{sync:?}, {round}: after a kill");
+        }
     }
 }
