@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use lsm_std::compaction_core::{AnySettings, BanditSettings, TieredSettings};
-use lsm_std::{Clock, Db, Error, Options, SyncPolicy};
+use lsm_std::{Db, Error, Options, SyncPolicy};
 
 use crate::common::{FailFs, key, pairs, value};
 
@@ -63,26 +63,20 @@ fn a_directory_whose_sync_failed_when_learned_state_was_saved_makes_the_store_re
     assert!(matches!(error, Some(Error::ReadOnly { .. })), "{error:?}");
 }
 
-/// Panics once, when a memtable is flushed in the background.
-#[derive(Debug, Default)]
-struct Panics(AtomicBool);
-
-impl Clock for Panics {
-    fn now_ms(&self) -> u64 {
-        let flushing = thread::current().name() == Some("lsm-flush");
-        assert!(!flushing || self.0.swap(true, Ordering::Relaxed), "the clock has stopped");
-        0
-    }
-}
-
 #[test]
 fn after_a_panic_in_a_flush_a_closed_store_keeps_its_log() {
-    let (disk, clock) = (FailFs::default(), Arc::new(Panics::default()));
+    let (disk, panicked) = (FailFs::default(), Arc::new(AtomicBool::new(false)));
     let options = || Options::new().strategy(AnySettings::Idle).memtable_bytes(4096).fs(Arc::new(disk.clone()));
-    let db = options().clock(clock.clone()).open("store").unwrap();
+    let db = options().open("store").unwrap();
+    let panics = Arc::clone(&panicked);
+    disk.fail(move |op, path| {
+        let flushing = op == "create" && path.ends_with(".sst");
+        assert!(!flushing || panics.swap(true, Ordering::Relaxed), "the first table panics");
+        None
+    });
     db.put(b"a", &[7; 5000]).unwrap();
     let written = db.put(b"b", b"2").is_ok();
-    while !clock.0.load(Ordering::Relaxed) {
+    while !panicked.load(Ordering::Relaxed) {
         thread::sleep(Duration::from_millis(1));
     }
     let error = soon(move || db.close()).unwrap_err();
