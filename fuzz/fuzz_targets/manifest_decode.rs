@@ -15,6 +15,8 @@ use lsm_std::{Error, Result, TableMeta};
 const ID: u64 = 7;
 const NAME: &str = "MANIFEST-000007";
 const EDITS_MAX: usize = 24;
+/// The largest sequence number that a manifest takes.
+const SEQNO_MAX: u64 = (1 << 63) - 1;
 
 #[derive(Arbitrary, Debug)]
 enum Input {
@@ -72,7 +74,7 @@ fn damaged(edits: &[EditSpec], damage: &Damage) -> Result<()> {
                 assert_eq!(at + 1, states.len(), "an intact manifest lost edits");
             }
             // What is appended behind a tear that was cut off must not be lost.
-            let edit = Edit { last_seqno: Some(u64::MAX), ..Edit::default() };
+            let edit = Edit { last_seqno: Some(SEQNO_MAX), ..Edit::default() };
             manifest.append(&edit)?;
             let state = manifest.state().clone();
             drop(manifest);
