@@ -70,13 +70,21 @@ impl SimCounts {
     /// Price of one operation in bytes, without the flushes, which are alike for all strategies; `None` without operations.
     #[must_use]
     pub fn cost(&self, prices: &Prices) -> Option<Ratio> {
-        let part = |count: u64, price: u64| u128::from(count).saturating_mul(price.into());
-        let total = part(self.merge_written_bytes, prices.compaction_byte)
-            .saturating_add(part(self.merge_read_bytes, prices.compaction_byte))
-            .saturating_add(part(self.get_blocks, prices.get_block))
-            .saturating_add(part(self.filters_asked, prices.filter))
-            .saturating_add(part(self.scan_runs, prices.scan_run));
+        let total = self.cost_parts(prices).into_iter().fold(0, u128::saturating_add);
         Ratio::new(total, self.ops.into())
+    }
+
+    /// What all operations cost, in bytes: written by merges, read by merges, blocks of gets, filters of gets, runs of scans.
+    #[must_use]
+    pub fn cost_parts(&self, prices: &Prices) -> [u128; 5] {
+        [
+            (self.merge_written_bytes, prices.compaction_byte),
+            (self.merge_read_bytes, prices.compaction_byte),
+            (self.get_blocks, prices.get_block),
+            (self.filters_asked, prices.filter),
+            (self.scan_runs, prices.scan_run),
+        ]
+        .map(|(count, price)| u128::from(count).saturating_mul(price.into()))
     }
 }
 

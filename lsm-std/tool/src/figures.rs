@@ -1,27 +1,12 @@
 //! What one strategy did with one load: the figures that the table, the JSON and the report show.
 
+use compaction_core::sim::{Prices, SimCounts};
 use lsm_std::Stats;
 use lsm_std::fs::Purpose;
 use serde::Serialize;
 
-/// Prices of one operation's parts, in bytes.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Prices {
-    /// Per byte that compaction writes or reads.
-    pub compaction_byte: f64,
-    /// Per data block that a point read fetches.
-    pub get_block: f64,
-    /// Per run whose filter a point read asks.
-    pub filter: f64,
-    /// Per run that a scan opens.
-    pub scan_run: f64,
-}
-
-impl Default for Prices {
-    fn default() -> Self {
-        Self { compaction_byte: 1.0, get_block: 4_096.0, filter: 512.0, scan_run: 4_096.0 }
-    }
-}
+/// Names of the parts of the cost, in the order of [`Counts::cost_parts`].
+pub const COST_PARTS: [&str; 5] = ["merge writes", "merge reads", "blocks of gets", "filters of gets", "runs of scans"];
 
 /// Everything that is counted while a load runs. All counts go up from 0.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -82,19 +67,30 @@ impl Counts {
 
     /// Price of one operation in bytes, without flush and log, which are alike for all strategies.
     pub fn cost(&self, prices: &Prices) -> f64 {
-        let total: f64 = self.cost_parts(prices).iter().map(|part| part.1).sum();
-        total / (self.ops.max(1)) as f64
+        self.simulated().cost(prices).map_or(0.0, |cost| cost.num() as f64 / cost.den() as f64)
     }
 
-    /// The parts of the total cost, in bytes, with their names.
-    pub fn cost_parts(&self, prices: &Prices) -> [(&'static str, f64); 5] {
-        [
-            ("merge writes", self.merge_written_bytes as f64 * prices.compaction_byte),
-            ("merge reads", self.merge_read_bytes as f64 * prices.compaction_byte),
-            ("blocks of gets", self.get_blocks as f64 * prices.get_block),
-            ("filters of gets", self.filters_asked as f64 * prices.filter),
-            ("runs of scans", self.scan_runs as f64 * prices.scan_run),
-        ]
+    /// The parts of the total cost, in bytes, as [`COST_PARTS`] names them.
+    pub fn cost_parts(&self, prices: &Prices) -> [u128; 5] {
+        self.simulated().cost_parts(prices)
+    }
+
+    /// As a simulator would have counted them: without the log.
+    fn simulated(&self) -> SimCounts {
+        SimCounts {
+            ops: self.ops,
+            user_bytes: self.user_bytes,
+            flush_bytes: self.flush_bytes,
+            flushes: self.flushes,
+            merge_read_bytes: self.merge_read_bytes,
+            merge_written_bytes: self.merge_written_bytes,
+            gets: self.gets,
+            filters_asked: self.filters_asked,
+            get_blocks: self.get_blocks,
+            scans: self.scans,
+            scan_runs: self.scan_runs,
+            ..SimCounts::default()
+        }
     }
 }
 

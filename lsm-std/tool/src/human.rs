@@ -1,4 +1,6 @@
-//! Numbers for people.
+//! Numbers and tables for people.
+
+use std::io::{self, Write};
 
 /// Bytes with a binary unit and three digits or so: `812 B`, `1.57 KiB`, `23.4 MiB`, `640 GiB`.
 pub fn bytes(bytes: u64) -> String {
@@ -77,6 +79,27 @@ pub fn micros(micros: f64) -> String {
         us if us < 999_500.0 => format!("{} ms", three_digits(us / 1e3)),
         us => format!("{} s", three_digits(us / 1e6)),
     }
+}
+
+/// Writes rows with their cells aligned to the right.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_rows(rows: &[(String, Vec<String>)], out: &mut dyn Write) -> io::Result<()> {
+    let columns = rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|(_, cells)| cells.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let names = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, cells) in rows {
+        write!(out, "{name:<names$}")?;
+        for (cell, width) in cells.iter().zip(&widths) {
+            write!(out, "  {cell:>width$}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,24 +4,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
-use serde_json::json;
+use compaction_core::sim::Prices;
+use serde_json::{Value, json};
 
-use super::options::{Sync, progress};
+use super::options::{PriceArgs, Sync, progress, workloads};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::{FLUSHES_MIN, Outcome, Run, Source, run as run_one, table};
-use crate::figures::Prices;
 use crate::human::bytes;
 use crate::report::Report;
 use crate::strategies::{Sizes, Strategy, describe, scaled};
-use crate::workload::{NAMES, named, parse};
 
 /// Run the same load under several strategies in the real engine, and write a report.
 ///
 /// Every strategy does the same writes on real files in a temporary directory, and the same seeded reads, each of which is
 /// checked. Prints a table and writes one HTML file that needs nothing else.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("load").args(["trace", "workload"]), after_help = workloads())]
+#[command(group = ArgGroup::new("load").args(["trace", "workload"]), after_help = after_help())]
 pub struct Args {
     /// The trace to replay; without it or a workload one that `lsm` brings along, the change history of redb
     trace: Option<PathBuf>,
@@ -46,9 +45,8 @@ pub struct Args {
     /// Directory in which the temporary stores are made [default: that of the system]
     #[arg(long, value_name = "DIR")]
     tmp: Option<PathBuf>,
-    /// Prices of the cost in bytes, four numbers: per byte merged, per block of a get, per filter asked, per run of a scan
-    #[arg(long, value_delimiter = ',', num_args = 4, value_name = "N")]
-    prices: Vec<f64>,
+    #[command(flatten)]
+    prices: PriceArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -61,22 +59,17 @@ A workload file, all numbers but ops and keys with defaults:
 Other skews: \"uniform\", \"latest\", \"sequential\", and
 {\"hot\":{\"share_of_keys\":0.2,\"share_of_ops\":0.8,\"at\":0.0}}. With \"ttl_ms\" beside the seed entries live for so many writes.";
 
-fn workloads() -> String {
-    let lines: Vec<String> = NAMES.iter().map(|(name, what)| format!("  {name:<12}  {what}")).collect();
-    format!("Built-in workloads:\n{}\n\n{WORKLOAD_FILE}", lines.join("\n"))
+fn after_help() -> String {
+    format!("{}\n\n{WORKLOAD_FILE}", workloads())
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let source = source(args)?;
     let memtable_bytes = args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes());
-    let prices = match args.prices.as_slice() {
-        [compaction_byte, get_block, filter, scan_run] => {
-            Prices { compaction_byte: *compaction_byte, get_block: *get_block, filter: *filter, scan_run: *scan_run }
-        }
-        _ => Prices::default(),
-    };
+    let prices = args.prices.prices();
+    let strategies = if args.strategies.is_empty() { source.strategies() } else { args.strategies.clone() };
     let mut outcomes = Vec::new();
-    for strategy in strategies(args, &source) {
+    for strategy in strategies {
         outcomes.push(one(args, &source, strategy, memtable_bytes)?);
     }
     let notes = notes(args, &source, memtable_bytes, &outcomes);
@@ -84,7 +77,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         let figures: Vec<_> = outcomes.iter().map(|outcome| outcome.json(&prices)).collect();
         print_json(&json!({
-            "load": source.name(), "memtable_bytes": memtable_bytes, "prices": prices, "strategies": figures,
+            "load": source.name(), "memtable_bytes": memtable_bytes, "prices": prices_json(&prices), "strategies": figures,
             "report": out.as_ref().map(|path| path.display().to_string()),
         }))?;
     } else {
@@ -101,24 +94,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn source(args: &Args) -> Result<Source, Failure> {
-    if let Some(path) = &args.trace {
-        return Source::trace(path);
+    match (&args.trace, &args.workload) {
+        (Some(path), _) => Source::trace(path),
+        (None, Some(name)) => Source::workload(name),
+        (None, None) => Source::bundled(),
     }
-    let Some(name) = args.workload.clone() else { return Source::bundled() };
-    let workload = match named(&name) {
-        Some(workload) => workload,
-        None => parse(&fs::read_to_string(&name).map_err(Failure::io(&name))?)?,
-    };
-    Ok(Source::Workload { name, workload })
 }
 
-fn strategies(args: &Args, source: &Source) -> Vec<Strategy> {
-    if !args.strategies.is_empty() {
-        return args.strategies.clone();
-    }
-    let mut all = vec![Strategy::Tiered, Strategy::Leveled, Strategy::Lazy, Strategy::Bandit];
-    all.extend(source.ttl_ms().map(|_| Strategy::Fifo));
-    all
+fn prices_json(prices: &Prices) -> Value {
+    let Prices { compaction_byte, get_block, filter, scan_run } = prices;
+    json!({"compaction_byte": compaction_byte, "get_block": get_block, "filter": filter, "scan_run": scan_run})
 }
 
 fn one(args: &Args, source: &Source, strategy: Strategy, memtable_bytes: u64) -> Result<Outcome, Failure> {

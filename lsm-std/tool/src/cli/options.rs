@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use compaction_core::sim::Prices;
 use indicatif::{ProgressBar, ProgressStyle};
 use lsm_std::SyncPolicy;
+
+use crate::workload::NAMES;
 
 /// When the log is synced. A write that has returned survives the death of the process under each
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,6 +29,31 @@ impl Sync {
             Self::Never => SyncPolicy::Never,
         }
     }
+}
+
+/// What an operation costs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PriceArgs {
+    /// Prices of the cost in bytes, four whole numbers: per byte merged, per block of a get, per filter asked, per run of a
+    /// scan [default: 1 4096 512 4096]
+    #[arg(long, value_delimiter = ',', num_args = 4, value_name = "N")]
+    prices: Vec<u64>,
+}
+
+impl PriceArgs {
+    /// The prices asked for.
+    pub fn prices(&self) -> Prices {
+        match self.prices[..] {
+            [compaction_byte, get_block, filter, scan_run] => Prices { compaction_byte, get_block, filter, scan_run },
+            _ => Prices::default(),
+        }
+    }
+}
+
+/// The built-in workloads, for the help of a command.
+pub fn workloads() -> String {
+    let lines: Vec<String> = NAMES.iter().map(|(name, what)| format!("  {name:<12}  {what}")).collect();
+    format!("Built-in workloads:\n{}", lines.join("\n"))
 }
 
 /// A progress bar on standard error, which shows itself on a terminal only.

@@ -1,19 +1,17 @@
 //! `lsm sim`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::ValueEnum;
-use compaction_core::AnySettings;
-use compaction_core::sim::{Mix, Prices, StoreSettings};
+use compaction_core::sim::{Mix, StoreSettings};
 
+use super::options::{PriceArgs, workloads};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
 use crate::sim::{Candidate, Simulated, Standing, check, check_table, simulate_source, store, table};
 use crate::strategies::{self, Sizes, Strategy, scaled};
-use crate::workload::{NAMES, named, parse};
+use crate::workload::{NAMES, load};
 
 /// Bytes of a memtable in a store, unless told otherwise.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -32,11 +30,11 @@ pub struct Args {
     workload: Vec<String>,
     /// Strategies by name, or as JSON objects with settings as for `lsm plan` [default: tiered, leveled, lazy, bandit, and fifo
     /// where the workload has a time to live]
-    #[arg(long, visible_alias = "strategies", value_name = "NAME|JSON", num_args = 1..)]
-    strategy: Vec<String>,
+    #[arg(long, visible_alias = "strategies", value_name = "NAME|JSON", num_args = 1.., value_parser = asked)]
+    strategy: Vec<Asked>,
     /// Start from the store in this directory: what each strategy would cost from here. Without a workload: as many writes as
     /// it has entries, of their size
-    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "trace"])]
     what_if: Option<PathBuf>,
     /// Shares of puts, deletes, gets, misses and scans to come in --what-if; reads leave no trace in a store
     #[arg(long, value_name = "P,D,G,M,S", value_parser = mix, requires = "what_if", conflicts_with = "workload")]
@@ -59,9 +57,8 @@ pub struct Args {
     /// Bytes per second that the user writes [default: as many as the store takes]
     #[arg(long, value_name = "N", default_value_t = 0)]
     write_rate: u64,
-    /// Prices of the cost in bytes, four numbers: per byte merged, per block of a get, per filter asked, per run of a scan
-    #[arg(long, value_name = "N,N,N,N", value_parser = prices)]
-    prices: Option<Prices>,
+    #[command(flatten)]
+    prices: PriceArgs,
     /// Hold the simulator against the engine; exit with 1 if write or space amplification is more than 5 % off
     #[arg(long)]
     check: bool,
@@ -76,11 +73,6 @@ pub struct Args {
     over_time: bool,
 }
 
-fn workloads() -> String {
-    let lines: Vec<String> = NAMES.iter().map(|(name, what)| format!("  {name:<12}  {what}")).collect();
-    format!("Built-in workloads:\n{}", lines.join("\n"))
-}
-
 pub fn run(args: &Args) -> Result<(), Failure> {
     if args.check {
         return run_check(args);
@@ -90,7 +82,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     for source in &sources(args)? {
         let all = simulate_all(args, source)?;
-        let prices = args.prices.unwrap_or_default();
+        let prices = args.prices.prices();
         if args.json {
             all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)))?;
         } else {
@@ -105,15 +97,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
     let standing = Standing::of(dir)?;
-    let source = match args.workload.as_slice() {
-        [] => Source::Workload { name: "more of the same".to_owned(), workload: standing.workload(args.mix) },
-        _ => sources(args)?.swap_remove(0),
+    let (name, workload) = match args.workload.as_slice() {
+        [] => ("more of the same".to_owned(), standing.workload(args.mix)),
+        [name] => (name.clone(), load(name)?),
+        names => return Err(Failure::Wrong(format!("--what-if takes one workload, not {}", names.len()))),
     };
-    let Source::Workload { workload, .. } = &source else { return Ok(()) };
-    let (store, candidates) = setting(args, &source, args.memtable_bytes.unwrap_or(MEMTABLE_BYTES))?;
-    let simulated = candidates.into_iter().map(|candidate| standing.simulate(workload, candidate, &store));
+    let source = Source::Workload { name, workload: workload.clone() };
+    let (store, candidates) = setting(args, &source, args.memtable_bytes.unwrap_or(MEMTABLE_BYTES));
+    let simulated = candidates.into_iter().map(|candidate| standing.simulate(&workload, candidate, &store));
     let all: Vec<Simulated> = simulated.collect::<Result<_, _>>()?;
-    let prices = args.prices.unwrap_or_default();
+    let prices = args.prices.prices();
     if args.json {
         return all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)));
     }
@@ -131,11 +124,6 @@ fn numbers<T: FromStr, const N: usize>(text: &str) -> Result<[T; N], String> {
         .ok_or_else(|| format!("must be {N} numbers with commas between"))
 }
 
-fn prices(text: &str) -> Result<Prices, String> {
-    let [compaction_byte, get_block, filter, scan_run] = numbers(text)?;
-    Ok(Prices { compaction_byte, get_block, filter, scan_run })
-}
-
 fn mix(text: &str) -> Result<Mix, String> {
     let [put, delete, get, miss, scan] = numbers(text)?;
     Ok(Mix { put, delete, get, miss, scan })
@@ -144,64 +132,75 @@ fn mix(text: &str) -> Result<Mix, String> {
 fn sources(args: &Args) -> Result<Vec<Source>, Failure> {
     let all: Vec<String> = NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
     let names = if args.workload.is_empty() && args.trace.is_empty() { &all } else { &args.workload };
-    let source = |name: &String| {
-        let workload = match named(name) {
-            Some(workload) => workload,
-            None => parse(&fs::read_to_string(name).map_err(Failure::io(name))?)?,
-        };
-        Ok(Source::Workload { name: name.clone(), workload })
-    };
     let traces = args.trace.iter().map(|path| Source::trace(path));
-    traces.chain(names.iter().map(source)).collect()
+    traces.chain(names.iter().map(|name| Source::workload(name))).collect()
 }
 
 fn simulate_all(args: &Args, source: &Source) -> Result<Vec<Simulated>, Failure> {
     let memtable_bytes = args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes());
-    let (store, candidates) = setting(args, source, memtable_bytes)?;
+    let (store, candidates) = setting(args, source, memtable_bytes);
     candidates.into_iter().map(|candidate| simulate_source(source, candidate, &store)).collect()
 }
 
 /// The store and the strategies that are asked for.
-fn setting(args: &Args, source: &Source, memtable_bytes: u64) -> Result<(StoreSettings, Vec<Candidate>), Failure> {
+fn setting(args: &Args, source: &Source, memtable_bytes: u64) -> (StoreSettings, Vec<Candidate>) {
     let mut store = store(memtable_bytes, args.table_bytes.unwrap_or(memtable_bytes));
     (store.io_bytes_per_s, store.user_bytes_per_s, store.scale) = (args.io_rate, args.write_rate, args.scale);
     let (base_bytes, table_bytes) = (args.base_bytes, args.table_bytes);
     let sizes = Sizes { memtable_bytes, base_bytes, table_bytes, ttl_ms: source.ttl_ms() };
     let candidates: Vec<Candidate> = if args.strategy.is_empty() {
-        defaults(source).into_iter().map(|strategy| candidate(strategy, scaled(strategy, &sizes))).collect()
+        source.strategies().into_iter().map(|strategy| scaled_candidate(strategy, &sizes)).collect()
     } else {
-        args.strategy.iter().map(|text| parse_candidate(text, &sizes)).collect::<Result<_, _>>()?
+        args.strategy.iter().map(|asked| asked.candidate(&sizes)).collect()
     };
-    Ok((store, candidates))
+    (store, candidates)
 }
 
-fn candidate(strategy: Strategy, settings: AnySettings) -> Candidate {
-    Candidate { name: strategy.name().to_owned(), settings }
+/// A strategy as the command line names it.
+#[derive(Clone, Debug)]
+enum Asked {
+    /// By name: its sizes follow the memtable.
+    Name(Strategy),
+    /// An object with its settings.
+    Object(Candidate),
 }
 
-/// A strategy by name, its sizes following the memtable, or as an object with its settings.
-fn parse_candidate(text: &str, sizes: &Sizes) -> Result<Candidate, Failure> {
-    if text.trim_start().starts_with('{') {
-        let settings = strategies::parse(text).map_err(|refusal| Failure::Wrong(refusal.text))?;
-        return Ok(Candidate { name: text.to_owned(), settings });
+impl Asked {
+    fn candidate(&self, sizes: &Sizes) -> Candidate {
+        match self {
+            Self::Name(strategy) => scaled_candidate(*strategy, sizes),
+            Self::Object(candidate) => candidate.clone(),
+        }
     }
-    let strategy = Strategy::from_str(text, false).map_err(|_| Failure::Wrong(format!("unknown strategy {text:?}")))?;
-    Ok(candidate(strategy, scaled(strategy, sizes)))
+
+    /// The strategy, if its settings are those of the tool.
+    fn name(&self) -> Result<Strategy, Failure> {
+        match self {
+            Self::Name(strategy) => Ok(*strategy),
+            Self::Object(Candidate { name, .. }) => {
+                Err(Failure::Wrong(format!("--check takes strategies by name, not {name}")))
+            }
+        }
+    }
 }
 
-fn defaults(source: &Source) -> Vec<Strategy> {
-    let mut all = vec![Strategy::Tiered, Strategy::Leveled, Strategy::Lazy, Strategy::Bandit];
-    all.extend(source.ttl_ms().map(|_| Strategy::Fifo));
-    all
+fn asked(text: &str) -> Result<Asked, String> {
+    if !text.trim_start().starts_with('{') {
+        return Strategy::named(text).map(Asked::Name);
+    }
+    let settings = strategies::parse(text).map_err(|refusal| refusal.text)?;
+    Ok(Asked::Object(Candidate { name: text.to_owned(), settings }))
+}
+
+fn scaled_candidate(strategy: Strategy, sizes: &Sizes) -> Candidate {
+    Candidate { name: strategy.name().to_owned(), settings: scaled(strategy, sizes) }
 }
 
 fn run_check(args: &Args) -> Result<(), Failure> {
+    let asked: Vec<Strategy> = args.strategy.iter().map(Asked::name).collect::<Result<_, _>>()?;
     let mut all = Vec::new();
     for source in &sources(args)? {
-        let strategies: Vec<Strategy> = match args.strategy.as_slice() {
-            [] => defaults(source),
-            names => names.iter().filter_map(|name| Strategy::from_str(name, false).ok()).collect(),
-        };
+        let strategies = if asked.is_empty() { source.strategies() } else { asked.clone() };
         for strategy in strategies {
             all.push(check(source, strategy, args.scale, args.tmp.as_deref())?);
         }

@@ -8,9 +8,11 @@ pub use drive::{Run, run};
 pub use source::{FLUSHES_MIN, Source};
 pub use text::table;
 
-use crate::figures::{Job, Latency, Prices, Sample, by_rule};
-use crate::strategies::Strategy;
+use compaction_core::sim::Prices;
 use serde_json::{Value, json};
+
+use crate::figures::{Job, Latency, Sample, by_rule};
+use crate::strategies::Strategy;
 
 /// Everything about one strategy's run.
 #[derive(Clone, Debug)]

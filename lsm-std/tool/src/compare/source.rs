@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::Failure;
 use crate::human::{bytes, count, grouped};
 use crate::load::{Load, Reads, TraceLoad, WorkloadLoad};
+use crate::strategies::Strategy;
 use crate::trace::{Summary, Survey, TraceReader};
-use crate::workload::{KEY_BYTES, Workload};
+use crate::workload::{KEY_BYTES, Workload, load};
 
 /// The memtable is chosen so that there are at least this many flushes.
 pub const FLUSHES_MIN: u64 = 200;
@@ -54,6 +55,21 @@ impl Source {
     pub fn bundled() -> Result<Self, Failure> {
         let (name, text) = BUNDLED;
         Ok(Self::Trace { path: None, survey: Survey::read(text, name)? })
+    }
+
+    /// The workload of this name or, if there is none, in this file.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn workload(name: &str) -> Result<Self, Failure> {
+        Ok(Self::Workload { name: name.to_owned(), workload: load(name)? })
+    }
+
+    /// The strategies to run it under, unless told otherwise: fifo only where entries expire.
+    pub fn strategies(&self) -> Vec<Strategy> {
+        let mut all = vec![Strategy::Tiered, Strategy::Leveled, Strategy::Lazy, Strategy::Bandit];
+        all.extend(self.ttl_ms().map(|_| Strategy::Fifo));
+        all
     }
 
     /// Its name, for headings.

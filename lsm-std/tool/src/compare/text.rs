@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use compaction_core::sim::Prices;
+
 use super::Outcome;
-use crate::figures::{Prices, by_rule};
-use crate::human::{bytes, micros, three_digits};
+use crate::figures::by_rule;
+use crate::human::{bytes, micros, three_digits, write_rows};
 
 /// Writes one column per strategy, one row per figure.
 ///
@@ -38,14 +40,5 @@ pub fn table(outcomes: &[Outcome], prices: &Prices, out: &mut dyn Write) -> io::
         row(&format!("  {rule}"), &|o| jobs(o).to_string());
     }
     row("time", &|o| micros(o.seconds * 1e6));
-    let width = |column: usize| rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..outcomes.len()).map(width).collect();
-    for (name, cells) in &rows {
-        write!(out, "{name:<20}")?;
-        for (cell, width) in cells.iter().zip(&widths) {
-            write!(out, "  {cell:>width$}")?;
-        }
-        writeln!(out)?;
-    }
-    Ok(())
+    write_rows(&rows, out)
 }

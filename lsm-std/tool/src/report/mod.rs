@@ -5,10 +5,11 @@ mod plots;
 mod svg;
 mod table;
 
+use compaction_core::sim::Prices;
+
 use std::fmt::Write;
 
 use crate::compare::Outcome;
-use crate::figures::Prices;
 use crate::human::{bytes, three_digits};
 use crate::strategies::Strategy;
 use svg::escape;

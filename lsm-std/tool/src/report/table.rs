@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::svg::escape;
 use super::{Report, colour};
 use crate::compare::Outcome;
+use crate::figures::COST_PARTS;
 use crate::human::{bytes, grouped, micros, three_digits};
 
 /// A column: heading, its value for one strategy, how it is written; the smallest value is the best. Neighbours of one
@@ -102,16 +103,15 @@ fn headings(columns: &[Column<'_>], html: &mut String) {
 
 /// Where the bytes went and what the cost is made of.
 fn cost_parts(report: &Report, html: &mut String) {
-    let names = report.outcomes.first().map(|o| o.last().counts.cost_parts(&report.prices)).unwrap_or_default();
     let _ = write!(
         html,
         "<h3>Where the bytes and the cost come from</h3>\n<div class=\"wide\"><table><thead><tr>\
          <th class=\"left\" rowspan=\"2\">strategy</th><th class=\"group\" colspan=\"5\">bytes</th>\
          <th class=\"group\" colspan=\"{}\">share of the cost</th></tr><tr><th>user wrote</th><th>log</th>\
          <th>flushed</th><th>merges read</th><th>merges wrote</th>",
-        names.len()
+        COST_PARTS.len()
     );
-    for (name, _) in names {
+    for name in COST_PARTS {
         let _ = write!(html, "<th>{name}</th>");
     }
     html.push_str("</tr></thead><tbody>\n");
@@ -129,9 +129,9 @@ fn cost_parts(report: &Report, html: &mut String) {
             let _ = write!(html, "<td>{}</td>", bytes(size));
         }
         let parts = counts.cost_parts(&report.prices);
-        let total = parts.iter().map(|part| part.1).sum::<f64>().max(1e-9);
-        for (_, part) in parts {
-            let _ = write!(html, "<td>{:.0} %</td>", part / total * 100.0);
+        let total = parts.iter().map(|part| *part as f64).sum::<f64>().max(1e-9);
+        for part in parts {
+            let _ = write!(html, "<td>{:.0} %</td>", part as f64 / total * 100.0);
         }
         html.push_str("</tr>\n");
     }

@@ -6,10 +6,10 @@ use std::path::Path;
 use indicatif::ProgressBar;
 use lsm_std::SyncPolicy;
 
-use super::text::write_rows;
 use super::{Candidate, Simulated, number, simulate_source, store};
 use crate::Failure;
 use crate::compare::{Outcome, Run, Source, run};
+use crate::human::write_rows;
 use crate::strategies::{Sizes, Strategy, describe, scaled};
 
 /// What the simulator said of one workload and strategy, and what the engine counted.

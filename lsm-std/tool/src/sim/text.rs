@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use compaction_core::sim::Prices;
 
 use super::{Simulated, number};
-use crate::human::{bytes, micros, three_digits};
+use crate::human::{bytes, micros, three_digits, write_rows};
 
 /// Writes one column per strategy, one row per figure.
 ///
@@ -43,25 +43,4 @@ pub fn table(all: &[Simulated], prices: &Prices, out: &mut dyn Write) -> io::Res
     row("one in", &|s| s.report.scale.to_string());
     row("time", &|s| micros(s.seconds * 1e6));
     write_rows(&rows, out)
-}
-
-/// Writes rows with their cells aligned to the right.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_rows(rows: &[(String, Vec<String>)], out: &mut dyn Write) -> io::Result<()> {
-    let columns = rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|(_, cells)| cells.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let names = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    for (name, cells) in rows {
-        write!(out, "{name:<names$}")?;
-        for (cell, width) in cells.iter().zip(&widths) {
-            write!(out, "  {cell:>width$}")?;
-        }
-        writeln!(out)?;
-    }
-    Ok(())
 }

@@ -45,6 +45,17 @@ impl Strategy {
             Self::Fifo => "fifo",
         }
     }
+
+    /// The strategy of this name.
+    ///
+    /// # Errors
+    /// A sentence that tells the known names.
+    pub fn named(name: &str) -> Result<Self, String> {
+        Self::from_str(name, false).map_err(|_| {
+            let known: Vec<&str> = Self::value_variants().iter().map(|known| known.name()).collect();
+            format!("unknown strategy {name:?}: known are {}", known.join(", "))
+        })
+    }
 }
 
 /// Reads a strategy object such as `{"name":"tiered","size_ratio":1.0}`.
@@ -53,11 +64,7 @@ impl Strategy {
 /// A name or a setting that does not exist, a value of the wrong kind or out of range.
 pub fn parse(json: &str) -> Result<AnySettings, Refusal> {
     let Object(Named { name }) = read(json)?;
-    let Ok(strategy) = Strategy::from_str(&name, false) else {
-        let known: Vec<&str> = Strategy::value_variants().iter().map(|known| known.name()).collect();
-        let text = format!("unknown strategy {name:?}: known are {}", known.join(", "));
-        return Err(Refusal::new("known-strategies", [], text));
-    };
+    let strategy = Strategy::named(&name).map_err(|text| Refusal::new("known-strategies", [], text))?;
     let settings = match strategy {
         Strategy::Tiered => AnySettings::Tiered(read::<TieredIn>(json)?.into()),
         Strategy::Leveled => AnySettings::from(read::<LeveledIn>(json)?.leveled()?),

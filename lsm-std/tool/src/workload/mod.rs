@@ -10,6 +10,21 @@ pub use compaction_core::sim::{Hot, Mix, Op, Ops, Phase, ScrambledZipf, Skew, Sp
 pub use file::{WorkloadError, parse};
 pub use named::{NAMES, named};
 
+use std::fs;
+
+use crate::Failure;
+
+/// The workload of this name or, if there is none, in this file.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn load(name: &str) -> Result<Workload, Failure> {
+    match named(name) {
+        Some(workload) => Ok(workload),
+        None => Ok(parse(&fs::read_to_string(name).map_err(Failure::io(name))?)?),
+    }
+}
+
 /// Bytes of every key.
 pub const KEY_BYTES: u64 = 16;
 

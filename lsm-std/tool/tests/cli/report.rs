@@ -1,7 +1,8 @@
 //! The report of made-up outcomes: is it one complete page that needs nothing else?
 
+use compaction_core::sim::Prices;
 use lsm_tool::compare::Outcome;
-use lsm_tool::figures::{Counts, Job, Latency, LevelShape, Prices, Sample};
+use lsm_tool::figures::{Counts, Job, Latency, LevelShape, Sample};
 use lsm_tool::report::Report;
 use lsm_tool::strategies::Strategy;
 

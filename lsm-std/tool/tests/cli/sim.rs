@@ -147,9 +147,14 @@ fn a_slow_disk_stalls_the_writers_and_a_fast_one_does_not() {
 #[test]
 fn what_cannot_be_simulated_is_said() {
     assert_eq!(run(&["sim"]).status.code(), Some(2));
-    let unknown = run(&["sim", "--workload", "latest", "--strategy", "no-such"]);
-    assert_eq!(unknown.status.code(), Some(1));
-    assert!(said(&unknown).contains("no-such"));
+    for check in [&["--check"][..], &[]] {
+        let unknown = run(&[&["sim", "--workload", "latest", "--strategy", "no-such"], check].concat());
+        assert_eq!(unknown.status.code(), Some(2), "{check:?}");
+        assert!(said(&unknown).contains("unknown strategy \"no-such\": known are tiered"), "{unknown:?}");
+    }
+    let object = run(&["sim", "--workload", "latest", "--check", "--strategy", r#"{"name":"tiered"}"#]);
+    assert_eq!(object.status.code(), Some(1));
+    assert!(said(&object).contains("takes strategies by name"), "{object:?}");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("workload.json");
     fs::write(&file, r#"{"phases":[{"ops":1000000000000,"keys":10,"mix":{"put":1}}]}"#).expect("written");
@@ -186,6 +191,9 @@ fn what_if_starts_from_the_tree_as_it_stands() {
     let all = run(&args);
     assert_eq!(String::from_utf8_lossy(&all.stdout).lines().count(), 4, "{all:?}");
     assert!(String::from_utf8_lossy(&run(&args[..3]).stdout).contains("runs LeveledCompaction"));
+    let two = run(&[&args[..3], &["--workload", "latest,balanced"]].concat());
+    assert!(said(&two).contains("takes one workload, not 2"), "{two:?}");
+    assert_eq!(run(&[&args[..3], &[text(&trace("ekv.tsv"))]].concat()).status.code(), Some(2));
     let empty = tempfile::tempdir().expect("a temporary directory");
     assert_eq!(run(&["sim", "--what-if", text(empty.path())]).status.code(), Some(1));
 }
