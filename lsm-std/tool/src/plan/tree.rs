@@ -1,5 +1,7 @@
 //! From the JSON shape to a version of the core, every law checked.
 
+use std::collections::HashSet;
+
 use compaction_core::{Run, Running, Table, TableIndex, TreeError, Version};
 
 use super::Refusal;
@@ -59,7 +61,7 @@ impl Tree {
     fn set_running(&mut self, busy: &[Busy]) -> Result<(), Refusal> {
         let version = Version::new(&self.runs, &self.tables)?;
         let index = TableIndex::new(&version)?;
-        let mut running = Vec::new();
+        let (mut running, mut seen) = (Vec::new(), HashSet::new());
         for (ticket, job) in (0u64..).zip(busy) {
             let level = match job.level.map(u8::try_from) {
                 Some(Err(_)) => return Err(Refusal::new("level-range", [], "a busy job's level is above 255")),
@@ -68,9 +70,18 @@ impl Tree {
             };
             let mut positions = Vec::with_capacity(job.inputs.len());
             for &id in &job.inputs {
-                let place = index.get(id);
-                let unknown = || Refusal::new("busy-in-tree", [id], format!("busy table {id} is not in the tree"));
-                positions.push(place.ok_or_else(unknown)?.1);
+                let refuse = |law, what: String| Refusal::new(law, [id], format!("busy table {id} {what}"));
+                let Some((run, table)) = index.get(id) else {
+                    return Err(refuse("busy-in-tree", "is not in the tree".into()));
+                };
+                if !seen.insert(id) {
+                    return Err(refuse("busy-once", "is named twice".into()));
+                }
+                let home = version.runs().get(run).map_or(0, Run::level);
+                if let Some(level) = level.filter(|&level| level < home) {
+                    return Err(refuse("busy-sinks", format!("of level {home} is said to go up to level {level}")));
+                }
+                positions.push(table);
             }
             running.extend(version.barrier(ticket, positions, level));
         }

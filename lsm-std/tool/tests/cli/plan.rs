@@ -150,6 +150,25 @@ fn a_running_job_is_a_barrier_and_an_unknown_busy_table_is_refused() {
 }
 
 #[test]
+fn a_busy_table_has_one_job_and_goes_down() {
+    let levels = json!([{"level": 0, "runs": [[{"id": 3, "min": "a", "max": "c"}]]},
+                        {"level": 2, "runs": [[{"id": 2, "min": "a", "max": "b"}, {"id": 1, "min": "c", "max": "d"}]]}]);
+    let rows = [
+        (json!([[3], [1, 3]]), "busy-once", 3),
+        (json!([[2, 2]]), "busy-once", 2),
+        (json!([{"inputs": [3, 1], "level": 1}]), "busy-sinks", 1),
+    ];
+    for (busy, law, table) in rows {
+        let line = json!({"strategy": {"name": "leveled"}, "levels": levels, "busy": busy}).to_string();
+        let error = &answers(&lsm_plan(&[], line.as_bytes())).remove(0)["error"];
+        assert_eq!((&error["law"], &error["tables"]), (&json!(law), &json!([table])), "{busy}");
+    }
+    let line =
+        json!({"strategy": {"name": "leveled"}, "levels": levels, "busy": [{"inputs": [3, 1], "level": 2}, [2]]});
+    assert_eq!(answers(&lsm_plan(&[], line.to_string().as_bytes())).remove(0)["choice"], "wait");
+}
+
+#[test]
 fn what_makes_no_sense_is_an_error_line_with_law_and_tables_and_the_run_goes_on() {
     let table = |id: u64, bytes: u64, min: &str, max: &str| json!({"id": id, "bytes": bytes, "min": min, "max": max});
     let tree = |levels: Value| json!({"strategy": {"name": "tiered"}, "levels": levels}).to_string();
