@@ -1,13 +1,13 @@
 //! `lsm compare`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
 use compaction_core::sim::Prices;
 use serde_json::{Value, json};
 
-use super::options::{PriceArgs, Sync, progress, workloads};
+use super::options::{PriceArgs, Sync, memtable_bytes, progress, workloads};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::{FLUSHES_MIN, Outcome, Run, Source, run as run_one, table};
@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Bytes of a memtable [default: so that there are at least 200 flushes]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = memtable_bytes())]
     memtable_bytes: Option<u64>,
     /// When the log is synced
     #[arg(long, value_enum, default_value_t = Sync::Interval)]
@@ -65,6 +65,11 @@ fn after_help() -> String {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let source = source(args)?;
+    let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from("report.html")));
+    if let Some(out) = &out {
+        // To hear now, not when all is done, that it cannot be written.
+        File::options().append(true).create(true).open(out).map_err(Failure::io(out.display()))?;
+    }
     let memtable_bytes = args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes());
     let prices = args.prices.prices();
     let strategies = if args.strategies.is_empty() { source.strategies() } else { args.strategies.clone() };
@@ -73,7 +78,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         outcomes.push(one(args, &source, strategy, memtable_bytes)?);
     }
     let notes = notes(args, &source, memtable_bytes, &outcomes);
-    let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from("report.html")));
     if args.json {
         let figures: Vec<_> = outcomes.iter().map(|outcome| outcome.json(&prices)).collect();
         print_json(&json!({

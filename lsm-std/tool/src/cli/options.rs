@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
 use compaction_core::sim::Prices;
 use indicatif::{ProgressBar, ProgressStyle};
 use lsm_std::SyncPolicy;
@@ -48,6 +49,16 @@ impl PriceArgs {
             _ => Prices::default(),
         }
     }
+}
+
+/// Reads the bytes of a memtable, as the engine takes them.
+pub fn memtable_bytes() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1 << 10..=1 << 40)
+}
+
+/// Reads a number that may not be 0.
+pub fn at_least_1() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// The built-in workloads, for the help of a command.

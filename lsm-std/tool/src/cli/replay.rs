@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lsm_std::Options;
 
-use super::options::{Sync, progress};
+use super::options::{Sync, at_least_1, memtable_bytes, progress};
 use super::{print, print_json};
 use crate::Failure;
 use crate::replay::replay;
@@ -34,13 +34,13 @@ pub struct Args {
     #[arg(long, value_enum)]
     strategy: Option<Strategy>,
     /// Bytes after which a memtable is flushed
-    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    #[arg(long, value_name = "N", default_value_t = 1 << 20, value_parser = memtable_bytes())]
     memtable_bytes: u64,
     /// Target of the first level below level 0 in bytes; default 4 memtables
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
     base_bytes: Option<u64>,
     /// Tables are cut at this many bytes; default 1 memtable
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
     table_bytes: Option<u64>,
     /// When the log is synced
     #[arg(long, value_enum, default_value_t = Sync::Interval)]

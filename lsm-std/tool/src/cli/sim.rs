@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use compaction_core::sim::{Mix, StoreSettings};
 
-use super::options::{PriceArgs, workloads};
+use super::options::{PriceArgs, at_least_1, memtable_bytes, workloads};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
@@ -40,16 +40,16 @@ pub struct Args {
     #[arg(long, value_name = "P,D,G,M,S", value_parser = mix, requires = "what_if", conflicts_with = "workload")]
     mix: Option<Mix>,
     /// Bytes of a memtable [default: so that there are at least 200 flushes, at most 64 MiB]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = memtable_bytes())]
     memtable_bytes: Option<u64>,
     /// Bytes at which tables are cut [default: one memtable]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
     table_bytes: Option<u64>,
     /// Target of the first level below level 0 [default: four memtables]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
     base_bytes: Option<u64>,
     /// Operations and keys that one simulated one stands for [default: 1 up to eight million operations]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
     scale: Option<u64>,
     /// Bytes per second that the disk reads and writes: to see how long writers wait
     #[arg(long, value_name = "N", default_value_t = 0)]

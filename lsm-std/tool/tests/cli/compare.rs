@@ -59,4 +59,16 @@ fn bad_loads_are_refused() {
     let unknown = run(&["compare", "--workload", "no-such-workload"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(said(&unknown).contains("no-such-workload"));
+    let nowhere = run(&["compare", "--strategies", "tiered", "--out", "/no/such/report.html"]);
+    assert_eq!((nowhere.status.code(), nowhere.stdout.len()), (Some(1), 0), "heard before the work");
+    assert!(said(&nowhere).contains("/no/such/report.html"), "{nowhere:?}");
+}
+
+#[test]
+fn sizes_that_no_store_takes_are_bad_usage() {
+    for command in ["compare", "sim", "replay"] {
+        let refused = run(&[command, "--memtable-bytes", "1023"]);
+        assert_eq!(refused.status.code(), Some(2), "{command}");
+        assert!(said(&refused).contains("1023 is not in 1024..=1099511627776"), "{refused:?}");
+    }
 }
