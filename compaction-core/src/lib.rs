@@ -61,7 +61,8 @@
 //!
 //! # Features
 //! None by default. `alloc`: vectors as storage, tables by id. `heapless`: `heapless::Vec` as storage. `bandit`: the adaptive
-//! strategy. `sim`: the simulator, which says what a strategy would cost under a workload.
+//! strategy. `sim`: the simulator, which says what a strategy would cost under a workload. `tune`: fan-outs, levels, filter bits
+//! and a layout for a workload, by mathematics.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -82,6 +83,8 @@ mod law;
 pub mod sim;
 mod storage;
 mod strategy;
+#[cfg(feature = "tune")]
+pub mod tune;
 mod version;
 mod wide;
 
