@@ -4,11 +4,11 @@
 //! L0    [3---]     [4--]   | *=100 4=50,tomb=5/10
 //! L1  [1------][2----]     | *=400
 //! ```
-//! One line a run, newest first. The columns behind the level are the keys `A` to `Z`, then `a` to `z`; a table spans the columns of its
-//! brackets and has its id behind the left one, a table of one column is `*` and cannot be drawn. Behind the bar stand sizes in
-//! bytes by id (`*`: all tables of the line) and, comma by comma, `tomb=tombstones/entries`, `at=` the time of the newest entry,
-//! `tombat=` that of the oldest tombstone, and `seq=` the largest sequence number. `max` is the largest number there is, a
-//! table without a size has 10 bytes.
+//! One line a run, newest first. The columns behind the level are the keys `A` to `Z`, then `a` to `z`; a table spans the
+//! columns of its brackets and has its id behind the left one, a table of one column is `*` and cannot be drawn. Behind the
+//! bar stand sizes in bytes by id (`*`: all tables of the line) and, comma by comma, `tomb=tombstones/entries`, `at=` the
+//! time of the newest entry, `tombat=` that of the oldest tombstone, and `seq=` the largest sequence number. `max` is the
+//! largest number there is, a table without a size has 10 bytes.
 
 use compaction_core::{Table, Version, VersionVec};
 

@@ -38,8 +38,8 @@ fn relative((simulated, counted): (f64, f64)) -> f64 {
     if simulated == counted { 0.0 } else { simulated / counted - 1.0 }
 }
 
-/// Runs one workload or trace under one strategy in the simulator, at `scale` if that is given, and in the engine's seeded mode with
-/// the store in a temporary directory, in `tmp` if that is given.
+/// Runs one workload or trace under one strategy in the simulator, at `scale` if that is given, and in the engine's seeded
+/// mode with the store in a temporary directory, in `tmp` if that is given.
 ///
 /// # Errors
 /// What the simulator or the store refuses.

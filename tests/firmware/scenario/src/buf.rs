@@ -174,7 +174,8 @@ where
         (self.cut(min, max, written, job.table_bytes_max(), true), bytes, written)
     }
 
-    /// Tables over the keys from `min` to `max`, of about `table_bytes` each and, if `guarded`, none across one of the strategy's guards.
+    /// Tables over the keys from `min` to `max`, of about `table_bytes` each and, if `guarded`, none across one of the
+    /// strategy's guards.
     fn cut(&mut self, min: Key, max: Key, bytes: u64, table_bytes: u64, guarded: bool) -> Outputs {
         let mut outputs = Outputs::new();
         let mut tables = 1u32;
