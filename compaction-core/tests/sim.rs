@@ -63,8 +63,8 @@ fn without_merges_each_run_is_asked_and_each_byte_written_once() {
     (0..16_000u32).for_each(|at| simulation.put(at.wrapping_mul(2_654_435_761) % (1 << 14), 100).unwrap());
     let before = simulation.counts();
     assert_eq!(before.flushes, 15, "the sixteenth memtable is full, and waits for the next write");
-    simulation.miss(8_000);
-    simulation.scan(8_000, 50);
+    simulation.miss(8_000).unwrap();
+    simulation.scan(8_000, 50).unwrap();
     let after = simulation.counts();
     assert_eq!((after.filters_asked - before.filters_asked, after.scan_runs - before.scan_runs), (15, 15));
     let report = simulation.finish().unwrap();

@@ -31,7 +31,7 @@ fn store() -> (Db, TempDir) {
 }
 
 fn workload(ops: u64, skew: Skew, mix: Mix) -> Workload {
-    let phase = Phase { ops, keys: KEYS, skew, value_bytes: VALUE_BYTES, mix, scan_keys: 0 };
+    let phase = Phase { ops, keys: KEYS, skew, read_skew: None, value_bytes: VALUE_BYTES, mix, scan_keys: 0 };
     Workload { seed: 1, ttl_ms: None, phases: vec![phase] }
 }
 

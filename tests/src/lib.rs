@@ -1,5 +1,6 @@
 //! Harness shared by the cross-crate tests.
 
+pub mod adaptive;
 pub mod drawn;
 pub mod settings;
 pub mod work;

@@ -38,11 +38,14 @@ where
 }
 
 impl<S: CompactionStrategy<u32>> Simulation<S> {
-    /// Runs `workload`, which has been checked, to its end, and answers with what was counted.
+    /// Runs `workload`, which has been checked, to its end, with one read in [`StoreSettings::read_weight`], and answers with what
+    /// was counted.
     ///
     /// # Errors
     /// As [`put`](Self::put).
     pub fn run(mut self, workload: &Workload) -> Result<SimReport, SimError> {
+        let thinned = (self.store.read_weight > 1).then(|| workload.thinned(self.store.read_weight));
+        let workload = thinned.as_ref().unwrap_or(workload);
         let ops = workload.ops().checked_div(self.scale).unwrap_or(0);
         let every = ops.checked_div(self.store.samples).unwrap_or(u64::MAX).max(1);
         let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
@@ -50,9 +53,9 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
             match op {
                 Op::Put { key, value_bytes } => self.put(narrow(key), narrow(value_bytes))?,
                 Op::Delete { key } => self.delete(narrow(key))?,
-                Op::Get { key } => self.get(narrow(key)),
-                Op::Miss { key } => self.miss(narrow(key)),
-                Op::Scan { key, keys } => self.scan(narrow(key), keys),
+                Op::Get { key } => self.get(narrow(key))?,
+                Op::Miss { key } => self.miss(narrow(key))?,
+                Op::Scan { key, keys } => self.scan(narrow(key), keys)?,
             }
             if at.is_multiple_of(every) {
                 self.sample();

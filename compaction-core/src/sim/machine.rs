@@ -30,7 +30,7 @@ const JOBS_MAX: u64 = 1 << 20;
 /// for key in 0..1_000 {
 ///     simulation.put(key, 100)?;
 /// }
-/// simulation.get(7);
+/// simulation.get(7)?;
 /// let report = simulation.finish()?;
 /// assert!(report.counts().flushes > 30 && report.counts().write_amp() > None);
 /// # Ok::<(), compaction_core::sim::SimError>(())

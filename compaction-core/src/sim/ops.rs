@@ -51,7 +51,8 @@ pub struct Ops<'a> {
     before: u64,
     done_in_phase: u64,
     rng: SplitMix,
-    scrambled: Option<(f64, ScrambledZipf)>,
+    /// Of the writes and of the reads.
+    scrambled: [Option<(f64, ScrambledZipf)>; 2],
     by_age: Zipf,
     /// Next key to insert in order, shared by sequential and latest phases.
     insert: u64,
@@ -86,7 +87,7 @@ impl<'a> Ops<'a> {
             before: 0,
             done_in_phase: 0,
             rng: SplitMix::new(workload.seed),
-            scrambled: None,
+            scrambled: [None, None],
             by_age: Zipf::new(1, LATEST_THETA),
             insert: 0,
             inserted: 0,
@@ -135,16 +136,23 @@ impl<'a> Ops<'a> {
 
     fn key(&mut self, phase: &Phase, kind: Kind) -> u64 {
         let keys = self.scaled(phase.keys).max(1);
-        match phase.skew {
+        let [of_writes, of_reads] = &mut self.scrambled;
+        let (skew, scrambled) = match kind {
+            Kind::Put | Kind::Delete => (phase.skew, of_writes),
+            Kind::Get | Kind::Miss | Kind::Scan => (phase.read_skew.unwrap_or(phase.skew), of_reads),
+        };
+        match skew {
             Skew::Uniform => self.rng.below(keys),
             Skew::Zipf(theta) => {
-                if self.scrambled.as_ref().is_none_or(|(built_for, _)| *built_for != theta) {
-                    self.scrambled = Some((theta, ScrambledZipf::new(theta)));
+                if scrambled.as_ref().is_none_or(|(built_for, _)| *built_for != theta) {
+                    *scrambled = Some((theta, ScrambledZipf::new(theta)));
                 }
-                self.scrambled.as_ref().map_or(0, |(_, zipf)| zipf.next_group(self.scale, keys, &mut self.rng))
+                scrambled.as_ref().map_or(0, |(_, zipf)| zipf.next_group(self.scale, keys, &mut self.rng))
             }
             Skew::Hot(hot) => hot_key(hot, keys, &mut self.rng),
             Skew::Latest | Skew::Sequential if matches!(kind, Kind::Put) => self.next_insert(keys),
+            Skew::Scattered if matches!(kind, Kind::Put) => scatter(self.next_insert(keys), keys),
+            Skew::Scattered => self.rng.below(keys),
             Skew::Latest => {
                 self.by_age.resize(self.inserted.min(keys).saturating_mul(self.scale));
                 let age = self.by_age.next(&mut self.rng);
@@ -172,6 +180,23 @@ impl<'a> Ops<'a> {
         self.inserted = self.inserted.saturating_add(1);
         key
     }
+}
+
+/// Where key `at` of `keys` goes when neighbours are to lie far apart: a step of about the golden section, and no two alike.
+fn scatter(at: u64, keys: u64) -> u64 {
+    let mut step = (keys as f64 * 0.618_033_988_749_895) as u64;
+    while common_divisor(step.max(1), keys) > 1 {
+        step = step.saturating_add(1);
+    }
+    let place = u128::from(at).saturating_mul(step.max(1).into()).checked_rem(keys.into()).unwrap_or(0);
+    u64::try_from(place).unwrap_or(0)
+}
+
+fn common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a.checked_rem(b).unwrap_or(0));
+    }
+    a
 }
 
 fn hot_key(hot: Hot, keys: u64, rng: &mut SplitMix) -> u64 {

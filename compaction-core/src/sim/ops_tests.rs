@@ -5,7 +5,7 @@ use super::super::Mix;
 use super::*;
 
 fn phase(ops: u64, keys: u64, skew: Skew, mix: Mix) -> Phase {
-    Phase { ops, keys, skew, value_bytes: 8, mix, scan_keys: 5 }
+    Phase { ops, keys, skew, read_skew: None, value_bytes: 8, mix, scan_keys: 5 }
 }
 
 fn workload(phases: Vec<Phase>) -> Workload {
@@ -107,4 +107,28 @@ fn a_sampled_zipf_keeps_the_mass_of_the_hottest_ranks() {
     let full = hottest(1);
     assert!((hottest(10) / full - 1.0).abs() < 0.03, "{} for {full}", hottest(10));
     assert!((hottest(100) / full - 1.0).abs() < 0.03, "{} for {full}", hottest(100));
+}
+
+#[test]
+fn reads_may_have_a_skew_of_their_own() {
+    let range = |at| Skew::Hot(Hot { share_of_keys: 0.5, share_of_ops: 1.0, at });
+    let mix = Mix { put: 0.3, delete: 0.1, get: 0.2, miss: 0.2, scan: 0.2 };
+    let split = Phase { read_skew: Some(range(0.5)), ..phase(5_000, 100, range(0.0), mix) };
+    for op in Ops::new(&workload(vec![split])) {
+        let is_write = matches!(op, Op::Put { .. } | Op::Delete { .. });
+        assert_eq!(key_of(&op) < 50, is_write, "{op:?}");
+    }
+}
+
+#[test]
+fn scattered_puts_write_each_key_once_and_neighbours_far_apart() {
+    for keys in [1u64, 2, 3, 100, 1_000] {
+        let workload = workload(vec![phase(2 * keys, keys, Skew::Scattered, PUTS)]);
+        let order: Vec<u64> = Ops::new(&workload).map(|op| key_of(&op)).collect();
+        let mut sorted = order[..keys as usize].to_vec();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..keys).collect::<Vec<_>>());
+        assert_eq!(order[..keys as usize], order[keys as usize..]);
+        assert!(keys < 100 || order.windows(2).all(|pair| pair[0].abs_diff(pair[1]) > keys / 4));
+    }
 }

@@ -1,13 +1,13 @@
 //! Reads of the simulated store: runs asked, filters passed, blocks fetched.
 
-use super::Simulation;
 use super::entry::Entry;
+use super::{SimError, Simulation};
 use crate::strategy::{CompactionStrategy, Event, ReadSample};
 use crate::version::Version;
 
 /// One read in this many is sampled for the strategy, as in the engine.
 const SAMPLE_EVERY: u64 = 64;
-/// Samples kept until the next decision; more are dropped.
+/// Samples kept until the next decision; more are dropped. With half of them there, a decision is asked for.
 const SAMPLES_MAX: usize = 256;
 const MILLION: u64 = 1_000_000;
 
@@ -27,38 +27,55 @@ struct Found {
 }
 
 impl<S: CompactionStrategy<u32>> Simulation<S> {
-    /// Reads `key`.
-    pub fn get(&mut self, key: u32) {
+    /// Reads `key`; the strategy may want to merge something then.
+    ///
+    /// # Errors
+    /// What the strategy or the tree did wrong.
+    pub fn get(&mut self, key: u32) -> Result<(), SimError> {
         self.point_read(key, false);
+        self.note(key, 1, 0)
     }
 
     /// Reads a key just above `key` that is never written.
-    pub fn miss(&mut self, key: u32) {
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn miss(&mut self, key: u32) -> Result<(), SimError> {
         self.point_read(key, true);
+        self.note(key, 1, 0)
     }
 
     /// Scans `keys` keys from `key` on. Runs that hold nothing in that range are not opened.
-    pub fn scan(&mut self, key: u32, keys: u64) {
-        self.note(key, 0, 1);
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn scan(&mut self, key: u32, keys: u64) -> Result<(), SimError> {
         let version = self.tree.view();
         let last = self.memory.reach(key, keys.div_ceil(self.scale));
         let meets = |run: &usize| !version.overlap(*run, &key, &last).is_empty();
         let runs = (0..version.runs().len()).filter(meets).count();
-        self.counts.ops = self.counts.ops.saturating_add(self.scale);
-        self.counts.scans = self.counts.scans.saturating_add(self.scale);
-        let opened = u64::try_from(runs).unwrap_or(u64::MAX).saturating_mul(self.scale);
+        let weight = self.read_weight();
+        self.counts.ops = self.counts.ops.saturating_add(weight);
+        self.counts.scans = self.counts.scans.saturating_add(weight);
+        let opened = u64::try_from(runs).unwrap_or(u64::MAX).saturating_mul(weight);
         self.counts.scan_runs = self.counts.scan_runs.saturating_add(opened);
+        self.note(key, 0, 1)
+    }
+
+    /// Reads of the workload that one read stands for.
+    fn read_weight(&self) -> u64 {
+        self.scale.saturating_mul(self.store.read_weight.max(1))
     }
 
     fn point_read(&mut self, key: u32, absent: bool) {
-        self.note(key, 1, 0);
-        self.counts.ops = self.counts.ops.saturating_add(self.scale);
-        self.counts.gets = self.counts.gets.saturating_add(self.scale);
+        let weight = self.read_weight();
+        self.counts.ops = self.counts.ops.saturating_add(weight);
+        self.counts.gets = self.counts.gets.saturating_add(weight);
         if !absent && self.memory.has(key) {
             return;
         }
         let found = self.look(key, absent);
-        let weighted = |count: u64| count.saturating_mul(self.scale);
+        let weighted = |count: u64| count.saturating_mul(weight);
         self.counts.filters_asked = self.counts.filters_asked.saturating_add(weighted(found.filters));
         self.counts.get_blocks = self.counts.get_blocks.saturating_add(weighted(found.blocks));
     }
@@ -83,15 +100,19 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         found
     }
 
-    /// Notes one read for the strategy, or does not.
-    fn note(&mut self, key: u32, gets: u64, scans: u64) {
+    /// Notes one read for the strategy, or does not; when enough of them wait, it is told and does what it wants.
+    fn note(&mut self, key: u32, gets: u64, scans: u64) -> Result<(), SimError> {
         let before = self.reads_noted / SAMPLE_EVERY;
-        self.reads_noted = self.reads_noted.saturating_add(self.scale);
+        self.reads_noted = self.reads_noted.saturating_add(self.read_weight());
         let stands_for = (self.reads_noted / SAMPLE_EVERY).saturating_sub(before).saturating_mul(SAMPLE_EVERY);
         if stands_for > 0 && self.heat.len() < SAMPLES_MAX {
             let narrow = |count: u64| u32::try_from(count.saturating_mul(stands_for)).unwrap_or(u32::MAX);
             self.heat.push(Sampled { key, gets: narrow(gets), scans: narrow(scans) });
+            if self.heat.len() == SAMPLES_MAX / 2 {
+                return self.work();
+            }
         }
+        Ok(())
     }
 
     /// Tells the strategy of the reads sampled since the last decision.

@@ -27,6 +27,9 @@ pub struct StoreSettings {
     pub seed: u64,
     /// Operations and keys that one simulated one stands for; `None`: as few as keep the work bounded.
     pub scale: Option<u64>,
+    /// Reads that one simulated one stands for, beside the scale; 0 counts as 1. [`simulate`](super::simulate) thins the
+    /// workload's reads by as much.
+    pub read_weight: u64,
     /// Room for tables in bytes; `u64::MAX` for no limit.
     pub space_bytes: u64,
     /// Bytes per second that flushes and merges read and write; 0: time is not simulated.
@@ -48,6 +51,7 @@ impl Default for StoreSettings {
             format: TableFormat::default(),
             seed: 1,
             scale: None,
+            read_weight: 1,
             space_bytes: u64::MAX,
             io_bytes_per_s: 0,
             user_bytes_per_s: 0,

@@ -33,6 +33,8 @@ pub struct Phase {
     pub keys: u64,
     /// Which keys are touched more often.
     pub skew: Skew,
+    /// Which keys gets, misses and scans touch more often, where that is not as for the writes.
+    pub read_skew: Option<Skew>,
     /// Length of each value in bytes.
     pub value_bytes: u64,
     /// Shares of the kinds of operation; they add up to 1.
@@ -53,6 +55,9 @@ pub enum Skew {
     Latest,
     /// Each kind of operation walks through the keys in order and starts again at the end.
     Sequential,
+    /// Puts write each key once before any of them twice, in an order that scatters them evenly; all else touches every key
+    /// alike.
+    Scattered,
     /// A contiguous range of keys takes most of the operations; another `at` in the next phase moves it.
     Hot(Hot),
 }
@@ -122,6 +127,14 @@ impl Workload {
         (1..).zip(&self.phases).try_for_each(|(at, phase)| phase.check(at))
     }
 
+    /// The same workload with one read in `weight`, for a simulation in which each counts as so many. A phase without writes is
+    /// shorter by as much.
+    #[must_use]
+    pub fn thinned(&self, weight: u64) -> Self {
+        let phases = self.phases.iter().map(|phase| phase.thinned(weight)).collect();
+        Self { seed: self.seed, ttl_ms: self.ttl_ms, phases }
+    }
+
     /// Operations in all phases. Saturates.
     #[must_use]
     pub fn ops(&self) -> u64 {
@@ -147,7 +160,7 @@ impl Phase {
     #[must_use]
     pub const fn puts(ops: u64, keys: u64) -> Self {
         let mix = Mix { put: 1.0, delete: 0.0, get: 0.0, miss: 0.0, scan: 0.0 };
-        Self { ops, keys, skew: Skew::Uniform, value_bytes: 100, mix, scan_keys: 50 }
+        Self { ops, keys, skew: Skew::Uniform, read_skew: None, value_bytes: 100, mix, scan_keys: 50 }
     }
 
     fn check(&self, at: usize) -> Result<(), WorkloadError> {
@@ -166,14 +179,44 @@ impl Phase {
         if (sum - 1.0).abs() > 1e-6 {
             return Err(wrong(at, "mix", sum, "the shares must add up to 1"));
         }
-        match self.skew {
-            Skew::Zipf(theta) if !(theta > 0.0 && theta < 1.0) => {
-                Err(wrong(at, "skew.zipf", theta, "must lie between 0 and 1, both exclusive"))
+        self.skew.check(at, ["skew.zipf", "skew.hot.share_of_keys", "skew.hot.share_of_ops", "skew.hot.at"])?;
+        let names = ["read_skew.zipf", "read_skew.hot.share_of_keys", "read_skew.hot.share_of_ops", "read_skew.hot.at"];
+        self.read_skew.map_or(Ok(()), |skew| skew.check(at, names))
+    }
+
+    /// With one read in `weight`: as many puts and deletes as before, within rounding.
+    pub(super) fn thinned(&self, weight: u64) -> Self {
+        let weight = weight.max(1) as f64;
+        let Mix { put, delete, get, miss, scan } = self.mix;
+        let (writes, reads) = (put + delete, (get + miss + scan) / weight);
+        let kept = writes + reads;
+        if weight <= 1.0 || kept <= 0.0 {
+            return *self;
+        }
+        let share = |share: f64| share / kept;
+        let mix = Mix {
+            put: share(put),
+            delete: share(delete),
+            get: share(get / weight),
+            miss: share(miss / weight),
+            scan: share(scan / weight),
+        };
+        Self { ops: libm::round(self.ops as f64 * kept) as u64, mix, ..*self }
+    }
+}
+
+impl Skew {
+    /// Checks the values; `names` are those of the theta, and of the hot range's three.
+    fn check(self, phase: usize, names: [&'static str; 4]) -> Result<(), WorkloadError> {
+        let [zipf, keys, ops, at] = names;
+        match self {
+            Self::Zipf(theta) if !(theta > 0.0 && theta < 1.0) => {
+                Err(wrong(phase, zipf, theta, "must lie between 0 and 1, both exclusive"))
             }
-            Skew::Hot(hot) => {
-                check_share(at, "skew.hot.share_of_keys", hot.share_of_keys)?;
-                check_share(at, "skew.hot.share_of_ops", hot.share_of_ops)?;
-                check_share(at, "skew.hot.at", hot.at)
+            Self::Hot(hot) => {
+                check_share(phase, keys, hot.share_of_keys)?;
+                check_share(phase, ops, hot.share_of_ops)?;
+                check_share(phase, at, hot.at)
             }
             _ => Ok(()),
         }
@@ -205,6 +248,7 @@ mod tests {
             (Phase { skew: Skew::Zipf(1.0), ..good }, "phase 2: skew.zipf = 1"),
             (Phase { skew: hot(1.5, 0.0), ..good }, "phase 2: skew.hot.share_of_keys = 1.5"),
             (Phase { skew: hot(0.5, -1.0), ..good }, "phase 2: skew.hot.at = -1"),
+            (Phase { read_skew: Some(hot(0.5, 2.0)), ..good }, "phase 2: read_skew.hot.at = 2"),
         ] {
             let workload = Workload { seed: 1, ttl_ms: None, phases: vec![good, phase] };
             let text = workload.check().expect_err("must be refused").to_string();
@@ -212,6 +256,23 @@ mod tests {
         }
         let none = Workload { seed: 1, ttl_ms: None, phases: Vec::new() };
         assert!(none.check().is_err());
+    }
+
+    #[test]
+    fn a_thinned_workload_has_its_writes_and_a_share_of_its_reads() {
+        let mix = Mix { put: 0.04, delete: 0.01, get: 0.45, miss: 0.3, scan: 0.2 };
+        let reads = Mix { get: 0.5, scan: 0.5, ..Mix::default() };
+        let phases = vec![Phase { mix, ..Phase::puts(100_000, 50) }, Phase { mix: reads, ..Phase::puts(16_000, 50) }];
+        let full = Workload { seed: 1, ttl_ms: None, phases };
+        let thin = full.thinned(16);
+        assert_eq!(thin.check(), Ok(()));
+        assert_eq!(thin.expected_puts(), full.expected_puts());
+        assert_eq!(
+            thin.phases.iter().map(|phase| phase.ops).collect::<Vec<_>>(),
+            [5_000 + 95_000u64.div_ceil(16), 1_000]
+        );
+        assert_eq!(thin.phases[1].mix, reads);
+        assert_eq!(full.thinned(1), full);
     }
 
     #[test]

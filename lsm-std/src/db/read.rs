@@ -61,7 +61,7 @@ impl Db {
 fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo) -> Result<Option<Value>> {
     engine.counters.gets.fetch_add(1, Ordering::Relaxed);
     if engine.heat.note(key, Read::Get) {
-        engine.bell.ring();
+        engine.ask();
     }
     let found = view.get(key, seqno)?;
     Ok(found.filter(|found| found.kind == Kind::Put).map(|found| Value::new(found.value)))
@@ -132,7 +132,7 @@ impl Range {
         if let Bound::Included(key) | Bound::Excluded(key) = &bounds.low
             && engine.heat.note(key, Read::Scan)
         {
-            engine.bell.ring();
+            engine.ask();
         }
         Self { scan: Scan::new(view, bounds, seqno), _engine: Arc::clone(engine) }
     }

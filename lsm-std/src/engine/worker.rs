@@ -177,6 +177,16 @@ impl Engine {
         }
     }
 
+    /// Has the strategy asked what is to be done: by a thread, or here if there are none.
+    pub(crate) fn ask(&self) {
+        if self.options.seed.is_some() {
+            // Nobody reads the worse for it; what goes wrong is told to the next writer.
+            let _ = self.work_inline();
+        } else {
+            self.bell.ring();
+        }
+    }
+
     /// Waits until `done` says so, doing the work meanwhile if there are no threads for it.
     ///
     /// # Errors

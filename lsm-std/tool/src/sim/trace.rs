@@ -77,11 +77,16 @@ pub fn simulate_trace(source: &Source, candidate: Candidate, store: &StoreSettin
                     simulation.sample();
                 }
             }
-            Step::Get { key, .. } => match keys.number(&key) {
-                (number, true) => simulation.get(number),
-                (number, false) => simulation.miss(number),
-            },
-            Step::Scan { from, keys: count } => simulation.scan(keys.number(&from).0, count),
+            Step::Get { key, .. } => {
+                let read = match keys.number(&key) {
+                    (number, true) => simulation.get(number),
+                    (number, false) => simulation.miss(number),
+                };
+                read.map_err(|error| failed(&error))?;
+            }
+            Step::Scan { from, keys: count } => {
+                simulation.scan(keys.number(&from).0, count).map_err(|error| failed(&error))?;
+            }
         }
     }
     let report = simulation.finish().map_err(|error| failed(&error))?;

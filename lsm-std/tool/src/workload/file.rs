@@ -43,6 +43,7 @@ struct Phase {
     keys: u64,
     #[serde(default)]
     skew: Skew,
+    read_skew: Option<Skew>,
     #[serde(default = "hundred")]
     value_bytes: u64,
     mix: Mix,
@@ -58,6 +59,7 @@ enum Skew {
     Zipf(f64),
     Latest,
     Sequential,
+    Scattered,
     Hot(Hot),
 }
 
@@ -83,22 +85,29 @@ struct Mix {
 impl Phase {
     fn into_core(self) -> sim::Phase {
         let Mix { put, delete, get, miss, scan } = self.mix;
-        let skew = match self.skew {
-            Skew::Uniform => sim::Skew::Uniform,
-            Skew::Zipf(theta) => sim::Skew::Zipf(theta),
-            Skew::Latest => sim::Skew::Latest,
-            Skew::Sequential => sim::Skew::Sequential,
-            Skew::Hot(Hot { share_of_keys, share_of_ops, at }) => {
-                sim::Skew::Hot(sim::Hot { share_of_keys, share_of_ops, at })
-            }
-        };
         sim::Phase {
             ops: self.ops,
             keys: self.keys,
-            skew,
+            skew: self.skew.into_core(),
+            read_skew: self.read_skew.map(Skew::into_core),
             value_bytes: self.value_bytes,
             mix: sim::Mix { put, delete, get, miss, scan },
             scan_keys: self.scan_keys,
+        }
+    }
+}
+
+impl Skew {
+    fn into_core(self) -> sim::Skew {
+        match self {
+            Self::Uniform => sim::Skew::Uniform,
+            Self::Zipf(theta) => sim::Skew::Zipf(theta),
+            Self::Latest => sim::Skew::Latest,
+            Self::Sequential => sim::Skew::Sequential,
+            Self::Scattered => sim::Skew::Scattered,
+            Self::Hot(Hot { share_of_keys, share_of_ops, at }) => {
+                sim::Skew::Hot(sim::Hot { share_of_keys, share_of_ops, at })
+            }
         }
     }
 }
@@ -125,6 +134,7 @@ mod tests {
             ("\"uniform\"", sim::Skew::Uniform),
             ("\"latest\"", sim::Skew::Latest),
             ("\"sequential\"", sim::Skew::Sequential),
+            ("\"scattered\"", sim::Skew::Scattered),
             ("{\"zipf\":0.99}", sim::Skew::Zipf(0.99)),
             (
                 "{\"hot\":{\"share_of_keys\":0.2,\"share_of_ops\":0.8}}",
@@ -135,6 +145,10 @@ mod tests {
             let workload = parse(&json).expect("documented");
             let phase = &workload.phases[0];
             assert_eq!((workload.seed, phase.skew, phase.value_bytes, phase.scan_keys), (1, skew, 100, 50));
+            assert_eq!(phase.read_skew, None);
+            let reads = json.replace("\"skew\"", "\"read_skew\"");
+            let phase = parse(&reads).expect("documented").phases[0];
+            assert_eq!((phase.skew, phase.read_skew), (sim::Skew::Uniform, Some(skew)));
         }
     }
 

@@ -41,5 +41,13 @@ pub fn named(name: &str) -> Option<Workload> {
 
 fn phase(ops: u64, keys: u64, skew: Skew, shares: [f64; 5]) -> Phase {
     let [put, delete, get, miss, scan] = shares;
-    Phase { ops, keys, skew, value_bytes: 100, mix: Mix { put, delete, get, miss, scan }, scan_keys: 50 }
+    Phase {
+        ops,
+        keys,
+        skew,
+        read_skew: None,
+        value_bytes: 100,
+        mix: Mix { put, delete, get, miss, scan },
+        scan_keys: 50,
+    }
 }

@@ -1,0 +1,8 @@
+//! How good the adaptive strategy is: regret against static strategies over many workloads, in the simulator and in the
+//! engine. `cargo run --release -p lsm-tests --bin adaptive -- --help`.
+
+pub mod case;
+pub mod field;
+pub mod race;
+pub mod show;
+pub mod stationary;
