@@ -60,10 +60,15 @@ impl Health {
         if error.leaves_doubt() { self.fail(error) } else { error }
     }
 
-    /// Notes that `work` failed. A full disk, and damage in a table that a merge would have read, are passing trouble: the
-    /// work is undone and tried again later. Anything else makes the store read-only.
+    /// Notes that `work` failed. A full disk, a table that a merge cannot open or read (too many open files, say), and damage in
+    /// it are passing trouble: the work is undone and tried again later. Anything else makes the store read-only.
     pub(crate) fn trouble(&self, work: &Background, error: Error) {
-        if !(error.is_no_space() || matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. })) {
+        let is_of_input = match &error {
+            Error::Corrupt { .. } | Error::NewerFormat { .. } => true,
+            Error::Io { op, .. } => matches!(*op, "open" | "read"),
+            _ => false,
+        };
+        if !(error.is_no_space() || is_of_input) {
             self.fail(error);
             return;
         }

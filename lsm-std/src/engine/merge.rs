@@ -133,8 +133,8 @@ impl Engine {
         };
         let mut output = Output::new(&self.files, options);
         let mut keep = Keep::new(task.snapshots.clone(), task.job.bottommost());
-        let all = Bounds::all();
-        let inputs = task.inputs.iter().filter_map(|run| run.range(&all, Direction::Forward, Access::Merge));
+        let (all, access) = (Bounds::all(), Access::Merge { inputs: task.inputs.len() });
+        let inputs = task.inputs.iter().filter_map(|run| run.range(&all, Direction::Forward, access));
         for (at, entry) in (0u64..).zip(Merge::new(inputs.collect(), Direction::Forward)) {
             if at.is_multiple_of(ENTRIES_PER_LOOK) && self.stopping.load(Ordering::Acquire) {
                 return Err(Error::Closed);

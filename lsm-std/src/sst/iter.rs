@@ -18,6 +18,9 @@ use crate::types::{Entry, SeqNo};
 /// Reads ahead in pieces of about this many bytes.
 const AHEAD_BYTES: u64 = 256 << 10;
 
+/// A merge of more inputs than this shares the room of so many among all, and opens a file anew for each piece.
+const FULL_INPUTS_MAX: usize = 64;
+
 /// The entries of a table between two bounds, every version. Reads a block when its first entry is asked for; ends after the first error.
 pub struct TableIter {
     table: Arc<TableReader>,
@@ -61,11 +64,8 @@ impl TableIter {
         let Some(handle) = self.table.handle(index) else { return Ok(Entries::default()) };
         let block = match self.access {
             Access::Read => self.table.cached_block(handle)?,
-            Access::Merge => {
-                let ahead = match &mut self.ahead {
-                    Some(ahead) => ahead,
-                    unopened => unopened.insert(Ahead::open(&self.table, Purpose::Merge)?),
-                };
+            Access::Merge { inputs } => {
+                let ahead = self.ahead.get_or_insert_with(|| Ahead::new(Purpose::Merge, inputs));
                 ahead.block(&self.table, handle)?
             }
         };
@@ -127,24 +127,34 @@ fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
 
 /// Reads blocks in order, many with one read, past the cache.
 pub(super) struct Ahead {
-    file: Arc<dyn ReadFile>,
+    purpose: Purpose,
+    inputs: usize,
+    /// Kept open unless there are too many inputs.
+    file: Option<Arc<dyn ReadFile>>,
     /// Where `bytes` lie in the file.
     at: u64,
     bytes: Bytes,
 }
 
 impl Ahead {
-    pub(super) fn open(table: &TableReader, purpose: Purpose) -> Result<Self> {
-        Ok(Self { file: table.open_file(purpose)?, at: 0, bytes: Bytes::new() })
+    /// For one of so many `inputs` that are read side by side. Opens nothing yet.
+    pub(super) fn new(purpose: Purpose, inputs: usize) -> Self {
+        Self { purpose, inputs, file: None, at: 0, bytes: Bytes::new() }
     }
 
     pub(super) fn block(&mut self, table: &TableReader, handle: BlockHandle) -> Result<Block> {
         let end = handle.offset + handle.len as u64;
         let have = self.at..self.at + self.bytes.len() as u64;
         if handle.offset < have.start || end > have.end {
-            let ahead = (handle.offset + AHEAD_BYTES).min(table.tail().data_end).max(end);
+            let share = AHEAD_BYTES * FULL_INPUTS_MAX as u64 / self.inputs.max(FULL_INPUTS_MAX) as u64;
+            let ahead = (handle.offset + share).min(table.tail().data_end).max(end);
             self.bytes = Bytes::new();
-            self.bytes = read_range(&*self.file, table.path(), handle.offset, ahead)?;
+            let file = match self.file.take() {
+                Some(file) => file,
+                None => table.open_file(self.purpose)?,
+            };
+            self.bytes = read_range(&*file, table.path(), handle.offset, ahead)?;
+            self.file = (self.inputs <= FULL_INPUTS_MAX).then_some(file);
             self.at = handle.offset;
         }
         let start = (handle.offset - self.at) as usize;

@@ -23,7 +23,10 @@ pub enum Access {
     /// Through the cache, which keeps the blocks.
     Read,
     /// Past the cache, by a file handle of its own, in large reads ahead: for merges.
-    Merge,
+    Merge {
+        /// Tables that the merge reads side by side: they share the room for what is read ahead.
+        inputs: usize,
+    },
 }
 
 /// An open table. Its index and filter stay in memory, its blocks and its file handle in the [`Cache`].

@@ -98,7 +98,7 @@ proptest! {
         options in options(),
         bounds in prop::collection::vec((bound(), bound()), 1..8),
         from_back in prop::collection::vec(any::<bool>(), 130),
-        access in prop::sample::select(vec![Access::Read, Access::Merge]),
+        access in prop::sample::select(vec![Access::Read, Access::Merge { inputs: 1 }, Access::Merge { inputs: 10_000 }]),
     ) {
         let table = table(&options, &model);
         for (low, high) in bounds {
@@ -174,7 +174,7 @@ fn ten_thousand_versions_of_one_key_are_each_found() {
     }
     let one = table.range(Bound::Included(key.clone()), Bound::Included(key), Access::Read);
     assert_eq!(one.count(), 10_000);
-    assert!(all(&table, Access::Merge).iter().eq(&model.iter().map(entry).collect::<Vec<_>>()));
+    assert!(all(&table, Access::Merge { inputs: 1 }).iter().eq(&model.iter().map(entry).collect::<Vec<_>>()));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn the_longest_keys_and_values_come_back() {
         let found = table.get(key, key_hash(key), *seqno).unwrap().unwrap();
         assert!(found.value == value && found.seqno == *seqno);
     }
-    assert_eq!(all(&table, Access::Merge).len(), model.len());
+    assert_eq!(all(&table, Access::Merge { inputs: 1 }).len(), model.len());
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_cached_block_is_read_once_and_its_values_are_not_copied() {
     assert_eq!((stats.hits, stats.misses, stats.point_blocks, stats.filter_asked), (1, 1, 2, 2));
     assert!(table.get(b"key000500x", key_hash(b"key000500x"), SeqNo::MAX).unwrap().is_none());
     assert_eq!(cache.stats().filter_denied, 1);
-    assert_eq!(all(&table, Access::Merge).len(), 1_000);
+    assert_eq!(all(&table, Access::Merge { inputs: 1 }).len(), 1_000);
     assert_eq!(fs.counts().of(Purpose::Read).reads, reads);
     assert_eq!((cache.stats().hits, cache.stats().misses), (1, 1));
 }
@@ -289,7 +289,7 @@ fn a_merge_reads_ahead_in_large_pieces() {
     let options = TableOptions { lz4: false, ..TableOptions::default() };
     let meta = write(&*fs, 7, &options, &plain(50_000)).unwrap();
     let table = TableReader::open(fs.clone(), Path::new(DIR), 7, Cache::new(0, 8)).unwrap();
-    assert_eq!(all(&table, Access::Merge).len(), 50_000);
+    assert_eq!(all(&table, Access::Merge { inputs: 1 }).len(), 50_000);
     let merge = fs.counts().of(Purpose::Merge);
     assert!(merge.reads < 10 && merge.read_bytes < meta.bytes + meta.bytes / 10, "{merge:?} of {}", meta.bytes);
 }

@@ -17,7 +17,7 @@ impl TableReader {
     pub fn verify(&self) -> Result<()> {
         let file = self.open_file(Purpose::Other)?;
         let tail = Tail::read(&*file, self.path(), self.meta().id)?;
-        let mut ahead = Ahead::open(self, Purpose::Other)?;
+        let mut ahead = Ahead::new(Purpose::Other, 1);
         let mut check = Check::new(tail);
         let mut index = 0;
         while let Some(handle) = self.handle(index) {

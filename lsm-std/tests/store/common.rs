@@ -16,6 +16,8 @@ pub struct FailFs {
     pub mem: MemFs,
     /// Bytes that are free, if that is bounded.
     pub free: Arc<Mutex<Option<u64>>>,
+    /// Files open for reading.
+    pub reading: Arc<()>,
     rule: Arc<Mutex<Option<Rule>>>,
 }
 
@@ -86,6 +88,22 @@ impl WriteFile for FailFile {
     }
 }
 
+#[derive(Debug)]
+struct OpenFile {
+    inner: Arc<dyn ReadFile>,
+    _one: Arc<()>,
+}
+
+impl ReadFile for OpenFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+        self.inner.read_at(buf, offset)
+    }
+
+    fn len(&self) -> u64 {
+        self.inner.len()
+    }
+}
+
 impl Fs for FailFs {
     fn create(&self, path: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
         self.call("create", path)?;
@@ -101,7 +119,7 @@ impl Fs for FailFs {
 
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
         self.call("open", path)?;
-        self.mem.open(path, purpose)
+        Ok(Arc::new(OpenFile { inner: self.mem.open(path, purpose)?, _one: Arc::clone(&self.reading) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lsm_std::compaction_core::{AnySettings, LeveledSettings, TieredSettings};
 use lsm_std::fs::Fs;
-use lsm_std::{Db, Error, Options, SyncPolicy};
+use lsm_std::{Batch, Db, Error, Options, SyncPolicy};
 
 use crate::common::{FailFs, key, pairs, value};
 
@@ -202,4 +202,26 @@ fn a_full_merge_takes_out_deletes_of_tables_that_no_newer_run_meets() {
     db.compact_all().unwrap();
     assert_eq!(held(&db), (4, 0));
     assert_eq!(db.iter().count(), 4);
+}
+
+#[test]
+fn a_merge_of_hundreds_of_runs_keeps_few_files_open_and_waits_for_room_to_open_them() {
+    let disk = FailFs::default();
+    let db = options(&disk).memtable_bytes(1024).open_files_max(8).open("store").unwrap();
+    for at in 0..500 {
+        // All tables meet.
+        let mut batch = Batch::new();
+        batch.put(&key(at), b"1");
+        batch.put(&key(1000 - at), &value(at, 1000));
+        db.write(batch).unwrap();
+    }
+    db.flush().unwrap();
+    assert_eq!(db.stats().levels[0].runs, 500);
+    disk.fail(|op, path| (op == "open" && path.ends_with(".sst")).then_some(ErrorKind::Other));
+    assert!(db.compact_all().is_err());
+    let reading = Arc::clone(&disk.reading);
+    disk.fail(move |op, _| (op == "open" && Arc::strong_count(&reading) > 40).then_some(ErrorKind::Other));
+    db.put(b"more", b"1").unwrap();
+    db.compact_all().unwrap();
+    assert_eq!((db.stats().levels[0].runs, db.iter().count()), (1, 1001));
 }
