@@ -6,6 +6,7 @@
 mod close;
 mod flush;
 mod health;
+mod inspect;
 mod learned;
 mod log;
 mod merge;
@@ -38,6 +39,7 @@ use crate::types::FileId;
 use crate::view::{Files, Runs, View};
 
 pub(crate) use health::Health;
+pub(crate) use inspect::inspect;
 pub(crate) use log::LogSink;
 pub(crate) use recover::recover;
 pub(crate) use tree::Tree;

@@ -32,7 +32,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         Some(manifest) => manifest,
         None => create(&fs, dir)?,
     };
-    let listing = Listing::read(&*fs, dir, &manifest)?;
+    let listing = Listing::read(&*fs, dir, manifest.id(), manifest.state())?;
     let cache = Cache::new(options.cache_bytes, options.open_files_max);
     let files = Arc::new(Files::new(Arc::clone(&fs), dir.to_path_buf(), cache, listing.next_id));
     let settings = match options.strategy {
@@ -127,17 +127,18 @@ fn keep_numbers(manifest: &mut Manifest, next_id: FileId) -> Result<()> {
 }
 
 /// What lies in the directory.
-struct Listing {
-    next_id: FileId,
+pub(super) struct Listing {
+    /// All numbers from this one on are unused.
+    pub(super) next_id: FileId,
     /// Log segments that are still needed, oldest first.
-    logs: Vec<FileId>,
+    pub(super) logs: Vec<FileId>,
     /// Files that no manifest names: left by a crash.
     strays: Vec<PathBuf>,
 }
 
 impl Listing {
-    fn read(fs: &dyn Fs, dir: &Path, manifest: &Manifest) -> Result<Self> {
-        let state = manifest.state();
+    /// Lists `dir`, the store that is in `state` by the manifest of this number.
+    pub(super) fn read(fs: &dyn Fs, dir: &Path, manifest: FileId, state: &State) -> Result<Self> {
         let live: BTreeSet<FileId> = state.tables().map(|table| table.id).collect();
         let (mut next_id, mut logs, mut strays, mut found) = (state.next_id, Vec::new(), Vec::new(), 0);
         for text in fs.list(dir)? {
@@ -153,7 +154,7 @@ impl Listing {
                     false
                 }
                 FileName::Log(_) | FileName::Temp => true,
-                FileName::Manifest(id) => id != manifest.id(),
+                FileName::Manifest(id) => id != manifest,
                 FileName::Lock | FileName::Current | FileName::Strategy => false,
             };
             if is_stray {

@@ -143,7 +143,7 @@ impl Replay<'_> {
 
     fn cut(&mut self, id: FileId, offset: u64, bytes: u64, records: u64) {
         let path = wal::segment_path(&self.files.dir, id);
-        tracing::warn!(path = %path.display(), offset, bytes, records, "torn end of the log cut off");
+        tracing::warn!(path = %path.display(), offset, bytes, records, "torn end of the log");
         self.recovery.cuts.push(Cut { path, offset, bytes, records });
     }
 

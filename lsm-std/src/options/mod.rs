@@ -10,7 +10,8 @@ use std::time::Duration;
 use compaction_core::AnySettings;
 
 use crate::clock::{Clock, LogicalClock, SystemClock};
-use crate::db::Db;
+use crate::db::{Db, Verified};
+use crate::engine::inspect;
 use crate::error::Result;
 use crate::fs::{Fs, RealFs};
 use crate::report::Report;
@@ -236,6 +237,16 @@ impl Options {
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Db> {
         self.check()?;
         Db::open_with(self, dir.as_ref())
+    }
+
+    /// Reads every byte of the store in `dir` and checks it: tables, log, manifest and what the strategy has learned. Unlike
+    /// [`Db::verify`] it does not open the store, so nothing on disk changes: what a crash left torn is an error here, and stays.
+    ///
+    /// # Errors
+    /// The first damage or torn end found, with file and offset; [`Locked`](crate::Error::Locked) if the store is open;
+    /// [`NotAStore`](crate::Error::NotAStore).
+    pub fn verify(&self, dir: impl AsRef<Path>) -> Result<Verified> {
+        inspect(self, dir.as_ref())
     }
 
     pub(crate) fn table_options(&self) -> TableOptions {

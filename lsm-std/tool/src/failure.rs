@@ -5,7 +5,7 @@ use std::io;
 use crate::trace::TraceError;
 use crate::workload::WorkloadError;
 
-/// Why a command did not end well. It is said on standard error, and the exit status is 1.
+/// Why a command did not end well. It is said on standard error, and the exit status is 1 unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -29,6 +29,9 @@ pub enum Failure {
     /// The store says no.
     #[error(transparent)]
     Store(#[from] lsm_std::Error),
+    /// An argument makes no sense, in words: the exit status is 2.
+    #[error("{0}")]
+    Usage(String),
     /// Something was wrong, in words.
     #[error("{0}")]
     Wrong(String),
@@ -38,6 +41,11 @@ impl Failure {
     /// Wraps an error about `path`, to be given to `map_err`.
     pub fn io(path: impl ToString) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_string(), source }
+    }
+
+    /// The exit status.
+    pub fn status(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
     }
 
     /// Whether the reader of our output has gone away, which is its own business.

@@ -14,10 +14,7 @@ use crate::Failure;
 use crate::figures::{Counts, ratio};
 use crate::human;
 use crate::load::{Live, Load, Reads, Step, TraceLoad};
-use crate::trace::{Answer, Survey, TraceReader, blob_of_value, hex};
-
-/// Where a replay keeps what it has done; left out of what it reads back.
-pub const MARKER_KEY: &[u8] = b"\xffreplay/batch";
+use crate::trace::{Answer, MARKER_KEY, Survey, TraceReader, blob_of_value, hex};
 
 /// Seed of the reads between batches.
 const SEED: u64 = 1;
@@ -42,7 +39,7 @@ pub struct Outcome {
     pub problems: Vec<String>,
     /// Name of the store's strategy.
     pub strategy: String,
-    /// Table bytes written per byte of keys and values written by this call.
+    /// Table bytes written per byte of keys and values that this call wrote or found in the log.
     pub write_amp: f64,
     /// Runs that a point read of this call asked.
     pub read_amp: f64,
@@ -88,24 +85,24 @@ pub fn replay(path: &Path, dir: &Path, options: Options, gets: u64, bar: &Progre
                     bar.inc(1);
                 }
             }
-            Step::Get { key, finds } if batch > resumed_from => {
-                let found = db.get(&key)?.map(|value| value.len() as u64);
-                if found != finds {
-                    let text = format!("after batch {batch}: {} has {found:?} bytes, not {finds:?}", show(&key));
-                    return Err(Failure::Wrong(text));
-                }
+            Step::Get(key) if batch > resumed_from => {
+                let found = db.get(&key)?;
+                let checked = load.live().check(&key, found.as_deref());
+                checked.map_err(|wrong| Failure::Wrong(format!("after batch {batch}: {wrong}")))?;
                 counts.ops += 1;
             }
-            Step::Get { .. } | Step::Scan { .. } => {}
+            Step::Get(_) | Step::Scan { .. } => {}
         }
     }
-    // What follows is the check, not the replay.
+    // What follows reads for the check, not for the replay.
     counts.take_reads(&db.stats(), &before);
-    let mut outcome = read_back(&db, load.live(), &survey)?;
     db.flush()?;
     db.wait_idle()?;
     let stats = db.stats();
     counts.take_writes(&stats);
+    // What the log held is flushed by this call too.
+    counts.user_bytes += db.recovery().bytes;
+    let mut outcome = read_back(&db, load.live(), &survey)?;
     outcome.resumed_from = resumed_from;
     outcome.strategy = stats.strategy.to_owned();
     (outcome.write_amp, outcome.read_amp) = (counts.write_amp(), counts.read_amp());
@@ -146,9 +143,6 @@ fn damaged_marker(marker: &[u8]) -> Failure {
 fn write(db: &Db, ops: Vec<(Vec<u8>, Option<Vec<u8>>)>, next: u64, survey: &Survey) -> Result<u64, Failure> {
     let (mut batch, mut bytes) = (Batch::new(), 0);
     for (key, value) in &ops {
-        if key == MARKER_KEY {
-            return Err(Failure::Wrong("the trace writes the key that marks a replay".into()));
-        }
         bytes += key.len() as u64 + value.as_ref().map_or(0, |value| value.len() as u64);
         match value {
             Some(value) => batch.put(key, value),
@@ -176,10 +170,8 @@ fn read_back(db: &Db, live: &Live, survey: &Survey) -> Result<Outcome, Failure> 
             Some(blob) => answer.push(&key, &blob),
             None => problem(format!("{}: its {} bytes are not those of a blob", show(&key), value.len())),
         }
-        match live.length(&key) {
-            Some(length) if length == value.len() as u64 => {}
-            Some(length) => problem(format!("{}: {} bytes, must be {length}", show(&key), value.len())),
-            None => problem(format!("{}: alive, must be absent", show(&key))),
+        if let Err(wrong) = live.check(&key, Some(&value)) {
+            problem(wrong);
         }
     }
     let found = answer.finish();

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use lsm_std::{Db, Options, Stats, TableMeta};
+use lsm_std::{Db, Error, Options, Stats, TableMeta, Verified};
 use serde_json::{Map, Value as Json, json};
 
 use crate::Failure;
@@ -15,18 +17,27 @@ use crate::trace::hex;
 /// # Errors
 /// No store there, or one that cannot be opened.
 pub fn open_existing(dir: &Path) -> Result<Db, Failure> {
-    if !dir.join("CURRENT").exists() {
-        return Err(Failure::Wrong(format!("{} holds no store", dir.display())));
-    }
+    must_exist(dir)?;
     open(Options::new(), dir)
 }
 
-/// Opens the store in `dir`, or makes it, and says on standard error what had to be cut off its files.
+fn must_exist(dir: &Path) -> Result<(), Failure> {
+    if dir.join("CURRENT").exists() {
+        return Ok(());
+    }
+    Err(Failure::Wrong(format!("{} holds no store", dir.display())))
+}
+
+/// How long to wait for a lock. A process that was killed may hold it while the system takes its memory back.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
+
+/// Opens the store in `dir`, or makes it, and says on standard error what had to be cut off its files. Waits up to three
+/// seconds for another process to let go of it.
 ///
 /// # Errors
 /// A store that cannot be opened.
 pub fn open(options: Options, dir: &Path) -> Result<Db, Failure> {
-    let db = options.open(dir)?;
+    let db = unlocked(|| options.clone().open(dir))?;
     for cut in &db.recovery().cuts {
         let (path, bytes, offset) = (cut.path.display(), cut.bytes, cut.offset);
         eprintln!(
@@ -35,6 +46,26 @@ pub fn open(options: Options, dir: &Path) -> Result<Db, Failure> {
         );
     }
     Ok(db)
+}
+
+/// What `attempt` comes to once the store is no longer locked, or when it has been for too long.
+fn unlocked<T>(attempt: impl Fn() -> lsm_std::Result<T>) -> lsm_std::Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(Error::Locked { .. }) if start.elapsed() < LOCK_WAIT => thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
+}
+
+/// Checks every byte of the store in `dir` without opening it: nothing changes.
+///
+/// # Errors
+/// The first damage, with file and offset; a store that is in use, or none.
+pub fn verify(dir: &Path) -> Result<Verified, Failure> {
+    must_exist(dir)?;
+    Ok(unlocked(|| Options::new().verify(dir))?)
 }
 
 /// How keys and values are written on the command line and in the output.
@@ -60,7 +91,7 @@ impl Notation {
             [high, low] => Some((digit(*high)? * 16 + digit(*low)?) as u8),
             _ => None,
         });
-        pairs.collect::<Option<_>>().ok_or_else(|| Failure::Wrong(format!("{text:?} is not pairs of hex digits")))
+        pairs.collect::<Option<_>>().ok_or_else(|| Failure::Usage(format!("{text:?} is not pairs of hex digits")))
     }
 
     /// `bytes` on one line.

@@ -67,11 +67,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let source = source(args)?;
     let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from("report.html")));
     if let Some(out) = &out {
-        // To hear now, not when all is done, that it cannot be written.
-        File::options().append(true).create(true).open(out).map_err(Failure::io(out.display()))?;
+        try_to_write(out)?;
     }
     let memtable_bytes = args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes());
-    let prices = args.prices.prices();
+    let prices = args.prices.prices;
     let strategies = if args.strategies.is_empty() { source.strategies() } else { args.strategies.clone() };
     let mut outcomes = Vec::new();
     for strategy in strategies {
@@ -103,6 +102,13 @@ fn source(args: &Args) -> Result<Source, Failure> {
         (None, Some(name)) => Source::workload(name),
         (None, None) => Source::bundled(),
     }
+}
+
+/// To hear now, not when all is done, that the report cannot be written.
+fn try_to_write(out: &Path) -> Result<(), Failure> {
+    let is_new = !out.exists();
+    File::options().append(true).create(true).open(out).map_err(Failure::io(out.display()))?;
+    if is_new { fs::remove_file(out).map_err(Failure::io(out.display())) } else { Ok(()) }
 }
 
 fn prices_json(prices: &Prices) -> Value {

@@ -50,7 +50,7 @@ pub fn run() -> ExitCode {
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("lsm: {failure}");
-            ExitCode::from(1)
+            ExitCode::from(failure.status())
         }
     }
 }

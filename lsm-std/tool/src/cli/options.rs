@@ -1,5 +1,6 @@
 //! Options that several commands share.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -36,23 +37,31 @@ impl Sync {
 #[derive(Clone, Debug, clap::Args)]
 pub struct PriceArgs {
     /// Prices of the cost in bytes, four whole numbers: per byte merged, per block of a get, per filter asked, per run of a
-    /// scan [default: 1 4096 512 4096]
-    #[arg(long, value_delimiter = ',', num_args = 4, value_name = "N")]
-    prices: Vec<u64>,
+    /// scan
+    #[arg(long, value_name = "N,N,N,N", value_parser = prices, default_value = "1,4096,512,4096")]
+    pub prices: Prices,
 }
 
-impl PriceArgs {
-    /// The prices asked for.
-    pub fn prices(&self) -> Prices {
-        match self.prices[..] {
-            [compaction_byte, get_block, filter, scan_run] => Prices { compaction_byte, get_block, filter, scan_run },
-            _ => Prices::default(),
-        }
-    }
+fn prices(text: &str) -> Result<Prices, String> {
+    let [compaction_byte, get_block, filter, scan_run] = numbers(text)?;
+    Ok(Prices { compaction_byte, get_block, filter, scan_run })
+}
+
+/// So many numbers with commas between them.
+pub fn numbers<T: FromStr, const N: usize>(text: &str) -> Result<[T; N], String> {
+    let numbers: Option<Vec<T>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| format!("must be {N} numbers with commas between"))
 }
 
 /// Reads the bytes of a memtable, as the engine takes them.
 pub fn memtable_bytes() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1 << 10..=1 << 40)
+}
+
+/// Reads the bytes at which tables are cut, as the engine takes them.
+pub fn table_bytes() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(1 << 10..=1 << 40)
 }
 

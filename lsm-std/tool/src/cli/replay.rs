@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lsm_std::Options;
 
-use super::options::{Sync, at_least_1, memtable_bytes, progress};
+use super::options::{Sync, at_least_1, memtable_bytes, progress, table_bytes};
 use super::{print, print_json};
 use crate::Failure;
 use crate::replay::replay;
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = at_least_1())]
     base_bytes: Option<u64>,
     /// Tables are cut at this many bytes; default 1 memtable
-    #[arg(long, value_name = "N", value_parser = at_least_1())]
+    #[arg(long, value_name = "N", value_parser = table_bytes())]
     table_bytes: Option<u64>,
     /// When the log is synced
     #[arg(long, value_enum, default_value_t = Sync::Interval)]

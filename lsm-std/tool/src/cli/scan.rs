@@ -37,10 +37,12 @@ pub struct ScanArgs {
 
 pub fn scan(args: &ScanArgs) -> Result<(), Failure> {
     let notation = args.at.notation();
+    let prefix = args.prefix.as_deref().map(|prefix| notation.parse(prefix)).transpose()?;
+    let bounds = bounds(notation, args.from.as_deref(), args.to.as_deref())?;
     let db = open_existing(&args.at.dir)?;
-    let range = match &args.prefix {
-        Some(prefix) => db.prefix(&notation.parse(prefix)?),
-        None => db.range(bounds(notation, args.from.as_deref(), args.to.as_deref())?),
+    let range = match prefix {
+        Some(prefix) => db.prefix(&prefix),
+        None => db.range(bounds),
     };
     let limit = args.limit.unwrap_or(usize::MAX);
     if args.reverse {

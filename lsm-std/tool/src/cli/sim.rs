@@ -1,11 +1,10 @@
 //! `lsm sim`.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use compaction_core::sim::{Mix, StoreSettings};
 
-use super::options::{PriceArgs, at_least_1, memtable_bytes, workloads};
+use super::options::{PriceArgs, at_least_1, memtable_bytes, numbers, table_bytes, workloads};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
@@ -43,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = memtable_bytes())]
     memtable_bytes: Option<u64>,
     /// Bytes at which tables are cut [default: one memtable]
-    #[arg(long, value_name = "N", value_parser = at_least_1())]
+    #[arg(long, value_name = "N", value_parser = table_bytes())]
     table_bytes: Option<u64>,
     /// Target of the first level below level 0 [default: four memtables]
     #[arg(long, value_name = "N", value_parser = at_least_1())]
@@ -82,7 +81,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     for source in &sources(args)? {
         let all = simulate_all(args, source)?;
-        let prices = args.prices.prices();
+        let prices = args.prices.prices;
         if args.json {
             all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)))?;
         } else {
@@ -106,7 +105,7 @@ fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
     let (store, candidates) = setting(args, &source, args.memtable_bytes.unwrap_or(MEMTABLE_BYTES));
     let simulated = candidates.into_iter().map(|candidate| standing.simulate(&workload, candidate, &store));
     let all: Vec<Simulated> = simulated.collect::<Result<_, _>>()?;
-    let prices = args.prices.prices();
+    let prices = args.prices.prices;
     if args.json {
         return all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)));
     }
@@ -114,14 +113,6 @@ fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
         writeln!(out, "{}: {}.\n{}: {}\n", dir.display(), standing.notes(), source.name(), source.notes().join(" "))?;
         table(&all, &prices, out)
     })
-}
-
-/// So many numbers with commas between them.
-fn numbers<T: FromStr, const N: usize>(text: &str) -> Result<[T; N], String> {
-    let numbers: Option<Vec<T>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
-    numbers
-        .and_then(|numbers| numbers.try_into().ok())
-        .ok_or_else(|| format!("must be {N} numbers with commas between"))
 }
 
 fn mix(text: &str) -> Result<Mix, String> {

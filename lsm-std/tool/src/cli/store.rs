@@ -11,7 +11,7 @@ use super::scan::{ScanArgs, bounds, scan};
 use super::{print, print_json};
 use crate::Failure;
 use crate::human::{bytes, count};
-use crate::store::{Notation, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text};
+use crate::store::{Notation, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text, verify as check};
 
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
@@ -46,7 +46,8 @@ pub enum Command {
         #[command(flatten)]
         at: At,
     },
-    /// Check every byte of every table; exit with 1 and name file and offset if one is wrong
+    /// Check every byte of the store without changing it; exit with 1 and name file and offset if one is wrong. What a crash
+    /// has left torn at the end of the log is wrong until the store was opened again
     Verify {
         #[command(flatten)]
         at: At,
@@ -82,7 +83,7 @@ pub struct At {
     /// Directory of the store
     #[arg(long)]
     pub dir: PathBuf,
-    /// Keys and values are in hex, on the command line and in the output
+    /// Keys and values are in hex, on the command line and in the output; what `get` writes is the value as it is
     #[arg(long)]
     pub hex: bool,
     /// Print JSON
@@ -102,8 +103,9 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Get { at, key } => get(at, key),
         Command::Put { at, key, value } => put(at, key, value),
         Command::Delete { at, key } => {
+            let bytes = at.notation().parse(key)?;
             let db = open_existing(&at.dir)?;
-            db.delete(&at.notation().parse(key)?)?;
+            db.delete(&bytes)?;
             close(db, at, &json!({"deleted": key}))
         }
         Command::Scan(args) => scan(args),
@@ -129,13 +131,19 @@ pub fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn get(at: &At, key: &str) -> Result<(), Failure> {
+    let bytes = at.notation().parse(key)?;
     let db = open_existing(&at.dir)?;
-    let value = db.get(&at.notation().parse(key)?)?;
+    let value = db.get(&bytes)?;
     match (&value, at.json) {
-        (Some(value), true) => print_json(&pair_json(at.notation(), &at.notation().parse(key)?, Some(value)))?,
         (Some(value), false) => print(|out| out.write_all(value))?,
-        (None, true) => print_json(&Json::Null)?,
         (None, false) => {}
+        (value, true) => {
+            let mut pair = pair_json(at.notation(), &bytes, value.as_deref());
+            if value.is_none() {
+                pair["value"] = Json::Null;
+            }
+            print_json(&pair)?;
+        }
     }
     db.close()?;
     if value.is_some() { Ok(()) } else { Err(Failure::Wrong(format!("{key} has no value"))) }
@@ -149,8 +157,9 @@ fn put(at: &At, key: &str, value: &str) -> Result<(), Failure> {
     } else {
         at.notation().parse(value)?
     };
+    let bytes = at.notation().parse(key)?;
     let db = open(Options::new(), &at.dir)?;
-    db.put(&at.notation().parse(key)?, &value)?;
+    db.put(&bytes, &value)?;
     close(db, at, &json!({"put": key, "bytes": value.len()}))
 }
 
@@ -160,12 +169,7 @@ fn close(db: Db, at: &At, done: &Json) -> Result<(), Failure> {
 }
 
 fn verify(at: &At) -> Result<(), Failure> {
-    let checked = open_existing(&at.dir).and_then(|db| {
-        let verified = db.verify()?;
-        db.close()?;
-        Ok(verified)
-    });
-    match checked {
+    match check(&at.dir) {
         Ok(found) => {
             if at.json {
                 return print_json(&json!({
@@ -211,9 +215,10 @@ fn dump(at: &At) -> Result<(), Failure> {
 }
 
 fn compact(at: &At, from: Option<&str>, to: Option<&str>) -> Result<(), Failure> {
+    let range = bounds(at.notation(), from, to)?;
     let db = open_existing(&at.dir)?;
     let before = db.stats();
-    db.compact_range(bounds(at.notation(), from, to)?)?;
+    db.compact_range(range)?;
     let after = db.stats();
     db.close()?;
     let shape = |stats: &lsm_std::Stats| {

@@ -131,8 +131,8 @@ impl Driver {
             self.counts.ops += 1;
             match step {
                 Step::Write(ops) => self.write(&ops)?,
-                Step::Get { key, finds } => self.get(&key, finds)?,
-                Step::Scan { from, keys } => self.scan(&from, keys)?,
+                Step::Get(key) => self.get(&key, load.live())?,
+                Step::Scan { from, keys } => self.scan(&from, keys, load.live())?,
             }
             if counted {
                 progress += 1;
@@ -161,24 +161,35 @@ impl Driver {
         Ok(())
     }
 
-    fn get(&mut self, key: &[u8], finds: Option<u64>) -> Result<(), Failure> {
+    fn get(&mut self, key: &[u8], live: &Live) -> Result<(), Failure> {
         let start = Instant::now();
         let found = self.db.get(key)?;
         self.get_nanos.push(nanos(start));
-        let found = found.map(|value| value.len() as u64);
-        if found == finds || (self.expiring && found.is_none()) {
+        if self.expiring && found.is_none() {
             return Ok(());
         }
-        let text = format!("key \"{}\" has {found:?} bytes, must have {finds:?}", key.escape_ascii());
-        Err(Failure::Wrong(text))
+        live.check(key, found.as_deref()).map_err(Failure::Wrong)
     }
 
-    fn scan(&mut self, from: &[u8], keys: u64) -> Result<(), Failure> {
-        let range = self.db.range(from..);
-        for pair in range.take(usize::try_from(keys).unwrap_or(usize::MAX)) {
-            pair?;
+    fn scan(&mut self, from: &[u8], keys: u64, live: &Live) -> Result<(), Failure> {
+        let keys = usize::try_from(keys).unwrap_or(usize::MAX);
+        let mut wanted = live.range(from);
+        let mut seen = 0;
+        for pair in self.db.range(from..).take(keys) {
+            let (key, value) = pair?;
+            live.check(&key, Some(&value)).map_err(Failure::Wrong)?;
+            let next = wanted.find(|(wanted, _)| !self.expiring || *wanted == &*key);
+            if next.is_none_or(|(wanted, _)| wanted != &*key) {
+                return Err(out_of_order(from, &key, next.map(|(wanted, _)| wanted)));
+            }
+            seen += 1;
         }
-        Ok(())
+        match wanted.next() {
+            Some((missing, _)) if seen < keys && !self.expiring => {
+                Err(Failure::Wrong(format!("a scan ends before key \"{}\"", missing.escape_ascii())))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn sample(&mut self, live: &Live) {
@@ -198,6 +209,12 @@ impl Driver {
             levels: stats.levels.iter().map(level).collect(),
         });
     }
+}
+
+fn out_of_order(from: &[u8], found: &[u8], wanted: Option<&[u8]>) -> Failure {
+    let wanted = wanted.map_or("its end".to_owned(), |key| format!("key \"{}\"", key.escape_ascii()));
+    let (from, found) = (from.escape_ascii(), found.escape_ascii());
+    Failure::Wrong(format!("a scan from \"{from}\" finds key \"{found}\" where {wanted} must come"))
 }
 
 fn nanos(start: Instant) -> u64 {
@@ -253,11 +270,7 @@ fn read_back(db: &Db, live: &Live, source: &Source) -> Result<(), Failure> {
     for pair in db.iter() {
         let (key, value) = pair?;
         keys += 1;
-        if live.length(&key) != Some(value.len() as u64) {
-            let wanted = live.length(&key);
-            let text = format!("key \"{}\" has {} bytes, must have {wanted:?}", key.escape_ascii(), value.len());
-            return Err(Failure::Wrong(text));
-        }
+        live.check(&key, Some(&value)).map_err(Failure::Wrong)?;
         if source.answer().is_some() {
             let blob = blob_of_value(&value);
             let damaged = || Failure::Wrong(format!("the value of key \"{}\" is damaged", key.escape_ascii()));

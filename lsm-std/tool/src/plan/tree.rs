@@ -71,15 +71,11 @@ impl Tree {
             let mut positions = Vec::with_capacity(job.inputs.len());
             for &id in &job.inputs {
                 let refuse = |law, what: String| Refusal::new(law, [id], format!("busy table {id} {what}"));
-                let Some((run, table)) = index.get(id) else {
+                let Some((_, table)) = index.get(id) else {
                     return Err(refuse("busy-in-tree", "is not in the tree".into()));
                 };
                 if !seen.insert(id) {
                     return Err(refuse("busy-once", "is named twice".into()));
-                }
-                let home = version.runs().get(run).map_or(0, Run::level);
-                if let Some(level) = level.filter(|&level| level < home) {
-                    return Err(refuse("busy-sinks", format!("of level {home} is said to go up to level {level}")));
                 }
                 positions.push(table);
             }

@@ -77,7 +77,7 @@ pub fn simulate_trace(source: &Source, candidate: Candidate, store: &StoreSettin
                     simulation.sample();
                 }
             }
-            Step::Get { key, .. } => {
+            Step::Get(key) => {
                 let read = match keys.number(&key) {
                     (number, true) => simulation.get(number),
                     (number, false) => simulation.miss(number),

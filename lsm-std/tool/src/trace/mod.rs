@@ -13,9 +13,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use lsm_std::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+
 pub use answer::{Answer, Summary, hex};
 pub use survey::Survey;
 pub use value::{BLOB_ID_BYTES, BlobId, blob_of_value, value_of};
+
+/// Where a replay keeps in the store what it has done; no path of a trace.
+pub const MARKER_KEY: &[u8] = b"\xffreplay/batch";
 
 /// Largest line a trace may have, in bytes: a key of 64 KiB and some room.
 const LINE_BYTES_MAX: u64 = 128 * 1024;
@@ -200,9 +205,12 @@ fn parse_line(text: &[u8]) -> Result<Line, String> {
         (b"P", [path, blob, bytes]) => {
             let blob = BlobId::parse(blob).ok_or_else(|| format!("blob id {} is not 40 hex characters", show(blob)))?;
             let bytes = number(bytes, "bytes")?;
-            Ok(Line::Op(Op::Put { path: path.to_vec(), blob, bytes }))
+            if bytes > VALUE_BYTES_MAX as u64 {
+                return Err(format!("a value of {bytes} bytes, more than {VALUE_BYTES_MAX}"));
+            }
+            Ok(Line::Op(Op::Put { path: key(path)?, blob, bytes }))
         }
-        (b"D", [path]) => Ok(Line::Op(Op::Delete { path: path.to_vec() })),
+        (b"D", [path]) => Ok(Line::Op(Op::Delete { path: key(path)? })),
         (b"E", [keys, sha256]) => {
             let good = sha256.len() == 64 && sha256.iter().all(u8::is_ascii_hexdigit);
             let sha256 = String::from_utf8_lossy(sha256).to_lowercase();
@@ -221,6 +229,16 @@ fn parse_line(text: &[u8]) -> Result<Line, String> {
         }
         _ => Err(format!("starts with {}, not with B, P, D or E", show(kind))),
     }
+}
+
+fn key(path: &[u8]) -> Result<Vec<u8>, String> {
+    if path.len() > KEY_BYTES_MAX {
+        return Err(format!("a path of {} bytes, more than {KEY_BYTES_MAX}", path.len()));
+    }
+    if path == MARKER_KEY {
+        return Err(format!("path {} is the key by which a store knows how far a replay is", show(path)));
+    }
+    Ok(path.to_vec())
 }
 
 fn number<T: std::str::FromStr>(text: &[u8], what: &str) -> Result<T, String> {
@@ -269,6 +287,9 @@ mod tests {
         let rows = [
             (format!("B\t5\nP\ta\txyz\t7\n{end}"), "line 2: blob id \"xyz\" is not 40 hex characters"),
             (format!("B\t5\nP\ta\t{BLOB}\t-1\n{end}"), "line 2: bytes: \"-1\" is not a number in range"),
+            (format!("B\t5\nP\ta\t{BLOB}\t67108865\n{end}"), "line 2: a value of 67108865 bytes, more than 67108864"),
+            (format!("B\t5\nP\ta\t{BLOB}\t{}\n{end}", u64::MAX), "more than 67108864"),
+            (format!("B\t5\nD\t{}\n{end}", "k".repeat(65_537)), "line 2: a path of 65537 bytes, more than 65536"),
             (format!("D\ta\n{end}"), "line 1: an operation before the first B line"),
             (format!("B\t5\nX\n{end}"), "line 2: starts with \"X\", not with B, P, D or E"),
             (format!("B\t5\nD\ta\tb\n{end}"), "line 2: a \"D\" line has 1 fields after its letter, not 2"),

@@ -1,12 +1,16 @@
 //! A first look at a trace: is it whole, how large is it, and which one is it?
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use lsm_std::BATCH_BYTES_MAX;
 use sha2::{Digest, Sha256};
 
 use super::{BLOB_ID_BYTES, Op, Summary, TraceError, TraceReader};
+
+/// What a batch takes for an operation beside key and value, and a replay for its marker, at most.
+const OP_BYTES_MAX: u64 = 64;
 
 /// What one pass over a trace tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +34,11 @@ impl Survey {
     /// A read error, or the line that breaks the format.
     pub fn of(path: &Path) -> Result<Self, TraceError> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| TraceError::Io { path: name.clone(), source })?;
+        let io = |source| TraceError::Io { path: name.clone(), source };
+        if !fs::metadata(path).map_err(io)?.is_file() {
+            return Err(io(io::Error::other("a trace is read twice, so it must be a regular file")));
+        }
+        let file = File::open(path).map_err(io)?;
         Self::read(file, &name)
     }
 
@@ -54,7 +62,11 @@ impl Survey {
                     Op::Delete { path } => size = size.saturating_add(path.len() as u64),
                 }
             }
-            sizes.push((size, batch.ops.len() as u64));
+            let ops = batch.ops.len() as u64;
+            if size.saturating_add(ops.saturating_mul(OP_BYTES_MAX)) > BATCH_BYTES_MAX {
+                return Err(reader.wrong(format!("a batch of {size} bytes before this line, more than a store takes")));
+            }
+            sizes.push((size, ops));
         }
         let batches = sizes.len() as u64;
         let end = reader.end().cloned().ok_or_else(|| reader.wrong("no E line".into()))?;

@@ -65,6 +65,19 @@ fn bad_loads_are_refused() {
 }
 
 #[test]
+fn the_prices_of_the_cost_can_be_set() {
+    let cost = |prices: &[&str]| {
+        let found = json(&[&["sim", "--workload", "balanced", "--strategy", "tiered", "--json"], prices].concat());
+        found["cost"].as_f64().expect("a number")
+    };
+    assert_eq!(cost(&["--prices", "0,0,0,0"]), 0.0);
+    assert_eq!(cost(&["--prices", "2,8192,1024,8192"]), 2.0 * cost(&[]));
+    for bad in ["1,2,3", "1,2,3,4,5", "1,2,x,4", "1 2 3 4"] {
+        assert_eq!(run(&["sim", "--workload", "balanced", "--prices", bad]).status.code(), Some(2), "{bad}");
+    }
+}
+
+#[test]
 fn sizes_that_no_store_takes_are_bad_usage() {
     for command in ["compare", "sim", "replay"] {
         let refused = run(&[command, "--memtable-bytes", "1023"]);

@@ -1,7 +1,9 @@
 //! The commands for one store.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::common::{json, lsm, run, said, text, trace};
 use serde_json::json as js;
@@ -87,7 +89,7 @@ fn verify_names_the_file_and_the_offset_of_a_flipped_bit() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (ekv, store) = (trace("ekv.tsv"), dir.path().join("store"));
     json(&["replay", text(&ekv), "--dir", text(&store), "--memtable-bytes", "65536", "--json"]);
-    let is_table = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "sst");
+    let is_table = |path: &PathBuf| path.extension().is_some_and(|end| end == "sst");
     let entries = fs::read_dir(&store).expect("readable").map(|entry| entry.expect("readable").path());
     let table = entries.filter(is_table).min().expect("a table");
     let mut bytes = fs::read(&table).expect("readable");
@@ -109,7 +111,77 @@ fn bad_usage_of_any_command_ends_with_status_2() {
     {
         assert_eq!(run(args).status.code(), Some(2), "{args:?}");
     }
-    assert_eq!(run(&["get", "--dir", "x", "--hex", "0g"]).status.code(), Some(1));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (dir, store) = (text(dir.path()), dir.path().join("store"));
+    let store = text(&store);
+    assert!(run(&["put", "--dir", store, "key", "value"]).status.success());
+    for args in [
+        &["get", "--dir", store, "--hex", "0g"][..],
+        &["delete", "--dir", store, "--hex", "0"],
+        &["scan", "--dir", store, "--hex", "--from", "xx"],
+        &["compact", "--dir", store, "--hex", "--to", "xx"],
+        &["put", "--dir", &format!("{dir}/new"), "--hex", "zz", "00"],
+    ] {
+        let refused = run(args);
+        assert_eq!(refused.status.code(), Some(2), "{args:?}");
+        assert!(said(&refused).contains("not pairs of hex digits"), "{refused:?}");
+    }
+    assert!(!Path::new(dir).join("new").exists(), "no store is made by a key that cannot be");
+}
+
+#[test]
+fn a_store_that_is_let_go_of_soon_is_waited_for_and_one_that_is_not_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = lsm_std::Db::open(dir.path()).expect("a new store");
+    db.put(b"pear", b"green").expect("a write");
+    let refused = run(&["get", "--dir", text(dir.path()), "pear"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("is locked"), "{refused:?}");
+    let soon = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        db.close()
+    });
+    assert_eq!(run(&["get", "--dir", text(dir.path()), "pear"]).stdout, b"green");
+    soon.join().expect("no panic").expect("closed");
+}
+
+#[test]
+fn verify_finds_a_torn_or_damaged_log_and_leaves_it_as_it_is() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (live, killed) = (dir.path().join("live"), dir.path().join("killed"));
+    let db = lsm_std::Options::new().sync(lsm_std::SyncPolicy::Always).open(&live).expect("a new store");
+    db.put(b"pear", b"green").expect("a write");
+    db.put(b"plum", &[7; 500]).expect("a write");
+    copy_store(&live, &killed);
+    assert!(run(&["verify", "--dir", text(&killed)]).status.success(), "as a crash of the process leaves it");
+    let log = files_ending(&killed, "log").pop().expect("a log");
+    let whole = fs::read(&log).expect("its bytes");
+    let flipped = { let mut bytes = whole.clone(); bytes[whole.len() - 20] ^= 4; bytes };
+    for (how, bytes) in [("flipped", flipped), ("torn", whole[..whole.len() - 1].to_vec()), ("longer", [&whole[..], &[7]].concat())] {
+        fs::write(&log, &bytes).expect("written");
+        let broken = run(&["verify", "--dir", text(&killed), "--json"]);
+        assert_eq!(broken.status.code(), Some(1), "{how}: {broken:?}");
+        assert!(said(&broken).contains(".log") && said(&broken).contains("at byte"), "{how}: {}", said(&broken));
+        assert_eq!(fs::read(&log).expect("its bytes"), bytes, "{how}");
+    }
+    fs::write(&log, &whole).expect("written");
+    let manifest = files_ending(&killed, "").into_iter().find(|path| text(path).contains("MANIFEST")).expect("one");
+    fs::write(&manifest, [fs::read(&manifest).expect("its bytes"), vec![7]].concat()).expect("written");
+    let broken = run(&["verify", "--dir", text(&killed)]);
+    assert!(!broken.status.success() && said(&broken).contains("MANIFEST"), "{broken:?}");
+}
+
+fn files_ending(dir: &Path, suffix: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(dir).expect("readable").map(|entry| entry.expect("readable").path());
+    paths.filter(|path| text(path).ends_with(suffix)).collect()
+}
+
+/// Copies a store's files as they are.
+fn copy_store(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a directory");
+    for path in files_ending(from, "") {
+        fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
+    }
 }
 
 #[test]
@@ -118,15 +190,9 @@ fn what_was_cut_off_a_torn_log_is_said() {
     let (live, killed) = (dir.path().join("live"), dir.path().join("killed"));
     let db = lsm_std::Db::open(&live).expect("a new store");
     db.put(b"pear", b"green").expect("a write");
-    fs::create_dir(&killed).expect("a directory");
-    for entry in fs::read_dir(&live).expect("the store") {
-        let from = entry.expect("a file").path();
-        let mut bytes = fs::read(&from).expect("its bytes");
-        if from.extension().is_some_and(|suffix| suffix == "log") {
-            bytes.extend([7; 13]);
-        }
-        fs::write(killed.join(from.file_name().expect("a name")), bytes).expect("a copy");
-    }
+    copy_store(&live, &killed);
+    let log = files_ending(&killed, "log").pop().expect("a log");
+    fs::write(&log, [fs::read(&log).expect("its bytes"), vec![7; 13]].concat()).expect("written");
     let got = run(&["get", "--dir", text(&killed), "pear"]);
     assert_eq!(got.stdout, b"green");
     assert!(said(&got).contains(".log: cut off at byte ") && said(&got).contains(": 13 bytes"), "{}", said(&got));
