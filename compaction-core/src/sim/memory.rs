@@ -16,10 +16,10 @@ pub(super) struct Memory {
     writes: Vec<Entry>,
     /// What the memtable counts as.
     pub(super) bytes: u64,
-    /// Counts memtables; a key whose state bears this number is in the present one.
-    number: u32,
     /// Number of the last write.
     seqno: u32,
+    /// Writes beyond this number are in the present memtable.
+    flushed: u32,
     keys: Vec<KeyState>,
     /// Keys that have a value.
     pub(super) live_keys: u64,
@@ -32,14 +32,16 @@ pub(super) struct Memory {
 struct KeyState {
     /// Length of its value plus one; 0 for none.
     live: u32,
-    /// The memtable of its last write, counted from 1.
-    memtable: u32,
+    /// Number of its last write; 0 for none.
+    seqno: u32,
+    /// Id of the table that holds this write, or held it last.
+    table: u32,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         let (writes, keys) = (Vec::new(), Vec::new());
-        Self { writes, bytes: 0, number: 1, seqno: 0, keys, live_keys: 0, live_value_bytes: 0 }
+        Self { writes, bytes: 0, seqno: 0, flushed: 0, keys, live_keys: 0, live_value_bytes: 0 }
     }
 }
 
@@ -47,13 +49,30 @@ impl Memory {
     /// Takes the writes out and starts a new memtable.
     pub(super) fn freeze(&mut self) -> Vec<Entry> {
         self.bytes = 0;
-        self.number = self.number.saturating_add(1);
+        self.flushed = self.seqno;
         core::mem::take(&mut self.writes)
     }
 
     /// Whether the present memtable knows of `key`.
     pub(super) fn has(&self, key: u32) -> bool {
-        self.keys.get(key as usize).is_some_and(|state| state.memtable == self.number)
+        self.keys.get(key as usize).is_some_and(|state| state.seqno > self.flushed)
+    }
+
+    /// Notes that a table holds these entries, wherever they are the last write of their key.
+    pub(super) fn settle(&mut self, table: u64, entries: &[Entry]) {
+        let table = u32::try_from(table).unwrap_or(u32::MAX);
+        for entry in entries {
+            if let Some(state) = self.keys.get_mut(entry.key as usize)
+                && state.seqno == entry.seqno
+            {
+                state.table = table;
+            }
+        }
+    }
+
+    /// The table in which a reader finds `key`, if any has it.
+    pub(super) fn table_of(&self, key: u32) -> Option<u64> {
+        self.keys.get(key as usize).filter(|state| state.seqno > 0).map(|state| state.table.into())
     }
 
     /// The key that a scan of `keys` keys from `key` on looks at last, the one behind them included. A stretch without live keys
@@ -75,20 +94,22 @@ impl Memory {
     /// # Errors
     /// A key or a number of writes beyond the limits.
     pub(super) fn insert(&mut self, key: u32, value: Option<u32>) -> Result<(), SimError> {
-        let entry = self.number_write(key, value, self.number)?;
+        let entry = self.number_write(key, value)?;
         self.writes.push(entry);
         Ok(())
     }
 
-    /// The entry of a write that lies in a table already.
+    /// The entry of a write that lies in a table already; the memtable must be empty.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
     pub(super) fn adopt(&mut self, key: u32, value: Option<u32>) -> Result<Entry, SimError> {
-        self.number_write(key, value, 0)
+        let entry = self.number_write(key, value)?;
+        self.flushed = self.seqno;
+        Ok(entry)
     }
 
-    fn number_write(&mut self, key: u32, value: Option<u32>, memtable: u32) -> Result<Entry, SimError> {
+    fn number_write(&mut self, key: u32, value: Option<u32>) -> Result<Entry, SimError> {
         let too_large = |what, n: u32| SimError::TooLarge { what, simulated: n.into(), max: LIMIT };
         if u64::from(key) > LIMIT {
             return Err(too_large("keys", key));
@@ -108,7 +129,8 @@ impl Memory {
             self.live_keys = self.live_keys.saturating_add(1);
             self.live_value_bytes = self.live_value_bytes.saturating_add(after.into());
         }
-        *state = KeyState { live: value.map_or(0, |bytes| bytes.saturating_add(1)), memtable };
+        state.live = value.map_or(0, |bytes| bytes.saturating_add(1));
+        state.seqno = self.seqno;
         Ok(entry)
     }
 }

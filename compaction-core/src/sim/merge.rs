@@ -96,6 +96,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
             .newest_ms(times.0)
             .oldest_tombstone_ms((tombstones > 0).then_some(times.1))
             .newest_seqno(u64::from(seqno).saturating_mul(self.scale));
+        self.memory.settle(id, entries);
         self.tables.insert(id, Data { entries: entries.to_vec(), data_bytes: sizes.data_bytes });
         Some(table)
     }

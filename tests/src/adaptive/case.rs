@@ -5,7 +5,7 @@ use compaction_core::sim::{Hot, Mix, Phase, Skew, Workload};
 use super::field::{MEMTABLE_ENTRIES, VALUE_BYTES};
 
 /// Most reads that one simulated read stands for. Strategies see one read in 64 as it is.
-const READ_WEIGHT_MAX: u64 = 16;
+const READ_WEIGHT_MAX: u64 = 64;
 /// Keys that a scan reads.
 pub const SCAN_KEYS: u64 = 50;
 
@@ -53,12 +53,12 @@ impl Case {
         Self { name: name.into(), group, workload: Workload { seed, ttl_ms: None, phases } }
     }
 
-    /// Reads for each simulated one: so many that there are about as many reads as writes.
+    /// Reads for each simulated one: so many that there is about one read to four writes.
     pub fn read_weight(&self) -> u64 {
         let writes = |phase: &Phase| phase.ops as f64 * (phase.mix.put + phase.mix.delete);
         let writes: f64 = self.workload.phases.iter().map(writes).sum();
         let reads = self.workload.ops() as f64 - writes;
-        ((reads / writes.max(1.0)) as u64).clamp(1, READ_WEIGHT_MAX)
+        ((4.0 * reads / writes.max(1.0)) as u64).clamp(1, READ_WEIGHT_MAX)
     }
 }
 

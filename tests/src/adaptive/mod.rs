@@ -3,6 +3,8 @@
 
 pub mod case;
 pub mod field;
+pub mod moving;
 pub mod race;
+pub mod random;
 pub mod show;
 pub mod stationary;

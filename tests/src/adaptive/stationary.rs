@@ -11,7 +11,7 @@ const ROUNDS: u64 = 3;
 
 /// All of them: every key is loaded, then three times as many puts follow, mixed with reads.
 pub fn cases(set: Set) -> Vec<Case> {
-    let keys = memtables(set.pick(96.0, 130.0));
+    let keys = memtables(set.pick(60.0, 110.0));
     let skews = [
         ("uniform", Skew::Uniform),
         ("zipf", Skew::Zipf(0.99)),

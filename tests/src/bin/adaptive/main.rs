@@ -10,7 +10,7 @@ use lsm_tests::adaptive::case::{Case, Set};
 use lsm_tests::adaptive::field::{MEMTABLE_BYTES, bandit, six};
 use lsm_tests::adaptive::race::race;
 use lsm_tests::adaptive::show::Field;
-use lsm_tests::adaptive::stationary;
+use lsm_tests::adaptive::{moving, random, stationary};
 
 /// Measure the adaptive strategy against tiered 4 and 8, leveled 4 and 10, lazy 4 and 10.
 ///
@@ -46,6 +46,14 @@ struct Args {
 enum What {
     /// 36 workloads that do not change
     Stationary,
+    /// 17 workloads that change
+    Moving,
+    /// Random ones, half of them stationary
+    Random {
+        /// How many
+        #[arg(long, default_value_t = 200)]
+        count: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -65,6 +73,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), String> {
     match args.what {
         What::Stationary => compare(args, stationary::cases(args.set)),
+        What::Moving => compare(args, moving::cases(args.set)),
+        What::Random { count } => compare(args, random::cases(args.set, count)),
     }
 }
 
