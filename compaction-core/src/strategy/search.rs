@@ -16,7 +16,7 @@ pub struct Search<'v, 'f, K> {
     pub(super) moment: &'v Moment,
     visit: Option<Visit<'f>>,
     /// What became of the candidate that was looked at last.
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// What stands in the way when nothing is admitted: the room before running work.
     obstacle: Rule,
     /// The candidate that was admitted, or to wait; its rule is that of the trigger which is being answered.
@@ -95,15 +95,9 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// Sets the verdict on a job that writes `bytes` bytes anew; whether it may be chosen. The cap does not bind one that runs
     /// `alone`.
     #[inline(never)]
-    fn weigh(&mut self, busy: bool, bytes: u64, alone: bool) -> bool {
+    pub(super) fn weigh(&mut self, busy: bool, bytes: u64, alone: bool) -> bool {
         self.verdict = self.judge_bytes(busy, bytes, if alone { u64::MAX } else { self.decision.reason.bytes_max });
         self.verdict == Verdict::Chosen
-    }
-
-    /// What would become, under the present cap, of a job that writes `bytes` bytes anew.
-    pub(super) fn verdict(&mut self, busy: bool, bytes: u64) -> Verdict {
-        self.weigh(busy, bytes, false);
-        self.verdict
     }
 
     /// Whether a merge of `bytes` bytes keeps to the cap and finds room.
@@ -114,14 +108,19 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// Tells the visitor what became of a candidate, and remembers why it was refused.
     pub fn note(&mut self, planned: &Planned, rule: Rule, verdict: Verdict) {
         self.answer(rule);
-        self.refuse(verdict);
+        self.verdict = verdict;
+        self.remember();
         self.show(&planned.job, planned.bytes);
     }
 
-    /// Remembers why a candidate was refused.
-    pub(super) fn refuse(&mut self, verdict: Verdict) {
-        self.verdict = verdict;
+    /// Remembers why the job of `plan` was passed over, and tells the visitor.
+    pub(super) fn pass_over(&mut self, plan: &Plan) {
         self.remember();
+        if self.is_watched()
+            && let Some(planned) = self.version.plan_cheapest(plan)
+        {
+            self.show(&planned.job, planned.bytes);
+        }
     }
 
     /// Remembers why the last candidate was refused.

@@ -78,10 +78,16 @@ impl<'a, K> Version<'a, K> {
 
     /// The positions of the runs of `level`, oldest first; an empty range at the right place when it has none. O(log runs).
     #[must_use]
+    #[inline(never)]
     pub fn level_runs(&self, level: u8) -> Range<usize> {
-        let start = self.runs.partition_point(|run| run.level > level);
-        let end = self.runs.partition_point(|run| run.level >= level);
-        start..end
+        let level = u16::from(level);
+        self.runs_from(level.saturating_add(1))..self.runs_from(level)
+    }
+
+    /// How many runs lie in `level` or deeper. O(log runs).
+    #[inline(never)]
+    fn runs_from(&self, level: u16) -> usize {
+        self.runs.partition_point(|run| u16::from(run.level) >= level)
     }
 
     /// The deepest level that holds a run; 0 for an empty tree.

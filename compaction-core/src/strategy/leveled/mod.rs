@@ -111,13 +111,11 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
         if !expire::expired(search, self.settings.ttl_ms) {
             search.cap(self.settings.job_bytes_max);
             let targets = Targets::new(&self.settings, search.version);
-            let mut next = targets.next(search.version, None);
-            while let Some(trigger) = next
-                && !self.relieve(search, &targets, &trigger)
-            {
-                next = targets.next(search.version, Some(&trigger));
+            let mut trigger = targets.next(search.version, &Trigger::FIRST);
+            while trigger.has > 0 && !self.relieve(search, &targets, &trigger) {
+                trigger = targets.next(search.version, &trigger);
             }
-            let _ = next.is_some() || self.tombstones(search, &targets);
+            let _ = trigger.has > 0 || self.tombstones(search, &targets);
         }
         search.conclude()
     }

@@ -6,6 +6,7 @@
 //! Source: Sarkar et al., "Constructing and Analyzing the LSM Compaction Design Space", VLDB 2021.
 
 use core::cmp::Ordering;
+use core::mem;
 
 use super::Leveled;
 use crate::decision::{Cut, Place, Verdict, Work};
@@ -20,37 +21,23 @@ const PROBES_MAX: usize = 64;
 #[derive(Clone, Copy)]
 struct Probe {
     at: usize,
-    own: u64,
-    older: u64,
     /// Whether the job keeps to the cap.
     fits: bool,
+    /// What is compared: older bytes per own byte of a job that fits, else its bytes.
+    cost: (u64, u64),
 }
 
 impl Probe {
-    fn bytes(&self) -> u64 {
-        self.own.saturating_add(self.older)
-    }
+    /// What any table beats.
+    const NONE: Self = Self { at: usize::MAX, fits: false, cost: (1, 0) };
 
-    /// What fits beats what exceeds the cap. Of jobs that fit: fewer older bytes per own byte, compared exactly; a table of
-    /// 0 bytes counts as 1. Of those that do not: fewer bytes.
+    /// What fits beats what exceeds the cap; then what costs less, compared exactly.
     fn beats(&self, other: &Self) -> bool {
         if self.fits != other.fits {
             return self.fits;
         }
-        let (own, others) = if self.fits {
-            ((self.older, other.own.max(1)), (other.older, self.own.max(1)))
-        } else {
-            ((self.bytes(), 1), (other.bytes(), 1))
-        };
-        compare_products(own, others) == Ordering::Less
+        compare_products((self.cost.0, other.cost.1), (other.cost.0, self.cost.1)) == Ordering::Less
     }
-}
-
-/// From which run a table sinks, and where to.
-struct Route {
-    oldest: usize,
-    source: usize,
-    place: Place,
 }
 
 impl Leveled {
@@ -61,49 +48,36 @@ impl Leveled {
         let version = search.version;
         let Some(run) = version.runs.get(source) else { return false };
         let oldest = if place == Place::Join { source.saturating_sub(1) } else { source };
-        let route = Route { oldest, source, place };
+        let mut plan = self.plan(oldest..=source, Cut::Whole, Work::Merge, place);
         let tables = if oldest < source { version.run_tables(oldest) } else { &[] };
         let mut older = Older { tables, at: 0 };
-        let mut best: Option<Probe> = None;
-        let mut offset = self.cursor(level) as usize;
+        let mut best = Probe::NONE;
+        let mut at = run.first().saturating_add(self.cursor(level) as usize);
         for _ in 0..run.len().min(PROBES_MAX) {
-            if offset >= run.len() {
-                offset = 0;
+            if at >= run.end() {
+                at = run.first();
             }
-            let at = run.first().saturating_add(offset);
-            offset = offset.saturating_add(1);
             let Some(table) = version.tables.get(at) else { break };
-            let (probe, verdict) = older.probe(search, &route, at, table);
-            if !matches!(verdict, Verdict::Chosen | Verdict::OverCap { .. }) {
-                self.tell(search, &route, at, verdict);
-                continue;
+            let mut loser = older.probe(search, &plan, table);
+            loser.at = at;
+            at = at.saturating_add(1);
+            if matches!(search.verdict, Verdict::Chosen | Verdict::OverCap { .. }) {
+                if loser.beats(&best) {
+                    mem::swap(&mut loser, &mut best);
+                }
+                search.verdict =
+                    if loser.fits { Verdict::Outscored } else { Verdict::OverCap { bytes_max: self.settings.job_bytes_max } };
             }
-            let wins = best.is_none_or(|best| probe.beats(&best));
-            if let Some(loser) = if wins { best.replace(probe) } else { Some(probe) } {
-                let bytes_max = self.settings.job_bytes_max;
-                let verdict = if loser.fits { Verdict::Outscored } else { Verdict::OverCap { bytes_max } };
-                self.tell(search, &route, loser.at, verdict);
+            if loser.at != Probe::NONE.at {
+                plan.cut = one_table(loser.at);
+                search.pass_over(&plan);
             }
-            if wins && probe.fits && probe.older == 0 {
+            if best.fits && best.cost.0 == 0 {
                 break;
             }
         }
-        best.is_some_and(|probe| search.propose(&self.plan_of(&route, probe.at), true))
-    }
-
-    fn plan_of(&self, route: &Route, at: usize) -> Plan {
-        self.plan(route.oldest..=route.source, one_table(at), Work::Merge, route.place)
-    }
-
-    /// Tells what became of the table at position `at`, which lost.
-    #[inline(never)]
-    fn tell<K: Ord>(&self, search: &mut Search<'_, '_, K>, route: &Route, at: usize, verdict: Verdict) {
-        search.refuse(verdict);
-        if search.is_watched()
-            && let Some(planned) = search.version.plan_cheapest(&self.plan_of(route, at))
-        {
-            search.show(&planned.job, planned.bytes);
-        }
+        plan.cut = one_table(best.at);
+        search.propose(&plan, true)
     }
 }
 
@@ -120,32 +94,25 @@ struct Older<'v, K> {
 }
 
 impl<K: Ord> Older<'_, K> {
-    /// What lies below `table`, at position `at`, and what would become of the job that it starts.
-    fn probe(
-        &mut self,
-        search: &mut Search<'_, '_, K>,
-        route: &Route,
-        at: usize,
-        table: &Table<K>,
-    ) -> (Probe, Verdict) {
-        let last = |end: usize| self.tables.get(end.checked_sub(1)?);
+    /// What lies below `table`; the search has the verdict on the job of `plan` that it starts.
+    fn probe(&mut self, search: &mut Search<'_, '_, K>, plan: &Plan, table: &Table<K>) -> Probe {
+        // Before the first table there is none: the position wraps to one that no table has.
+        let last = |end: usize| self.tables.get(end.wrapping_sub(1));
         let wrapped = last(self.at).is_some_and(|older| older.max >= table.min);
         let start = self.position(if wrapped { 0 } else { self.at }, &table.min, Side::Min);
         let end = self.position(start, &table.max, Side::Max);
-        let mut probe = Probe { at, own: table.bytes, older: 0, fits: false };
-        let (mut written, mut window) = (0, (&table.min, &table.max));
+        let (mut older, mut written, mut window) = (0, 0, (&table.min, &table.max));
         if let (Some(first), Some(newest)) = (self.tables.get(start), last(end))
             && start < end
         {
             window = (window.0.min(&first.min), window.1.max(&newest.max));
-            probe.older = newest.upto.bytes.saturating_sub(last(start).map_or(0, |before| before.upto.bytes));
-            written = probe.bytes();
+            older = newest.upto.bytes.saturating_sub(last(start).map_or(0, |before| before.upto.bytes));
+            written = table.bytes.saturating_add(older);
         }
-        let busy = search.version.is_barred(route.oldest, route.source, Some(window));
-        let verdict = search.verdict(busy, written);
-        probe.fits = verdict == Verdict::Chosen;
+        let busy = search.version.is_barred(*plan.runs.start(), *plan.runs.end(), Some(window));
+        let fits = search.weigh(busy, written, false);
         self.at = start;
-        (probe, verdict)
+        Probe { at: 0, fits, cost: if fits { (older, table.bytes.max(1)) } else { (written, 1) } }
     }
 
     /// The first table from position `from` on that does not lie wholly before `key`, or that starts behind it.

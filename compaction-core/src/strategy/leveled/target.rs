@@ -58,6 +58,11 @@ pub(super) struct Trigger {
 }
 
 impl Trigger {
+    /// Comes before every trigger.
+    pub(super) const FIRST: Self = Self { level: 0, kind: Kind::Bytes, has: 1, max: 0 };
+    /// Comes after every trigger.
+    pub(super) const LAST: Self = Self { level: u8::MAX, kind: Kind::Runs, has: 0, max: 1 };
+
     /// The larger excess first, `has / max` being compared exactly; then the shallower level, then bytes.
     fn order(&self, other: &Self) -> Ordering {
         compare_products((other.has, self.max), (self.has, other.max))
@@ -136,13 +141,12 @@ impl<'s> Targets<'s> {
         }
     }
 
-    /// The trigger after `before` in order of urgency, or the most urgent one. O(runs).
-    pub(super) fn next<K>(&self, version: &Version<'_, K>, before: Option<&Trigger>) -> Option<Trigger> {
-        let mut next: Option<Trigger> = None;
+    /// The trigger after `before` in order of urgency, none being [`Trigger::LAST`]. O(runs).
+    pub(super) fn next<K>(&self, version: &Version<'_, K>, before: &Trigger) -> Trigger {
+        let mut next = Trigger::LAST;
         self.each(version, &mut |trigger, _| {
-            let later = before.is_none_or(|before| before.order(&trigger) == Ordering::Less);
-            if later && next.as_ref().is_none_or(|next| trigger.order(next) == Ordering::Less) {
-                next = Some(trigger);
+            if before.order(trigger) == Ordering::Less && trigger.order(&next) == Ordering::Less {
+                next = *trigger;
             }
         });
         next
@@ -150,7 +154,7 @@ impl<'s> Targets<'s> {
 
     /// Shows every level that has more than it may, with the positions of its runs. O(runs).
     #[inline(never)]
-    pub(super) fn each<K>(&self, version: &Version<'_, K>, show: &mut dyn FnMut(Trigger, Range<usize>)) {
+    pub(super) fn each<K>(&self, version: &Version<'_, K>, show: &mut dyn FnMut(&Trigger, Range<usize>)) {
         let mut end = version.runs.len();
         while let Some(run) = end.checked_sub(1).and_then(|newest| version.runs.get(newest)) {
             let level = run.level;
@@ -159,7 +163,7 @@ impl<'s> Targets<'s> {
             let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
             let mut check = |kind, has, max| {
                 if has > max {
-                    show(Trigger { level, kind, has, max }, runs.clone());
+                    show(&Trigger { level, kind, has, max }, runs.clone());
                 }
             };
             check(Kind::Runs, count, self.runs(level));
@@ -265,10 +269,10 @@ mod tests {
         }
         let version = Version::new(&runs, &tables).unwrap();
         let targets = Targets::new(&settings, &version);
-        let (mut seen, mut before) = (Vec::new(), None);
-        while let Some(trigger) = targets.next(&version, before.as_ref()) {
+        let (mut seen, mut trigger) = (Vec::new(), targets.next(&version, &Trigger::FIRST));
+        while trigger.has > 0 {
             seen.push((trigger.level, trigger.has, trigger.max));
-            before = Some(trigger);
+            trigger = targets.next(&version, &trigger);
         }
         assert_eq!(seen, [(2, 5_000, 1_000), (1, 400, 100), (0, 3, 1), (3, 20_000, 10_000)]);
     }
