@@ -171,9 +171,12 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// level lands as deep in it as it can. Whether it is admitted.
     #[inline(never)]
     pub(super) fn propose(&mut self, plan: &Plan, smallest: bool) -> bool {
-        let Some(planned) = self.version.plan_landed(plan) else { return false };
-        let busy = self.version.conflicts(&planned.job);
-        self.admit(&planned.job, planned.bytes, busy, smallest)
+        let version = self.version;
+        let mut planned = version.plan_cheapest(plan);
+        if let Some(landed) = planned.as_ref().and_then(|planned| version.landed(plan, planned)) {
+            planned = version.plan_cheapest(&landed);
+        }
+        planned.is_some_and(|Planned { job, bytes, .. }| self.admit(&job, bytes, version.conflicts(&job), smallest))
     }
 
     /// Remembers that a trigger may fire at `due_ms`, unless that time has come or a candidate was admitted.

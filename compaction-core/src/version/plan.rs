@@ -164,19 +164,17 @@ impl<'a, K: Ord> Version<'a, K> {
         planned
     }
 
-    /// As [`plan_cheapest`](Self::plan_cheapest), and where the job takes nothing from the run that its output would join or
-    /// follow, it [lands](Self::landing) in the oldest run of that level that it can.
-    pub(crate) fn plan_landed(&self, plan: &Plan) -> Option<Planned> {
-        let planned = self.plan_cheapest(plan)?;
-        let (job, newest) = (&planned.job, *plan.runs.end());
-        let lands = job.work != Work::Drop && (planned.source > job.oldest() || job.place != Place::Join);
-        let Some(hull) = job.window.filter(|_| lands) else { return Some(planned) };
-        let (lo, hi) = (self.tables.get(hull.lo())?, self.tables.get(hull.hi())?);
-        let (oldest, place) = self.landing(planned.source, job.level, &lo.min, &hi.max);
-        if oldest == job.oldest() {
-            return Some(planned);
+    /// Where `planned`, the job of `plan`, [lands](Self::landing) if it takes nothing from the run that its output would join or
+    /// follow: in the oldest run of that level that it can. `None` when that is where the plan puts it.
+    #[inline(never)]
+    pub(crate) fn landed(&self, plan: &Plan, planned: &Planned) -> Option<Plan> {
+        let job = &planned.job;
+        if job.work == Work::Drop || (planned.source == job.oldest() && job.place == Place::Join) {
+            return None;
         }
-        self.plan_cheapest(&Plan { runs: oldest..=newest, place, ..plan.clone() })
+        let (min, max) = self.window(job)?;
+        let (oldest, place) = self.landing(planned.source, job.level, min, max);
+        (oldest != job.oldest()).then(|| Plan { runs: oldest..=*plan.runs.end(), place, ..plan.clone() })
     }
 
     fn is_lawful(&self, planned: &Planned) -> bool {
