@@ -9,6 +9,12 @@ pub(crate) fn product(a: u64, b: u64) -> u128 {
     u128::from(a).wrapping_mul(u128::from(b))
 }
 
+/// `a * b`, at most `u64::MAX`.
+#[inline(never)]
+pub(crate) fn saturating_product(a: u64, b: u64) -> u64 {
+    u64::try_from(product(a, b)).unwrap_or(u64::MAX)
+}
+
 /// Compares `a * b` with `c * d`, exactly: `a / d` with `c / b`, where a division by 0 is the largest.
 #[inline(never)]
 pub(crate) fn compare_products((a, b): (u64, u64), (c, d): (u64, u64)) -> Ordering {

@@ -23,41 +23,44 @@ pub(super) fn expired<K: Ord>(search: &mut Search<'_, '_, K>, ttl_ms: u64) -> bo
         if !search.due_after(run.newest_ms, ttl_ms) || !run.is_below(search.moment.snapshot_floor) {
             break;
         }
-        (gone, newest_ms) = (gone.saturating_add(1), run.newest_ms.max(newest_ms));
+        (gone, newest_ms) = (gone.wrapping_add(1), run.newest_ms.max(newest_ms));
     }
-    search.answer(Rule::Expired { newest_ms, ttl_ms });
-    if gone.checked_sub(1).is_some_and(|newest| drop_runs(search, newest)) {
+    if gone > 0 && drop_expired(search, (newest_ms, ttl_ms), gone.wrapping_sub(1), Cut::Whole) {
         return true;
     }
     for (at, run) in version.runs.iter().enumerate() {
-        let Some(table) = version.tables.get(run.stalest()) else { continue };
-        if !search.due_after(table.newest_ms, ttl_ms) {
-            continue;
-        }
-        let Some(newest_ms) = closure_newest_ms(search, at, run.stalest()) else { continue };
-        search.answer(Rule::Expired { newest_ms, ttl_ms });
-        if search.due_after(newest_ms, ttl_ms) && drop_table(search, at, run.stalest()) {
+        let cut = just(run.stalest());
+        if let Some(table) = version.tables.get(run.stalest())
+            && search.due_after(table.newest_ms, ttl_ms)
+            && let Some(newest_ms) = closure_newest_ms(search, at, cut)
+            && drop_expired(search, (newest_ms, ttl_ms), at, cut)
+        {
             return true;
         }
     }
     false
 }
 
-/// When the newest entry was written of the table at position `table` of run `run` and of all older tables that it
-/// overlaps. `None` when those are too many, or a snapshot may still read one.
-fn closure_newest_ms<K: Ord>(search: &Search<'_, '_, K>, run: usize, table: usize) -> Option<u64> {
+/// When the newest entry was written of the tables of run `run` that `cut` names and of all older tables that they
+/// overlap. `None` when those are too many, or a snapshot may still read one.
+fn closure_newest_ms<K: Ord>(search: &Search<'_, '_, K>, run: usize, cut: Cut) -> Option<u64> {
     let (mut tables, mut newest_ms) = (0usize, 0);
-    for span in Inputs::new(*search.version, 0, run, just(table)) {
-        tables = tables.saturating_add(span.len());
-        if tables > CLOSURE_MAX {
-            return None;
-        }
-        for table in search.version.tables.get(span.range()).unwrap_or(&[]) {
-            newest_ms = table.newest_ms.max(newest_ms);
-            table.below(search.moment.snapshot_floor).then_some(())?;
+    for span in Inputs::new(*search.version, 0, run, cut) {
+        for table in span.range().map_while(|at| search.version.tables.get(at)) {
+            if tables == CLOSURE_MAX || !table.below(search.moment.snapshot_floor) {
+                return None;
+            }
+            (tables, newest_ms) = (tables.wrapping_add(1), table.newest_ms.max(newest_ms));
         }
     }
     Some(newest_ms)
+}
+
+/// Offers to drop the runs up to position `newest`, cut by `cut`, if the time to live of what was written last has passed.
+#[inline(never)]
+fn drop_expired<K: Ord>(search: &mut Search<'_, '_, K>, (newest_ms, ttl_ms): (u64, u64), newest: usize, cut: Cut) -> bool {
+    search.answer(Rule::Expired { newest_ms, ttl_ms });
+    search.due_after(newest_ms, ttl_ms) && drop_cut(search, newest, cut)
 }
 
 /// Offers to drop the runs up to position `newest`.

@@ -134,7 +134,7 @@ impl<K> Table<K> {
     /// Whether every entry is older than all snapshots at or above `floor`.
     #[must_use]
     pub fn below(&self, floor: u64) -> bool {
-        floor == u64::MAX || self.newest_seqno < floor
+        is_below(self.newest_seqno, floor)
     }
 
     /// Sizes of this table alone.
@@ -258,22 +258,27 @@ impl Run {
     /// Whether every entry is older than all snapshots at or above `floor`.
     #[must_use]
     pub fn is_below(&self, floor: u64) -> bool {
-        floor == u64::MAX || self.newest_seqno < floor
+        is_below(self.newest_seqno, floor)
+    }
+
+    /// Position of the table `offset` tables behind its first one. Never wraps: a run ends within the array.
+    fn at(&self, offset: u32) -> usize {
+        self.first().wrapping_add(offset as usize)
     }
 
     /// Position of the table with the most tombstones per entry, the first of several.
     pub(crate) fn densest(&self) -> usize {
-        self.first().saturating_add(self.densest as usize)
+        self.at(self.densest)
     }
 
     /// Position of the table whose newest entry is the oldest, the first of several.
     pub(crate) fn stalest(&self) -> usize {
-        self.first().saturating_add(self.stalest as usize)
+        self.at(self.stalest)
     }
 
     /// Position of the table with the oldest tombstone, the first of several; any table when there is none.
     pub(crate) fn oldest_tombstone(&self) -> usize {
-        self.first().saturating_add(self.oldest_tombstone as usize)
+        self.at(self.oldest_tombstone)
     }
 
     /// Position of its first table in the array of all tables.
@@ -287,6 +292,12 @@ impl Run {
     pub fn end(&self) -> usize {
         self.first().saturating_add(self.len())
     }
+}
+
+/// Whether everything up to `newest_seqno` is older than all snapshots at or above `floor`.
+#[inline(never)]
+fn is_below(newest_seqno: u64, floor: u64) -> bool {
+    floor == u64::MAX || newest_seqno < floor
 }
 
 /// The laws of one table and of its place behind `before` in a run.

@@ -17,7 +17,7 @@ mod tombstones;
 
 use super::{CompactionStrategy, Event, Search, expire};
 use crate::config::ConfigError;
-use crate::decision::{Decision, Rule};
+use crate::decision::{Decision, Place, Rule};
 use crate::version::Version;
 use target::{Kind, Targets, Trigger};
 
@@ -78,16 +78,17 @@ impl Leveled {
             Kind::Runs if level == 0 => Rule::L0Runs { runs, max },
             Kind::Runs => Rule::LevelRuns { level, runs, max },
         });
-        if level > 0 && targets.runs(level) == 1 {
-            match kind {
-                Kind::Runs => return self.draw_together(search, level),
-                Kind::Bytes if self.settings.granularity == Granularity::Table => {
-                    return self.sink_table(search, targets, level);
-                }
-                Kind::Bytes => {}
-            }
+        let version = search.version;
+        let places = version.level_runs(level);
+        let is_single = level > 0 && targets.runs(level) == 1;
+        if is_single && kind == Kind::Runs {
+            return self.pick(search, level, places.end.wrapping_sub(1), Place::Join);
         }
-        self.sink_runs(search, targets, level) || (level == 0 && self.merge_l0(search, runs, max))
+        let Some(way) = targets.way_down(version, level) else { return false };
+        if is_single && self.settings.granularity == Granularity::Table {
+            return self.pick(search, level, places.start, way.place);
+        }
+        self.sink_runs(search, level, places, &way) || (level == 0 && self.merge_l0(search, has, max))
     }
 
     fn cursor(&self, level: u8) -> u32 {
@@ -135,13 +136,14 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
         let targets = Targets::new(&self.settings, version);
         let mut debt = 0u64;
         targets.each(version, &mut |trigger, runs| {
-            let over = trigger.has.saturating_sub(trigger.max);
+            // Never wraps, here and below: what triggers has more than it may.
+            let over = trigger.has.wrapping_sub(trigger.max);
             let bytes = match trigger.kind {
                 Kind::Bytes => over,
-                Kind::Runs if trigger.level == 0 => version.runs_bytes_clamped(runs),
                 Kind::Runs => {
                     let over = usize::try_from(over).unwrap_or(usize::MAX);
-                    version.runs_bytes_clamped(runs.end.saturating_sub(over)..runs.end)
+                    let start = if trigger.level == 0 { runs.start } else { runs.end.wrapping_sub(over) };
+                    version.runs_bytes_clamped(start..runs.end)
                 }
             };
             debt = debt.saturating_add(bytes.max(1));

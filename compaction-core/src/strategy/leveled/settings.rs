@@ -67,6 +67,11 @@ impl LeveledSettings {
         if self.runs_max > 1 { super::Leveled::LAZY_NAME } else { super::Leveled::NAME }
     }
 
+    /// What the level above one of `bytes` bytes may hold.
+    pub(super) fn shrunk(&self, bytes: u64) -> u64 {
+        bytes.checked_div(self.fanout.into()).unwrap_or(0)
+    }
+
     /// Refuses what no tree can be shaped by.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         ConfigError::positive("l0_runs_max", self.l0_runs_max.into())?;

@@ -14,9 +14,8 @@ use core::ops::Range;
 
 use super::LeveledSettings;
 use crate::decision::Place;
-use crate::strategy::clamp;
 use crate::version::Version;
-use crate::wide::{compare_products, product};
+use crate::wide::{compare_products, saturating_product};
 
 /// The layout that one version of a tree should have.
 pub(super) struct Targets<'s> {
@@ -28,6 +27,9 @@ pub(super) struct Targets<'s> {
     /// The level that level 0 sinks to: `top`, or one above it that still holds data.
     base: u8,
     last_bytes: u64,
+    /// What a level above the deepest may hold at least. Where several runs may stand, each may be as large as the one run
+    /// that else stands there: or the first to arrive would make the level sink at once.
+    least: u64,
 }
 
 /// The way that data of a level sinks.
@@ -65,25 +67,24 @@ impl Trigger {
 
     /// The larger excess first, `has / max` being compared exactly; then the shallower level, then bytes.
     fn order(&self, other: &Self) -> Ordering {
-        compare_products((other.has, self.max), (self.has, other.max))
-            .then_with(|| (self.level, self.kind as u8).cmp(&(other.level, other.kind as u8)))
+        let rest = |trigger: &Self| u16::from(trigger.level) << 1 | trigger.kind as u16;
+        compare_products((other.has, self.max), (self.has, other.max)).then(rest(self).cmp(&rest(other)))
     }
 }
 
 impl<'s> Targets<'s> {
     pub(super) fn new<K>(settings: &'s LeveledSettings, version: &Version<'_, K>) -> Self {
-        let last = version.deepest().max(settings.levels_max.saturating_sub(1)).max(1);
+        let last = version.deepest().max(settings.levels_max.saturating_sub(1));
         let last_bytes = version.runs_bytes_clamped(version.level_runs(last));
         let below_l0 = version.level_runs(0).start.checked_sub(1).and_then(|run| version.runs().get(run));
         let shallowest = below_l0.map_or(last, |run| run.level());
+        let least = saturating_product(settings.base_bytes, settings.runs_max.into());
         let (mut top, mut bytes) = (if settings.dynamic { last } else { 1 }, last_bytes);
-        let mut least = settings.base_bytes;
-        while top > 1 && bytes > least {
-            bytes = bytes.checked_div(settings.fanout.into()).unwrap_or(0);
-            top = top.saturating_sub(1);
-            least = least_bytes(settings);
+        let mut most = settings.base_bytes;
+        while top > 1 && bytes > most {
+            (top, bytes, most) = (top.saturating_sub(1), settings.shrunk(bytes), least);
         }
-        Self { settings, last, top, base: top.min(shallowest), last_bytes }
+        Self { settings, last, top, base: top.min(shallowest), last_bytes, least }
     }
 
     /// The level below `level`, where what it has too much of goes; `None` for the deepest.
@@ -108,31 +109,29 @@ impl<'s> Targets<'s> {
         Some(Way { below, joins, oldest, place })
     }
 
-    /// The most bytes that `level` may hold; `u64::MAX` for no limit. Not for level 0.
-    pub(super) fn bytes(&self, level: u8) -> u64 {
-        let fanout = u64::from(self.settings.fanout);
-        if level >= self.last {
+    /// The most bytes that `level` may hold; `u64::MAX` for no limit.
+    #[inline(never)]
+    fn bytes(&self, level: u8) -> u64 {
+        if level == 0 || level >= self.last {
             return u64::MAX;
-        }
-        let least = least_bytes(self.settings);
-        if !self.settings.dynamic {
-            let mut bytes = least;
-            for _ in 1..level {
-                bytes = clamp(product(bytes, fanout));
-            }
-            return bytes;
         }
         if level < self.top {
             return 0;
         }
-        let mut bytes = self.last_bytes;
-        for _ in level..self.last {
-            bytes = bytes.checked_div(fanout).unwrap_or(0);
+        let dynamic = self.settings.dynamic;
+        let (steps, mut bytes) = if dynamic { (level..self.last, self.last_bytes) } else { (1..level, self.least) };
+        for _ in steps {
+            bytes = if dynamic {
+                self.settings.shrunk(bytes)
+            } else {
+                saturating_product(bytes, self.settings.fanout.into())
+            };
         }
-        bytes.max(least)
+        bytes.max(self.least)
     }
 
     /// The most runs that `level` may have.
+    #[inline(never)]
     pub(super) fn runs(&self, level: u8) -> u64 {
         match level {
             0 => self.settings.l0_runs_max.into(),
@@ -167,17 +166,9 @@ impl<'s> Targets<'s> {
                 }
             };
             check(Kind::Runs, count, self.runs(level));
-            if level > 0 {
-                check(Kind::Bytes, version.runs_bytes_clamped(runs.clone()), self.bytes(level));
-            }
+            check(Kind::Bytes, version.runs_bytes_clamped(runs.clone()), self.bytes(level));
         }
     }
-}
-
-/// What a level above the deepest may hold at least. Where several runs may stand, each may be as large as the one run that
-/// else stands there: or the first to arrive would make the level sink at once.
-fn least_bytes(settings: &LeveledSettings) -> u64 {
-    clamp(product(settings.base_bytes, settings.runs_max.into()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::pick::one_table;
 use super::{Leveled, Targets};
 use crate::decision::{Place, Rule, Work};
 use crate::strategy::Search;
-use crate::version::{Run, Table};
+use crate::version::{Plan, Table, Version};
 use crate::wide::compare_products;
 
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl Leveled {
                 if let Some(table) = version.tables.get(place)
                     && table.below(search.moment.snapshot_floor)
                     && self.fires(search, trigger, table)
-                    && self.purge(search, targets, at, place, table)
+                    && search.propose(&self.purge(version, targets, at, place, table), true)
                 {
                     return true;
                 }
@@ -59,24 +59,23 @@ impl Leveled {
         }
     }
 
-    /// Rewrites `table`, at position `place` of run `run`, where it is, if nothing older meets it; else lets it sink.
+    /// How `table`, at position `place` of run `run`, loses its tombstones: it is rewritten where it is, if nothing older meets
+    /// it; else it sinks, in the deepest level to the run that is next in age.
     fn purge<K: Ord>(
         &self,
-        search: &mut Search<'_, '_, K>,
+        version: &Version<'_, K>,
         targets: &Targets<'_>,
         run: usize,
         place: usize,
         table: &Table<K>,
-    ) -> bool {
-        let version = search.version;
+    ) -> Plan {
         let (mut oldest, mut to) = (run, Place::Join);
         if version.overlaps(0..run, &table.min, &table.max) {
-            let level = version.runs.get(run).map_or(0, Run::level);
-            (oldest, to) = match targets.way_down(version, level) {
-                Some(way) => (way.oldest, way.place),
-                None => (run.saturating_sub(1), Place::Join),
-            };
+            oldest = run.wrapping_sub(1);
+            if let Some(way) = version.runs.get(run).and_then(|run| targets.way_down(version, run.level)) {
+                (oldest, to) = (way.oldest, way.place);
+            }
         }
-        search.propose(&self.plan(oldest..=run, one_table(place), Work::Merge, to), true)
+        self.plan(oldest..=run, one_table(place), Work::Merge, to)
     }
 }
