@@ -58,7 +58,12 @@ fn closure_newest_ms<K: Ord>(search: &Search<'_, '_, K>, run: usize, cut: Cut) -
 
 /// Offers to drop the runs up to position `newest`, cut by `cut`, if the time to live of what was written last has passed.
 #[inline(never)]
-fn drop_expired<K: Ord>(search: &mut Search<'_, '_, K>, (newest_ms, ttl_ms): (u64, u64), newest: usize, cut: Cut) -> bool {
+fn drop_expired<K: Ord>(
+    search: &mut Search<'_, '_, K>,
+    (newest_ms, ttl_ms): (u64, u64),
+    newest: usize,
+    cut: Cut,
+) -> bool {
     search.answer(Rule::Expired { newest_ms, ttl_ms });
     search.due_after(newest_ms, ttl_ms) && drop_cut(search, newest, cut)
 }
@@ -79,9 +84,8 @@ fn just(table: usize) -> Cut {
     Cut::Tables { first: at, last: at }
 }
 
-#[inline(never)]
 fn drop_cut<K: Ord>(search: &mut Search<'_, '_, K>, newest: usize, cut: Cut) -> bool {
     search.cap(u64::MAX);
-    search
-        .propose(&Plan { runs: 0..=newest, cut, work: Work::Drop, place: Place::Join, table_bytes_max: u64::MAX }, true)
+    let mut plan = Plan { runs: 0..=newest, cut, work: Work::Drop, place: Place::Join, table_bytes_max: u64::MAX };
+    search.propose(&mut plan, true)
 }

@@ -92,10 +92,11 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         }
     }
 
-    /// Sets the verdict on a job that writes `bytes` bytes anew; whether it may be chosen. The cap does not bind one that runs
-    /// `alone`.
+    /// Sets the verdict on a job that writes `bytes` bytes anew; whether it may be chosen. The cap does not bind the `smallest`
+    /// one of its trigger while nothing else runs.
     #[inline(never)]
-    pub(super) fn weigh(&mut self, busy: bool, bytes: u64, alone: bool) -> bool {
+    pub(super) fn weigh(&mut self, busy: bool, bytes: u64, smallest: bool) -> bool {
+        let alone = smallest && self.version.running.is_empty();
         self.verdict = self.judge_bytes(busy, bytes, if alone { u64::MAX } else { self.decision.reason.bytes_max });
         self.verdict == Verdict::Chosen
     }
@@ -117,10 +118,17 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     pub(super) fn pass_over(&mut self, plan: &Plan) {
         self.remember();
         if self.is_watched()
-            && let Some(planned) = self.version.plan_cheapest(plan)
+            && let Some(planned) = &self.version.plan_cheapest(plan)
         {
             self.show(&planned.job, planned.bytes);
         }
+    }
+
+    /// Sets the verdict on a job that another one of its trigger outdoes, whether it `fits` the cap or not.
+    #[inline(never)]
+    pub(super) fn outdo(&mut self, fits: bool) {
+        let bytes_max = self.decision.reason.bytes_max;
+        self.verdict = if fits { Verdict::Outscored } else { Verdict::OverCap { bytes_max } };
     }
 
     /// Remembers why the last candidate was refused.
@@ -156,8 +164,7 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Offers a job of `bytes` input bytes to the present trigger, `busy` when it meets running work; whether it is admitted.
     pub(super) fn admit(&mut self, job: &Job, bytes: u64, busy: bool, smallest: bool) -> bool {
-        let alone = smallest && self.version.running.is_empty();
-        let admitted = self.weigh(busy, written(job, bytes), alone);
+        let admitted = self.weigh(busy, written(job, bytes), smallest);
         self.remember();
         self.show(job, bytes);
         if admitted {
@@ -168,23 +175,25 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     }
 
     /// Plans a job and offers it; a merge that would rewrite nothing becomes a move, and an output that meets nothing in its
-    /// level lands as deep in it as it can. Whether it is admitted.
+    /// level lands as deep in it as it can, to which the plan is changed. Whether it is admitted.
     #[inline(never)]
-    pub(super) fn propose(&mut self, plan: &Plan, smallest: bool) -> bool {
+    pub(super) fn propose(&mut self, plan: &mut Plan, smallest: bool) -> bool {
         let version = self.version;
         let mut planned = version.plan_cheapest(plan);
-        if let Some(landed) = planned.as_ref().and_then(|planned| version.landed(plan, planned)) {
-            planned = version.plan_cheapest(&landed);
+        if planned.as_ref().is_some_and(|planned| version.land(plan, planned)) {
+            planned = version.plan_cheapest(plan);
         }
-        planned.is_some_and(|Planned { job, bytes, .. }| self.admit(&job, bytes, version.conflicts(&job), smallest))
+        let Some(Planned { job, bytes, .. }) = &planned else { return false };
+        self.admit(job, *bytes, version.conflicts(job), smallest)
     }
 
     /// Remembers that a trigger may fire at `due_ms`, unless that time has come or a candidate was admitted.
     pub fn due(&mut self, due_ms: u64) {
         if due_ms > self.moment.now_ms
             && let Choice::Wait { until_ms } = &mut self.decision.choice
+            && until_ms.is_none_or(|until| due_ms < until)
         {
-            *until_ms = Some(until_ms.map_or(due_ms, |until| until.min(due_ms)));
+            *until_ms = Some(due_ms);
         }
     }
 

@@ -107,7 +107,7 @@ impl<'a, K> Version<'a, K> {
     #[inline(never)]
     pub(crate) fn runs_bytes_clamped(&self, runs: Range<usize>) -> u64 {
         let mut bytes = 0u64;
-        for run in self.runs.get(runs).unwrap_or(&[]) {
+        for run in runs.filter_map(|at| self.runs.get(at)) {
             bytes = bytes.saturating_add(run.bytes());
         }
         bytes

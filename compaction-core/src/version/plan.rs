@@ -164,17 +164,21 @@ impl<'a, K: Ord> Version<'a, K> {
         planned
     }
 
-    /// Where `planned`, the job of `plan`, [lands](Self::landing) if it takes nothing from the run that its output would join or
-    /// follow: in the oldest run of that level that it can. `None` when that is where the plan puts it.
+    /// Where `planned`, the job of `plan`, takes nothing from the run that its output would join or follow, it
+    /// [lands](Self::landing) in the oldest run of that level that it can. Whether that changed the plan.
     #[inline(never)]
-    pub(crate) fn landed(&self, plan: &Plan, planned: &Planned) -> Option<Plan> {
+    pub(crate) fn land(&self, plan: &mut Plan, planned: &Planned) -> bool {
         let job = &planned.job;
         if job.work == Work::Drop || (planned.source == job.oldest() && job.place == Place::Join) {
-            return None;
+            return false;
         }
-        let (min, max) = self.window(job)?;
+        let Some((min, max)) = self.window(job) else { return false };
         let (oldest, place) = self.landing(planned.source, job.level, min, max);
-        (oldest != job.oldest()).then(|| Plan { runs: oldest..=*plan.runs.end(), place, ..plan.clone() })
+        let lands = oldest != job.oldest();
+        if lands {
+            (plan.runs, plan.place) = (oldest..=*plan.runs.end(), place);
+        }
+        lands
     }
 
     fn is_lawful(&self, planned: &Planned) -> bool {
@@ -206,17 +210,13 @@ impl<'a, K: Ord> Version<'a, K> {
     pub fn landing(&self, source: usize, level: u8, min: &K, max: &K) -> (usize, Place) {
         let runs = self.level_runs(level);
         let start = if runs.contains(&source) { source } else { runs.end };
-        let mut best = None;
-        if self.overlaps(runs.end.max(start)..source, min, max) {
-            return (start, Place::New { level });
-        }
-        for run in (runs.start..start).rev() {
-            if !self.overlap(run, min, max).is_empty() {
-                break;
+        let mut oldest = start;
+        if !self.overlaps(runs.end.max(start)..source, min, max) {
+            while oldest > runs.start && !self.overlaps(oldest.wrapping_sub(1)..oldest, min, max) {
+                oldest = oldest.wrapping_sub(1);
             }
-            best = Some((run, Place::Join));
         }
-        best.unwrap_or((start, Place::New { level }))
+        if oldest < start { (oldest, Place::Join) } else { (start, Place::New { level }) }
     }
 
     /// A job that some caller runs over the tables at the positions `tables`, writing to `level` or, without one, where the

@@ -261,7 +261,7 @@ impl Run {
         is_below(self.newest_seqno, floor)
     }
 
-    /// Position of the table `offset` tables behind its first one. Never wraps: a run ends within the array.
+    /// Position of the table `offset` tables behind its first one. Never wraps: the tables of a run stand in one array.
     fn at(&self, offset: u32) -> usize {
         self.first().wrapping_add(offset as usize)
     }
@@ -290,7 +290,7 @@ impl Run {
     /// Position behind its last table.
     #[must_use]
     pub fn end(&self) -> usize {
-        self.first().saturating_add(self.len())
+        self.at(self.len)
     }
 }
 

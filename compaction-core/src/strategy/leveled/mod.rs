@@ -85,10 +85,10 @@ impl Leveled {
             return self.pick(search, level, places.end.wrapping_sub(1), Place::Join);
         }
         let Some(way) = targets.way_down(version, level) else { return false };
-        if is_single && self.settings.granularity == Granularity::Table {
-            return self.pick(search, level, places.start, way.place);
-        }
-        self.sink_runs(search, level, places, &way) || (level == 0 && self.merge_l0(search, has, max))
+        let by_table = is_single && self.settings.granularity == Granularity::Table;
+        (!by_table && self.sink_runs(search, &places, &way))
+            || ((by_table || way.joins) && self.pick(search, level, places.start, way.place))
+            || (level == 0 && self.merge_l0(search, has, max))
     }
 
     fn cursor(&self, level: u8) -> u32 {
@@ -112,9 +112,12 @@ impl<K: Ord> CompactionStrategy<K> for Leveled {
         if !expire::expired(search, self.settings.ttl_ms) {
             search.cap(self.settings.job_bytes_max);
             let targets = Targets::new(&self.settings, search.version);
-            let mut trigger = targets.next(search.version, &Trigger::FIRST);
-            while trigger.has > 0 && !self.relieve(search, &targets, &trigger) {
+            let mut trigger = Trigger::FIRST;
+            loop {
                 trigger = targets.next(search.version, &trigger);
+                if trigger.has == 0 || self.relieve(search, &targets, &trigger) {
+                    break;
+                }
             }
             let _ = trigger.has > 0 || self.tombstones(search, &targets);
         }

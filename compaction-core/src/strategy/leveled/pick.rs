@@ -65,8 +65,7 @@ impl Leveled {
                 if loser.beats(&best) {
                     mem::swap(&mut loser, &mut best);
                 }
-                search.verdict =
-                    if loser.fits { Verdict::Outscored } else { Verdict::OverCap { bytes_max: self.settings.job_bytes_max } };
+                search.outdo(loser.fits);
             }
             if loser.at != Probe::NONE.at {
                 plan.cut = one_table(loser.at);
@@ -77,7 +76,7 @@ impl Leveled {
             }
         }
         plan.cut = one_table(best.at);
-        search.propose(&plan, true)
+        search.propose(&mut plan, true)
     }
 }
 
@@ -106,7 +105,8 @@ impl<K: Ord> Older<'_, K> {
             && start < end
         {
             window = (window.0.min(&first.min), window.1.max(&newest.max));
-            older = newest.upto.bytes.saturating_sub(last(start).map_or(0, |before| before.upto.bytes));
+            // Never wraps: running totals grow.
+            older = newest.upto.bytes.wrapping_sub(last(start).map_or(0, |before| before.upto.bytes));
             written = table.bytes.saturating_add(older);
         }
         let busy = search.version.is_barred(*plan.runs.start(), *plan.runs.end(), Some(window));

@@ -3,41 +3,43 @@
 use core::cmp::Ordering;
 use core::ops::{Range, RangeInclusive};
 
-use super::target::Way;
 use super::Leveled;
+use super::target::Way;
 use crate::decision::{Cut, Place, Rule, Work};
 use crate::strategy::Search;
 use crate::version::{Plan, Version};
 use crate::wide::compare_products;
 
 impl Leveled {
-    /// Whole runs of `level`, at the positions `runs`, sink, the oldest first: moved where nothing overlaps, else as many at
-    /// once as may be; failing that, a single table.
-    pub(super) fn sink_runs<K: Ord>(
-        &self,
-        search: &mut Search<'_, '_, K>,
-        level: u8,
-        runs: Range<usize>,
-        way: &Way,
-    ) -> bool {
+    /// Whole runs of a level, at the positions `runs`, sink, the oldest first: moved where nothing overlaps, else as many at
+    /// once as may be.
+    pub(super) fn sink_runs<K: Ord>(&self, search: &mut Search<'_, '_, K>, runs: &Range<usize>, way: &Way) -> bool {
         let version = search.version;
         let start = runs.start;
         let cut = Cut::From(u32::try_from(start).unwrap_or(u32::MAX));
-        let free_ride = if way.joins { Some((way.oldest, way.place)) } else { landing(version, start, way.below) };
-        if let Some((oldest, place)) = free_ride
-            && search.propose(&self.plan(oldest..=start, cut, Work::Move, place), false)
+        let mut plan = self.plan(way.oldest..=start, cut, Work::Move, way.place);
+        let tables = version.run_tables(start);
+        if !way.joins
+            && let (Some(first), Some(last)) = (tables.first(), tables.last())
         {
+            let (oldest, place) = version.landing(start, way.below, &first.min, &last.max);
+            (plan.runs, plan.place) = (oldest..=start, place);
+        }
+        // A new run is none that many runs merge into.
+        if (way.joins || plan.place == Place::Join) && search.propose(&mut plan, false) {
             return true;
         }
+        plan.work = Work::Merge;
         let mut count = within(version, runs, self.settings.job_bytes_max);
         while count > 0 {
             let newest = start.wrapping_add(count).wrapping_sub(1);
-            if search.propose(&self.plan(way.oldest..=newest, cut, Work::Merge, way.place), false) {
+            (plan.runs, plan.place) = (way.oldest..=newest, way.place);
+            if search.propose(&mut plan, false) {
                 return true;
             }
             count /= 2;
         }
-        way.joins && self.pick(search, level, start, way.place)
+        false
     }
 
     /// The newest free runs of level 0, which has `has` of them, are merged where they are: as many as make each run that
@@ -52,7 +54,7 @@ impl Leveled {
         // Before the first run there is none: the position wraps to one that no run has.
         while let Some(run) = version.runs.get(oldest.wrapping_sub(1))
             && run.level == 0
-            && !version.is_busy(oldest.wrapping_sub(1))
+            && !version.is_barred(oldest.wrapping_sub(1), oldest.wrapping_sub(1), None)
         {
             let sum = bytes.saturating_add(run.bytes());
             let goes = end.saturating_sub(oldest).saturating_sub(1);
@@ -62,8 +64,8 @@ impl Leveled {
             (oldest, bytes) = (oldest.wrapping_sub(1), sum);
         }
         search.answer(Rule::IntraL0 { runs: usize::try_from(has).unwrap_or(usize::MAX), max });
-        let plan = self.plan(oldest..=end.wrapping_sub(1), Cut::Whole, Work::Merge, Place::Join);
-        end.wrapping_sub(oldest) >= 2 && search.propose(&plan, false)
+        let mut plan = self.plan(oldest..=end.wrapping_sub(1), Cut::Whole, Work::Merge, Place::Join);
+        end.wrapping_sub(oldest) >= 2 && search.propose(&mut plan, false)
     }
 
     pub(super) fn plan(&self, runs: RangeInclusive<usize>, cut: Cut, work: Work, place: Place) -> Plan {
@@ -71,22 +73,17 @@ impl Leveled {
     }
 }
 
-/// A run of the level `below` that run `source` can join as it is.
-fn landing<K: Ord>(version: &Version<'_, K>, source: usize, below: u8) -> Option<(usize, Place)> {
-    let tables = version.run_tables(source);
-    let (first, last) = (tables.first()?, tables.last()?);
-    Some(version.landing(source, below, &first.min, &last.max)).filter(|(_, place)| *place == Place::Join)
-}
-
 /// How many of the runs, the oldest first, hold no more than `cap` bytes together; at least one.
-fn within<K>(version: &Version<'_, K>, runs: Range<usize>, cap: u64) -> usize {
-    let (mut count, mut bytes) = (0usize, 0u64);
-    for run in version.runs.get(runs).unwrap_or(&[]) {
+fn within<K>(version: &Version<'_, K>, runs: &Range<usize>, cap: u64) -> usize {
+    let (mut end, mut bytes) = (runs.start, 0u64);
+    while end < runs.end
+        && let Some(run) = version.runs.get(end)
+    {
         bytes = bytes.saturating_add(run.bytes());
         if bytes > cap {
             break;
         }
-        count = count.saturating_add(1);
+        end = end.wrapping_add(1);
     }
-    count.max(1)
+    end.wrapping_sub(runs.start).max(1)
 }

@@ -76,13 +76,14 @@ impl<'s> Targets<'s> {
     pub(super) fn new<K>(settings: &'s LeveledSettings, version: &Version<'_, K>) -> Self {
         let last = version.deepest().max(settings.levels_max.saturating_sub(1));
         let last_bytes = version.runs_bytes_clamped(version.level_runs(last));
-        let below_l0 = version.level_runs(0).start.checked_sub(1).and_then(|run| version.runs().get(run));
+        // Without runs below level 0 the position wraps to one that no run has.
+        let below_l0 = version.runs.get(version.level_runs(0).start.wrapping_sub(1));
         let shallowest = below_l0.map_or(last, |run| run.level());
         let least = saturating_product(settings.base_bytes, settings.runs_max.into());
         let (mut top, mut bytes) = (if settings.dynamic { last } else { 1 }, last_bytes);
         let mut most = settings.base_bytes;
         while top > 1 && bytes > most {
-            (top, bytes, most) = (top.saturating_sub(1), settings.shrunk(bytes), least);
+            (top, bytes, most) = (top.wrapping_sub(1), settings.shrunk(bytes), least);
         }
         Self { settings, last, top, base: top.min(shallowest), last_bytes, least }
     }
@@ -102,7 +103,7 @@ impl<'s> Targets<'s> {
         let joins = self.runs(below) == 1;
         let runs = version.level_runs(below);
         let (oldest, place) = if joins && !runs.is_empty() {
-            (runs.end.saturating_sub(1), Place::Join)
+            (runs.end.wrapping_sub(1), Place::Join)
         } else {
             (version.level_runs(level).start, Place::New { level: below })
         };

@@ -33,7 +33,7 @@ impl Leveled {
                 if let Some(table) = version.tables.get(place)
                     && table.below(search.moment.snapshot_floor)
                     && self.fires(search, trigger, table)
-                    && search.propose(&self.purge(version, targets, at, place, table), true)
+                    && search.propose(&mut self.purge(version, targets, at, place, table), true)
                 {
                     return true;
                 }
