@@ -78,13 +78,13 @@ impl Stats {
         self.levels.iter().fold(0, |sum, level| sum.saturating_add(level.bytes))
     }
 
-    /// Bytes that flushes and merges wrote to tables, per byte flushed; the log is not counted. 0 before the first flush.
+    /// Bytes that flushes and merges wrote to tables, per byte of [`user_bytes`](Self::user_bytes); the log is not counted. 0
+    /// before the first write.
     ///
     /// Counted at the file layer.
     pub fn write_amp(&self) -> f64 {
-        let flushed = self.io(Purpose::Flush).written_bytes;
-        let merged = self.io(Purpose::Merge).written_bytes;
-        if flushed == 0 { 0.0 } else { (flushed + merged) as f64 / flushed as f64 }
+        let written = self.io(Purpose::Flush).written_bytes + self.io(Purpose::Merge).written_bytes;
+        if self.user_bytes == 0 { 0.0 } else { written as f64 / self.user_bytes as f64 }
     }
 }
 

@@ -9,7 +9,7 @@
 //! | scans break ties the wrong way | `lsm-std/tests/store/model.rs`; `lsm-std/src/iter/` |
 //! | a level that reads never visit | here |
 //! | inputs never deleted, or under a reader | `merges.rs`: at rest the directory holds ..; a snapshot and an iterator keep .. |
-//! | write amplification that is always 1 | `merges.rs`: counted amplification is what the file layer saw |
+//! | write amplification that is always 1 | `limits.rs`: write amplification is the bytes of all table files by .. |
 //! | only the first log segment replayed; large records; log never reclaimed | `recovery.rs`: the log is replayed over many segments .. |
 //! | file numbers restart | `recovery.rs`: numbers of files are never used twice |
 //! | after replay every put fails | `recovery.rs`: a store opened with a smaller memtable accepts writes at once |
@@ -23,8 +23,10 @@
 //! | tombstones purged never, or too early | here; `merges.rs`: a full merge leaves one version of each key and no tombstone |
 //! | a cache hit rate from reading each key in a row | here |
 //! | a failed sync is retried | `recovery.rs`: after a failed sync the store is read-only and says why |
-//! | settings that deadlock or panic | `compaction-core/tests/config.rs` |
-//! | a picker cubic in tables | `compaction-core/benches/decide.rs` |
+//! | settings that deadlock or panic | `limits.rs`: writers go on however low the limits; `compaction-core/tests/config.rs` |
+//! | tests that cannot fail | a rule for all of them: each was seen to fail |
+//! | a benchmark that gives one side an advantage | no figure of another engine is given |
+//! | a picker cubic in tables | `limits.rs`: a decision compares few keys; `compaction-core/benches/decide.rs` |
 //! | one job pulls in everything | `compaction-core/tests/leveled_cases.rs`: a job above the cap is the smallest and runs alone |
 
 use std::sync::Arc;

@@ -11,7 +11,9 @@ use super::scan::{ScanArgs, bounds, scan};
 use super::{print, print_json};
 use crate::Failure;
 use crate::human::{bytes, count};
-use crate::store::{Notation, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text, verify as check};
+use crate::store::{
+    Notation, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text, verify as check,
+};
 
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
@@ -41,7 +43,7 @@ pub enum Command {
     },
     /// List keys and values in order
     Scan(ScanArgs),
-    /// Show the tree's shape, and what was counted since it was opened
+    /// Show the tree's shape
     Stats {
         #[command(flatten)]
         at: At,

@@ -163,12 +163,19 @@ impl Source {
                  every 50 batches a scan of 20 keys."
                     .to_owned(),
             ],
-            Self::Workload { workload, .. } => vec![format!(
-                "{} operations in {} put about {} of keys and values.",
-                grouped(workload.ops()),
-                count(workload.phases.len() as u64, "phase"),
-                bytes(workload.expected_put_bytes(KEY_BYTES))
-            )],
+            Self::Workload { workload, .. } => {
+                let mut notes = vec![format!(
+                    "{} operations in {} put about {} of keys and values.",
+                    grouped(workload.ops()),
+                    count(workload.phases.len() as u64, "phase"),
+                    bytes(workload.expected_put_bytes(KEY_BYTES))
+                )];
+                notes.extend(workload.ttl_ms.map(|ttl| {
+                    let writes = count(ttl, "write");
+                    format!("Entries expire after {writes}; space amplification counts them as live until something replaces them.")
+                }));
+                notes
+            }
         }
     }
 }

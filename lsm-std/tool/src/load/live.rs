@@ -72,7 +72,9 @@ impl Live {
 
     /// Live keys from `from` on, in order.
     pub fn range(&self, from: &[u8]) -> impl Iterator<Item = (&[u8], Mark)> {
-        self.marks.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Unbounded)).map(|(key, mark)| (key.as_slice(), *mark))
+        self.marks
+            .range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Unbounded))
+            .map(|(key, mark)| (key.as_slice(), *mark))
     }
 
     /// Holds what was found under `key` against what must be alive.

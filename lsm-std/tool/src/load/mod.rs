@@ -268,8 +268,7 @@ mod tests {
         let blob = "0".repeat(40);
         let text = format!("B\t1\nP\ta\t{blob}\t1\nP\ta\u{1}\t{blob}\t1\nB\t2\n{END}");
         let reads = Reads { gets: 0, misses: 50, batches_per_scan: 0 };
-        let (hits, misses) =
-            check_against_map(&mut TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), reads, 1));
+        let (hits, misses) = check_against_map(&mut TraceLoad::new(TraceReader::new(text.as_bytes(), "t"), reads, 1));
         assert!(hits > 0 && misses > 0, "{hits} {misses}");
     }
 

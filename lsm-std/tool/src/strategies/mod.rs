@@ -260,6 +260,8 @@ mod tests {
         assert_eq!(bytes(scaled(Strategy::Leveled, &sizes)), (4 << 20, 1 << 20));
         let sizes = Sizes { base_bytes: Some(7), table_bytes: Some(5), ..sizes };
         assert_eq!(bytes(scaled(Strategy::Lazy, &sizes)), (7, 5));
+        let fifo = FifoSettings { bytes_max: u64::MAX, ttl_ms: u64::MAX };
+        assert_eq!(scaled(Strategy::Fifo, &sizes), AnySettings::Fifo(fifo), "nothing goes unless it expires");
         for &strategy in Strategy::value_variants() {
             assert_eq!(scaled(strategy, &sizes).check(), Ok(()));
             assert!(!describe(&scaled(strategy, &sizes)).contains("Settings"));

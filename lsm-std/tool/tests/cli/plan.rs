@@ -153,10 +153,7 @@ fn a_running_job_is_a_barrier_and_an_unknown_busy_table_is_refused() {
 fn a_busy_table_has_one_job() {
     let levels = json!([{"level": 0, "runs": [[{"id": 3, "min": "a", "max": "c"}]]},
                         {"level": 2, "runs": [[{"id": 2, "min": "a", "max": "b"}, {"id": 1, "min": "c", "max": "d"}]]}]);
-    let rows = [
-        (json!([[3], [1, 3]]), "busy-once", 3),
-        (json!([[2, 2]]), "busy-once", 2),
-    ];
+    let rows = [(json!([[3], [1, 3]]), "busy-once", 3), (json!([[2, 2]]), "busy-once", 2)];
     for (busy, law, table) in rows {
         let line = json!({"strategy": {"name": "leveled"}, "levels": levels, "busy": busy}).to_string();
         let error = &answers(&lsm_plan(&[], line.as_bytes())).remove(0)["error"];

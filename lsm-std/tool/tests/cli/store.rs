@@ -156,8 +156,14 @@ fn verify_finds_a_torn_or_damaged_log_and_leaves_it_as_it_is() {
     assert!(run(&["verify", "--dir", text(&killed)]).status.success(), "as a crash of the process leaves it");
     let log = files_ending(&killed, "log").pop().expect("a log");
     let whole = fs::read(&log).expect("its bytes");
-    let flipped = { let mut bytes = whole.clone(); bytes[whole.len() - 20] ^= 4; bytes };
-    for (how, bytes) in [("flipped", flipped), ("torn", whole[..whole.len() - 1].to_vec()), ("longer", [&whole[..], &[7]].concat())] {
+    let flipped = {
+        let mut bytes = whole.clone();
+        bytes[whole.len() - 20] ^= 4;
+        bytes
+    };
+    for (how, bytes) in
+        [("flipped", flipped), ("torn", whole[..whole.len() - 1].to_vec()), ("longer", [&whole[..], &[7]].concat())]
+    {
         fs::write(&log, &bytes).expect("written");
         let broken = run(&["verify", "--dir", text(&killed), "--json"]);
         assert_eq!(broken.status.code(), Some(1), "{how}: {broken:?}");
