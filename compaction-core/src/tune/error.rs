@@ -108,17 +108,18 @@ fn product(f: &mut fmt::Formatter<'_>, levels: usize, wanted: (f64, f64), possib
 
 fn limits(f: &mut fmt::Formatter<'_>, write_amp: (f64, f64), space_amp: (f64, f64)) -> fmt::Result {
     f.write_str("no layout keeps ")?;
-    for (at, (name, (limit, least), other)) in
-        [("write", write_amp, space_amp.0), ("space", space_amp, write_amp.0)].into_iter().enumerate()
-    {
-        if at == 1 {
-            f.write_str("; ")?;
+    let both = write_amp.0.is_finite() && space_amp.0.is_finite();
+    let mut between = "";
+    for (name, (limit, least)) in [("write", write_amp), ("space", space_amp)] {
+        if !limit.is_finite() {
+            continue;
         }
-        write!(f, "{name} amplification at most {}: ", Short(limit))?;
-        match (least.is_finite(), other.is_finite()) {
+        write!(f, "{between}{name} amplification at most {}: ", Short(limit))?;
+        between = "; ";
+        match (least.is_finite(), both) {
             (true, true) => write!(f, "{} is the least within the other limit", Short(least))?,
             (true, false) => write!(f, "{} is the least", Short(least))?,
-            (false, _) => f.write_str("the other limit cannot be kept by itself")?,
+            (false, _) => f.write_str("nothing keeps the other limit")?,
         }
     }
     Ok(())

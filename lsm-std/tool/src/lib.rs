@@ -10,6 +10,7 @@
 //! - [`store`]: what the commands for one store share.
 //! - [`strategies`]: their names and settings.
 //! - [`trace`]: change histories as key-value traffic, with their answers.
+//! - [`tune`]: fan-outs, layout and filters for a workload, by mathematics.
 //! - [`workload`]: synthetic operation streams, described by JSON files or by name.
 
 pub mod cli;
@@ -26,6 +27,7 @@ pub mod sim;
 pub mod store;
 pub mod strategies;
 pub mod trace;
+pub mod tune;
 pub mod workload;
 
 pub use failure::Failure;

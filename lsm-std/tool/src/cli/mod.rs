@@ -7,6 +7,7 @@ mod replay;
 mod scan;
 mod sim;
 mod store;
+mod tune;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ enum Command {
     Replay(replay::Args),
     Compare(compare::Args),
     Sim(sim::Args),
+    Tune(tune::Args),
     #[command(flatten)]
     Store(store::Command),
 }
@@ -43,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Store(command) => store::run(&command),
     };
     match done {

@@ -8,3 +8,4 @@ mod report;
 mod sim;
 mod store;
 mod traces;
+mod tune;
