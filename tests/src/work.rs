@@ -1,30 +1,10 @@
 //! A seeded life of a tree: flushes, jobs that overlap in time, reads, snapshots, a clock, scarce room.
 
+use compaction_core::sim::SplitMix;
 use compaction_core::{
     AnyStrategyVec, Choice, CompactionStrategy, Decision, Event, Moment, Outcome, ReadSample, Reason, Table, Ticket,
     Version, VersionVec, Work, check_decision,
 };
-
-/// A small random generator (SplitMix64), the same on every target.
-#[derive(Clone, Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next 64 bits.
-    #[expect(clippy::should_implement_trait, reason = "it never ends")]
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-}
 
 /// A tree, the strategy that shapes it, and the jobs that run.
 pub struct Life {
@@ -35,7 +15,7 @@ pub struct Life {
     /// The circumstances of the next decision.
     pub moment: Moment,
     running: Vec<(Ticket, Reason)>,
-    random: Random,
+    random: SplitMix,
     next_id: u64,
     seqno: u64,
 }
@@ -50,23 +30,28 @@ impl Life {
     #[must_use]
     pub fn new(strategy: AnyStrategyVec<u32>, seed: u64) -> Self {
         let (tree, running) = (VersionVec::default(), vec![]);
-        Self { tree, strategy, moment: Moment::default(), running, random: Random(seed), next_id: 1, seqno: 1 }
+        Self { tree, strategy, moment: Moment::default(), running, random: SplitMix::new(seed), next_id: 1, seqno: 1 }
+    }
+
+    /// A random number below `end`.
+    fn below(&mut self, end: u64) -> u64 {
+        self.random.next_u64() % end.max(1)
     }
 
     /// One step: something happens, the strategy learns of it, and is asked; `ask` gets the question with the lawful answer
     /// that will be followed.
     pub fn step(&mut self, mut ask: impl FnMut(&AnyStrategyVec<u32>, &Version<'_, u32>, &Moment, &Decision)) {
-        match self.random.below(8) {
+        match self.below(8) {
             0..=2 => self.flush(),
             3..=5 => self.finish(),
             6 => self.read(),
             _ => self.abort(),
         }
         self.moment = Moment {
-            now_ms: self.moment.now_ms + self.random.below(1_000),
-            entropy: self.random.next(),
-            free_bytes: if self.random.below(4) == 0 { 1 << self.random.below(18) } else { u64::MAX },
-            snapshot_floor: if self.random.below(4) == 0 { self.random.below(self.seqno) } else { u64::MAX },
+            now_ms: self.moment.now_ms + self.below(1_000),
+            entropy: self.random.next_u64(),
+            free_bytes: if self.below(4) == 0 { 1 << self.below(18) } else { u64::MAX },
+            snapshot_floor: if self.below(4) == 0 { self.below(self.seqno) } else { u64::MAX },
         };
         let view = self.tree.view();
         let decision = self.strategy.choose(&view, &self.moment);
@@ -81,7 +66,7 @@ impl Life {
     fn table(&mut self, bytes: u64, min: u32, max: u32) -> Table<u32> {
         self.next_id += 1;
         self.seqno += 1;
-        let tombstones = self.random.below(bytes / 20 + 1);
+        let tombstones = self.below(bytes / 20 + 1);
         Table::new(self.next_id, bytes, min, max)
             .entries(bytes / 10 + 1)
             .tombstones(tombstones)
@@ -91,12 +76,12 @@ impl Life {
     }
 
     fn flush(&mut self) {
-        let (mut tables, mut min) = (vec![], self.random.below(KEYS / 2) as u32);
-        for _ in 0..=self.random.below(3) {
-            let max = min + self.random.below(KEYS / 6) as u32;
-            let bytes = 500 + self.random.below(1_000);
+        let (mut tables, mut min) = (vec![], self.below(KEYS / 2) as u32);
+        for _ in 0..=self.below(3) {
+            let max = min + self.below(KEYS / 6) as u32;
+            let bytes = 500 + self.below(1_000);
             tables.push(self.table(bytes, min, max));
-            min = max + 1 + self.random.below(KEYS / 8) as u32;
+            min = max + 1 + self.below(KEYS / 8) as u32;
         }
         let bytes = tables.iter().map(|table| table.bytes).sum();
         self.tree.flush(tables).expect("a lawful run");
@@ -104,14 +89,13 @@ impl Life {
     }
 
     fn read(&mut self) {
-        let key = (self.random.below(KEYS) * self.random.below(KEYS) / KEYS) as u32;
-        let sample =
-            ReadSample { key: &key, gets: 1 + self.random.below(64) as u32, scans: 1, now_ms: self.moment.now_ms };
+        let key = (self.below(KEYS) * self.below(KEYS) / KEYS) as u32;
+        let sample = ReadSample { key: &key, gets: 1 + self.below(64) as u32, scans: 1, now_ms: self.moment.now_ms };
         self.strategy.observe(&Event::Reads(sample));
     }
 
     fn abort(&mut self) {
-        if self.running.is_empty() || self.random.below(4) > 0 {
+        if self.running.is_empty() || self.below(4) > 0 {
             return;
         }
         let (ticket, reason) = self.running.swap_remove(0);
@@ -124,7 +108,7 @@ impl Life {
         if self.running.is_empty() {
             return;
         }
-        let at = self.random.below(self.running.len() as u64) as usize;
+        let at = self.below(self.running.len() as u64) as usize;
         let (ticket, reason) = self.running.swap_remove(at);
         let view = self.tree.view();
         let job = self.tree.job(&ticket).expect("a running job");

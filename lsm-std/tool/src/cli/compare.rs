@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::options::{PriceArgs, Sync, memtable_bytes, progress, workloads};
 use super::{print, print_json};
 use crate::Failure;
-use crate::compare::{FLUSHES_MIN, Outcome, Run, Source, run as run_one, table};
+use crate::compare::{FLUSHES_MIN, Outcome, Run, Source, run as run_one, table, temporary};
 use crate::human::bytes;
 use crate::report::Report;
 use crate::strategies::{Sizes, Strategy, describe, scaled};
@@ -119,13 +119,7 @@ fn prices_json(prices: &Prices) -> Value {
 fn one(args: &Args, source: &Source, strategy: Strategy, memtable_bytes: u64) -> Result<Outcome, Failure> {
     let sizes = Sizes { memtable_bytes, ttl_ms: source.ttl_ms(), ..Sizes::default() };
     let settings = scaled(strategy, &sizes);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("lsm-compare-");
-    let dir = match &args.tmp {
-        Some(parent) => builder.tempdir_in(parent),
-        None => builder.tempdir(),
-    };
-    let dir = dir.map_err(Failure::io(args.tmp.as_deref().unwrap_or(Path::new("temporary directory")).display()))?;
+    let dir = temporary(args.tmp.as_deref())?;
     let bar = progress(strategy.name());
     bar.set_length(source.length());
     let described = describe(&settings);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::value_parser;
 use lsm_std::Options;
 
 use super::options::{Sync, at_least_1, memtable_bytes, progress, table_bytes};
@@ -46,7 +47,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Sync::Interval)]
     sync: Sync,
     /// Point reads of live keys after each batch, each of which must find what it should
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u64).range(..=1_000_000))]
     reads: u64,
     /// Print one JSON object
     #[arg(long)]

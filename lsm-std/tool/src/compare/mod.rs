@@ -8,11 +8,29 @@ pub use drive::{Run, run};
 pub use source::{FLUSHES_MIN, Source};
 pub use text::table;
 
+use std::path::Path;
+
 use compaction_core::sim::Prices;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::Failure;
 use crate::figures::{Job, Latency, Sample, by_rule};
 use crate::strategies::Strategy;
+
+/// A directory for a store that goes when the answer is dropped, in `parent` or where the system keeps such.
+///
+/// # Errors
+/// It cannot be made.
+pub fn temporary(parent: Option<&Path>) -> Result<TempDir, Failure> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("lsm-");
+    let dir = match parent {
+        Some(parent) => builder.tempdir_in(parent),
+        None => builder.tempdir(),
+    };
+    dir.map_err(Failure::io(parent.unwrap_or(Path::new("temporary directory")).display()))
+}
 
 /// Everything about one strategy's run.
 #[derive(Clone, Debug)]

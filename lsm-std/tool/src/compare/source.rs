@@ -107,14 +107,6 @@ impl Source {
         }
     }
 
-    /// Bytes of keys and values that it puts.
-    pub fn put_bytes(&self) -> u64 {
-        match self {
-            Self::Trace { survey, .. } => survey.put_bytes,
-            Self::Workload { workload, .. } => workload.expected_put_bytes(KEY_BYTES),
-        }
-    }
-
     /// The largest memtable with which there should be at least [`FLUSHES_MIN`] flushes, in bytes: 1 KiB to 64 MiB.
     pub fn memtable_bytes(&self) -> u64 {
         let wanted = FLUSHES_MIN + FLUSHES_MIN / 40;

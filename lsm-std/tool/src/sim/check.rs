@@ -8,7 +8,7 @@ use lsm_std::SyncPolicy;
 
 use super::{Candidate, Simulated, number, simulate_source, store};
 use crate::Failure;
-use crate::compare::{Outcome, Run, Source, run};
+use crate::compare::{Outcome, Run, Source, run, temporary};
 use crate::human::write_rows;
 use crate::strategies::{Sizes, Strategy, describe, scaled};
 
@@ -69,11 +69,7 @@ fn engine(
     memtable_bytes: u64,
     tmp: Option<&Path>,
 ) -> Result<Outcome, Failure> {
-    let dir = match tmp {
-        Some(parent) => tempfile::tempdir_in(parent),
-        None => tempfile::tempdir(),
-    };
-    let dir = dir.map_err(Failure::io("temporary directory"))?;
+    let dir = temporary(tmp)?;
     let (settings, described) = (candidate.settings, describe(&candidate.settings));
     let (sync, path) = (SyncPolicy::Never, dir.path().to_path_buf());
     let job = Run { source, strategy, settings, described, memtable_bytes, sync, background: false, dir: path };

@@ -2,6 +2,8 @@
 
 use compaction_core::sim::SplitMix;
 
+use crate::workload::fill;
+
 /// Length of a blob id in bytes (hex characters).
 pub const BLOB_ID_BYTES: usize = 40;
 
@@ -32,18 +34,11 @@ impl BlobId {
     }
 }
 
-/// Writes the value of `blob` into `out`, which is cleared first: `max(40, bytes)` bytes. About 1 ns per 8 bytes.
+/// Writes the value of `blob` into `out`, which is cleared first: `max(40, bytes)` bytes.
 pub fn value_of(blob: &BlobId, bytes: u64, out: &mut Vec<u8>) {
-    let length = usize::try_from(bytes).unwrap_or(usize::MAX).max(BLOB_ID_BYTES);
     out.clear();
-    out.reserve(length);
     out.extend_from_slice(&blob.0);
-    let mut stream = blob.stream();
-    while out.len() < length {
-        let word = stream.next_u64().to_le_bytes();
-        let part = word.len().min(length - out.len());
-        out.extend_from_slice(&word[..part]);
-    }
+    fill(&mut blob.stream(), bytes, out);
 }
 
 /// The blob id of `value`, if every byte of `value` is what [`value_of`] writes for that id and length.
