@@ -110,8 +110,8 @@ pub fn cases(set: Set) -> Vec<Case> {
     all.extend(splits(n, set));
     all.push(("day and night", day_and_night(n, set)));
     all.push(("growing", growing(n, set)));
-    all.push(("load, then scans", load_then_read(n, Reads::Scans, n / set.pick(6.0, 5.0))));
-    all.push(("load, then gets", load_then_read(n, Reads::Misses, n * set.pick(0.8, 1.0))));
+    all.push(("load, then scans", load_then_read(n, Reads::Scans, n / set.pick(3.0, 2.5))));
+    all.push(("load, then gets", load_then_read(n, Reads::Misses, n * set.pick(1.6, 2.0))));
     all.push(("appends, recent scans", appends(n, set)));
     all.push(("bursts, scans", bursts(n, Reads::Scans, n / set.pick(3.0, 4.0), n / set.pick(30.0, 36.0))));
     all.push(("bursts, gets", bursts(n, Reads::Misses, n / set.pick(3.0, 4.0), n / set.pick(8.0, 9.0))));

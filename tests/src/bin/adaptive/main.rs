@@ -1,16 +1,19 @@
 //! Measures the adaptive strategy against static ones. See `--help`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
 use compaction_core::BanditSettings;
 use lsm_tests::adaptive::case::{Case, Set};
-use lsm_tests::adaptive::field::{MEMTABLE_BYTES, bandit, six};
-use lsm_tests::adaptive::race::race;
+use lsm_tests::adaptive::field::{Entrant, MEMTABLE_BYTES, bandit, six};
+use lsm_tests::adaptive::race::{Paid, Row, each, race};
 use lsm_tests::adaptive::show::Field;
-use lsm_tests::adaptive::{moving, random, stationary};
+use lsm_tests::adaptive::{ablation, hot, moving, random, real, stationary};
+use serde_json::{Value, json};
 
 /// Measure the adaptive strategy against tiered 4 and 8, leveled 4 and 10, lazy 4 and 10.
 ///
@@ -37,6 +40,9 @@ struct Args {
     /// Cap on the input bytes of a job, in tables, for everybody [default: none]
     #[arg(long, global = true)]
     job_tables: Option<u64>,
+    /// Directory in which stores are made [default: that of the system]
+    #[arg(long, value_name = "DIR", global = true)]
+    tmp: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long, global = true)]
     json: bool,
@@ -53,6 +59,18 @@ enum What {
         /// How many
         #[arg(long, default_value_t = 200)]
         count: u64,
+    },
+    /// Where the bandit works when 4 of 16 slots are hot, and when they move
+    Hot,
+    /// Variants of the bandit beside each other
+    Ablation,
+    /// A third of the stationary workloads in the engine, beside the simulator's figures
+    Engine,
+    /// Latencies and write amplification in the engine, merges in threads beside
+    Service {
+        /// Operations after the load
+        #[arg(long, default_value_t = 2_000_000)]
+        ops: u64,
     },
 }
 
@@ -71,25 +89,97 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), String> {
+    let adaptive = |cap| vec![bandit("bandit", BanditSettings::default(), cap)];
     match args.what {
-        What::Stationary => compare(args, stationary::cases(args.set)),
-        What::Moving => compare(args, moving::cases(args.set)),
-        What::Random { count } => compare(args, random::cases(args.set, count)),
+        What::Stationary => compare(args, stationary::cases(args.set), adaptive),
+        What::Moving => compare(args, moving::cases(args.set), adaptive),
+        What::Random { count } => compare(args, random::cases(args.set, count), adaptive),
+        What::Ablation => compare(args, ablation::cases(args.set), ablation::entrants),
+        What::Hot => {
+            let picks = hot::run(args.set, BanditSettings::default())?;
+            say(args, picks.json(), picks.text());
+            Ok(())
+        }
+        What::Engine => in_engine(args),
+        What::Service { ops } => {
+            let service =
+                real::service(&bandit("bandit", BanditSettings::default(), args.cap()), ops, args.tmp.as_deref())?;
+            say(args, service.json(), service.text());
+            if service.is_met() { Ok(()) } else { Err("a service goal is not met".to_owned()) }
+        }
     }
 }
 
-fn compare(args: &Args, mut cases: Vec<Case>) -> Result<(), String> {
+impl Args {
+    /// The cap on a job, in bytes.
+    fn cap(&self) -> u64 {
+        self.job_tables.map_or(u64::MAX, |tables| tables.saturating_mul(MEMTABLE_BYTES))
+    }
+
+    /// The six and, of the others, those that were asked for.
+    fn field(&self, others: Vec<Entrant>) -> (Vec<Entrant>, usize) {
+        let mut all = six(self.cap());
+        let count = all.len();
+        let wanted = |entrant: &Entrant| {
+            self.entrants.is_empty() || self.entrants.iter().any(|part| entrant.name.contains(part))
+        };
+        all.extend(others.into_iter().filter(wanted));
+        (all, count)
+    }
+}
+
+fn say(args: &Args, json: Value, text: String) {
+    if args.json {
+        println!("{json}");
+    } else {
+        println!("set: {}\n\n{text}", args.set.name());
+    }
+}
+
+fn compare(args: &Args, mut cases: Vec<Case>, others: impl Fn(u64) -> Vec<Entrant>) -> Result<(), String> {
     cases.retain(|case| case.name.contains(&args.only));
-    let cap = args.job_tables.map_or(u64::MAX, |tables| tables.saturating_mul(MEMTABLE_BYTES));
-    let mut entrants = six(cap);
-    let count = entrants.len();
-    entrants.push(bandit("bandit", BanditSettings::default(), cap));
+    let (entrants, six) = args.field(others(args.cap()));
     let rows = race(&cases, &entrants, args.jobs, &progress(cases.len() * entrants.len()))?;
-    print(args, &Field { entrants: &entrants, six: count }, &rows);
+    print(args, &Field { entrants: &entrants, six }, &rows);
     Ok(())
 }
 
-fn print(args: &Args, field: &Field<'_>, rows: &[lsm_tests::adaptive::race::Row]) {
+/// The third of the stationary workloads, in the engine and in the simulator: a table for each, and how far they are apart.
+fn in_engine(args: &Args) -> Result<(), String> {
+    let mut cases = real::cases(args.set);
+    cases.retain(|case| case.name.contains(&args.only));
+    let (entrants, six) = args.field(vec![bandit("bandit", BanditSettings::default(), args.cap())]);
+    let pairs = cases.len() * entrants.len();
+    let (costs, done) = (Mutex::new(vec![Ok((0.0, 0.0)); pairs]), progress(pairs));
+    each(pairs, args.jobs, &|at| {
+        let (case, entrant) = (&cases[at / entrants.len()], &entrants[at % entrants.len()]);
+        let both = real::both(case, entrant, args.tmp.as_deref());
+        if let Ok(mut costs) = costs.lock() {
+            costs[at] = both;
+        }
+        done();
+    });
+    let costs = costs.into_inner().map_err(|_| "a thread panicked".to_owned())?;
+    let costs: Vec<(f64, f64)> = costs.into_iter().collect::<Result<_, _>>()?;
+    for (name, of) in [("engine", (|pair| pair.1) as fn(&(f64, f64)) -> f64), ("simulator", |pair| pair.0)] {
+        let paid = |pair: &(f64, f64)| Paid { cost: of(pair), ..Paid::default() };
+        let row = |(case, costs): (&Case, &[(f64, f64)])| Row {
+            name: case.name.clone(),
+            group: name,
+            paid: costs.iter().map(paid).collect(),
+        };
+        let rows: Vec<Row> = cases.iter().zip(costs.chunks(entrants.len())).map(row).collect();
+        if !args.json {
+            println!("{name}");
+        }
+        print(args, &Field { entrants: &entrants, six }, &rows);
+    }
+    let off = costs.iter().map(|(simulated, counted)| (simulated / counted - 1.0).abs()).fold(0.0, f64::max);
+    say(args, json!({ "off_most": off }), format!("The simulator's cost is at most {:.1} % off.", 100.0 * off));
+    Ok(())
+}
+
+fn print(args: &Args, field: &Field<'_>, rows: &[Row]) {
     if args.json {
         for object in field.json(rows) {
             println!("{object}");

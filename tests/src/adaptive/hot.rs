@@ -1,0 +1,155 @@
+//! Where the bandit works when a quarter of the key range is hot, and how soon it follows when that moves.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use compaction_core::sim::{Mix, simulate_with};
+use compaction_core::{
+    AnyStrategyVec, BanditSettings, CompactionStrategy, Decision, Event, Moment, Search, Version, Work,
+};
+use serde_json::{Value, json};
+
+use super::case::{Case, Set, hot, load, memtables, phase};
+use super::field::{bandit, store};
+
+/// Slots that the key range is cut into.
+const SLOTS: u32 = 16;
+/// Picks after which the bandit must have learned.
+const LEARNED: usize = 500;
+/// Picks within which it must have followed.
+const FOLLOWED: usize = 300;
+
+/// A job of the strategy below level 0.
+#[derive(Clone, Copy, Debug)]
+struct Pick {
+    now_ms: u64,
+    /// The key in the middle of it.
+    key: u32,
+}
+
+/// A strategy, and a list of what it picks.
+struct Watched {
+    strategy: AnyStrategyVec<u32>,
+    picks: Rc<RefCell<Vec<Pick>>>,
+    /// Wider jobs are no slot's.
+    width_max: u32,
+}
+
+impl CompactionStrategy<u32> for Watched {
+    fn name(&self) -> &'static str {
+        self.strategy.name()
+    }
+
+    fn decide(&self, search: &mut Search<'_, '_, u32>) -> Decision {
+        self.strategy.decide(search)
+    }
+
+    fn choose(&self, version: &Version<'_, u32>, moment: &Moment) -> Decision {
+        let decision = self.strategy.choose(version, moment);
+        if let Some(job) = decision.choice.job().filter(|job| job.work() == Work::Merge) {
+            let tables = || version.inputs(&job).flat_map(|span| &version.tables()[span.range()]);
+            let (min, max) = (tables().map(|table| table.min).min(), tables().map(|table| table.max).max());
+            if let (Some(min), Some(max)) = (min, max)
+                && max - min <= self.width_max
+            {
+                self.picks.borrow_mut().push(Pick { now_ms: moment.now_ms, key: min + (max - min) / 2 });
+            }
+        }
+        decision
+    }
+
+    fn guard_above(&self, key: &u32) -> Option<&u32> {
+        self.strategy.guard_above(key)
+    }
+
+    fn observe(&mut self, event: &Event<'_, u32>) {
+        self.strategy.observe(event);
+    }
+
+    fn debt_bytes(&self, version: &Version<'_, u32>) -> u64 {
+        self.strategy.debt_bytes(version)
+    }
+}
+
+/// How the picks are spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Picks {
+    /// Picks while the first quarter was hot, and after it had moved.
+    pub count: (usize, usize),
+    /// Share of the hot quarter in the first 500 picks.
+    pub learning: f64,
+    /// Share of the hot quarter after those.
+    pub learned: f64,
+    /// Share of the new hot quarter in the 300 picks after the move.
+    pub following: f64,
+    /// Picks after the move until six of ten of the last 50 went to the new hot quarter.
+    pub followed_after: Option<usize>,
+}
+
+/// Runs a store of 16 slots, 4 of which take nine tenths of the reads; then 4 others do.
+///
+/// # Errors
+/// What the simulator refuses.
+pub fn run(set: Set, settings: BanditSettings) -> Result<Picks, String> {
+    let keys = memtables(set.pick(64.0, 80.0));
+    let (first, second) = set.pick((0.25, 0.75), (0.5, 0.0));
+    let mix = Mix { put: 0.1, get: 0.5, miss: 0.2, scan: 0.2, ..Mix::default() };
+    let stay = |at| compaction_core::sim::Phase {
+        read_skew: Some(hot(0.25, 0.9, at)),
+        ..phase(memtables(set.pick(8_000.0, 9_000.0)), keys, compaction_core::sim::Skew::Uniform, mix)
+    };
+    let case = Case::new("hot slots", "hot", set.pick(3, 9), vec![load(keys), stay(first), stay(second)]);
+    let entrant = bandit("bandit", BanditSettings { slots_max: SLOTS, ..settings }, u64::MAX);
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", case.name);
+    let strategy = AnyStrategyVec::from_settings(entrant.settings).map_err(|error| failed(&error))?;
+    let picks = Rc::new(RefCell::new(Vec::new()));
+    let width_max = u32::try_from(keys * 2 / u64::from(SLOTS)).unwrap_or(u32::MAX);
+    let watched = Watched { strategy, picks: Rc::clone(&picks), width_max };
+    simulate_with(&case.workload, watched, &store(32)).map_err(|error| failed(&error))?;
+    // Time passes with the writes, one millisecond each.
+    let puts = |at: usize| case.workload.phases.get(at).map_or(0.0, |phase| phase.ops as f64 * phase.mix.put);
+    let (loaded, moved) = (puts(0) as u64, (puts(0) + puts(1)) as u64);
+    let all = picks.borrow();
+    let (before, after): (Vec<Pick>, Vec<Pick>) =
+        all.iter().filter(|pick| pick.now_ms > loaded).partition(|pick| pick.now_ms <= moved);
+    Ok(spread(keys, (first, &before), (second, &after)))
+}
+
+fn spread(keys: u64, (first, before): (f64, &[Pick]), (second, after): (f64, &[Pick])) -> Picks {
+    let is_hot = |at: f64, pick: &Pick| (at..at + 0.25).contains(&(f64::from(pick.key) / keys as f64));
+    let share =
+        |at: f64, picks: &[Pick]| picks.iter().filter(|pick| is_hot(at, pick)).count() as f64 / picks.len() as f64;
+    let last = 50;
+    let followed = after.windows(last).position(|picks| share(second, picks) >= 0.6);
+    Picks {
+        count: (before.len(), after.len()),
+        learning: share(first, &before[..before.len().min(LEARNED)]),
+        learned: share(first, &before[before.len().min(LEARNED)..]),
+        following: share(second, &after[..after.len().min(FOLLOWED)]),
+        followed_after: followed.map(|at| at + last),
+    }
+}
+
+impl Picks {
+    /// As one object.
+    pub fn json(&self) -> Value {
+        json!({
+            "picks": self.count.0, "picks_after_move": self.count.1, "hot_share_first_500": self.learning,
+            "hot_share_after_500": self.learned, "new_hot_share_within_300": self.following,
+            "followed_after": self.followed_after,
+        })
+    }
+
+    /// In words.
+    pub fn text(&self) -> String {
+        let Self { count: (before, after), learning, learned, following, followed_after } = self;
+        let followed = followed_after.map_or("never".to_owned(), |picks| format!("after {picks} picks"));
+        format!(
+            "4 hot of 16 slots, {before} picks: {:.0} % of the first 500 are hot, {:.0} % of those that follow.\n\
+             The hot set moves, {after} picks: {:.0} % of the next 300 are in the new one; six of ten of the last 50 {followed}.\n",
+            100.0 * learning,
+            100.0 * learned,
+            100.0 * following
+        )
+    }
+}
