@@ -86,17 +86,17 @@ pub struct Picks {
     pub followed_after: Option<usize>,
 }
 
-/// Runs a store of 16 slots, 4 of which take nine tenths of the reads; then 4 others do.
+/// Runs a store of 16 slots, 4 of which take nearly all reads, and writes go everywhere alike; then 4 others are read.
 ///
 /// # Errors
 /// What the simulator refuses.
 pub fn run(set: Set, settings: BanditSettings) -> Result<Picks, String> {
     let keys = memtables(set.pick(64.0, 80.0));
     let (first, second) = set.pick((0.25, 0.75), (0.5, 0.0));
-    let mix = Mix { put: 0.1, get: 0.5, miss: 0.2, scan: 0.2, ..Mix::default() };
+    let mix = Mix { put: 0.5, get: 0.3, miss: 0.1, scan: 0.1, ..Mix::default() };
     let stay = |at| compaction_core::sim::Phase {
-        read_skew: Some(hot(0.25, 0.9, at)),
-        ..phase(memtables(set.pick(8_000.0, 9_000.0)), keys, compaction_core::sim::Skew::Uniform, mix)
+        read_skew: Some(hot(0.25, set.pick(0.98, 0.97), at)),
+        ..phase(memtables(set.pick(3_000.0, 3_600.0)), keys, compaction_core::sim::Skew::Uniform, mix)
     };
     let case = Case::new("hot slots", "hot", set.pick(3, 9), vec![load(keys), stay(first), stay(second)]);
     let entrant = bandit("bandit", BanditSettings { slots_max: SLOTS, ..settings }, u64::MAX);
@@ -105,7 +105,7 @@ pub fn run(set: Set, settings: BanditSettings) -> Result<Picks, String> {
     let picks = Rc::new(RefCell::new(Vec::new()));
     let width_max = u32::try_from(keys * 2 / u64::from(SLOTS)).unwrap_or(u32::MAX);
     let watched = Watched { strategy, picks: Rc::clone(&picks), width_max };
-    simulate_with(&case.workload, watched, &store(32)).map_err(|error| failed(&error))?;
+    simulate_with(&case.workload, watched, &store(4)).map_err(|error| failed(&error))?;
     // Time passes with the writes, one millisecond each.
     let puts = |at: usize| case.workload.phases.get(at).map_or(0.0, |phase| phase.ops as f64 * phase.mix.put);
     let (loaded, moved) = (puts(0) as u64, (puts(0) + puts(1)) as u64);
