@@ -20,7 +20,7 @@ pub struct Search<'v, 'f, K> {
     /// What stands in the way when nothing is admitted: the room before running work.
     obstacle: Rule,
     /// The candidate that was admitted, or to wait; its rule is that of the trigger which is being answered.
-    decision: Decision,
+    pub(super) decision: Decision,
 }
 
 /// Told each candidate, the rule that proposed it, its input bytes and what became of it.
@@ -92,11 +92,10 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
         }
     }
 
-    /// Sets the verdict on a job that writes `bytes` bytes anew; whether it may be chosen. The cap does not bind the `smallest`
-    /// one of its trigger while nothing else runs.
+    /// Sets the verdict on a job that writes `bytes` bytes anew; whether it may be chosen. The cap does not bind one that runs
+    /// `alone`.
     #[inline(never)]
-    pub(super) fn weigh(&mut self, busy: bool, bytes: u64, smallest: bool) -> bool {
-        let alone = smallest && self.version.running.is_empty();
+    pub(super) fn weigh(&mut self, busy: bool, bytes: u64, alone: bool) -> bool {
         self.verdict = self.judge_bytes(busy, bytes, if alone { u64::MAX } else { self.decision.reason.bytes_max });
         self.verdict == Verdict::Chosen
     }
@@ -125,7 +124,6 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     }
 
     /// Sets the verdict on a job that another one of its trigger outdoes, whether it `fits` the cap or not.
-    #[inline(never)]
     pub(super) fn outdo(&mut self, fits: bool) {
         let bytes_max = self.decision.reason.bytes_max;
         self.verdict = if fits { Verdict::Outscored } else { Verdict::OverCap { bytes_max } };
@@ -164,7 +162,8 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
 
     /// Offers a job of `bytes` input bytes to the present trigger, `busy` when it meets running work; whether it is admitted.
     pub(super) fn admit(&mut self, job: &Job, bytes: u64, busy: bool, smallest: bool) -> bool {
-        let admitted = self.weigh(busy, written(job, bytes), smallest);
+        let alone = smallest && self.version.running.is_empty();
+        let admitted = self.weigh(busy, written(job, bytes), alone);
         self.remember();
         self.show(job, bytes);
         if admitted {

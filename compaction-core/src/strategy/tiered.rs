@@ -117,9 +117,10 @@ impl Tiered {
             || compare_products((large, PPM), (small, factor)) != Ordering::Greater
     }
 
-    /// By how much the runs beside the largest exceed what they may hold; `None` when the space trigger does not fire.
+    /// By how much the runs beside the largest exceed what they may hold, and the rule that says so; `None` when the space
+    /// trigger does not fire.
     #[inline(never)]
-    fn excess(&self, runs: &[Run]) -> Option<Excess> {
+    fn excess(&self, runs: &[Run], rule: &mut Rule) -> Option<u64> {
         let (mut total, mut largest) = (0u128, 0);
         for run in runs {
             // Never wraps: there are fewer than 2^32 runs.
@@ -131,18 +132,20 @@ impl Tiered {
             return None;
         }
         let over = total.checked_sub(with_percent(largest, pct))?;
-        Some(Excess { total: clamp(total), largest, over: clamp(over) })
+        *rule = Rule::SpaceAmp { total: clamp(total), largest, pct };
+        Some(clamp(over))
     }
 
     /// Too much beside the largest run: all runs into one.
     fn space<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
         let runs = search.version.runs;
-        let Some(Excess { total, largest, .. }) = self.excess(runs) else { return false };
+        if self.excess(runs, &mut search.decision.reason.rule).is_none() {
+            return false;
+        }
         if !search.version.running.is_empty() {
             search.barred();
             return false;
         }
-        search.answer(Rule::SpaceAmp { total, largest, pct: self.settings.max_space_amp_pct });
         self.merge(search, &Window { end: runs.len(), least: 2, most: runs.len(), stretch: 0 })
     }
 
@@ -170,7 +173,7 @@ impl Tiered {
         // Before the first run there is none: the position wraps to one that no run has.
         while let Some(run) = version.runs.get(start.wrapping_sub(1))
             && self.similar(newer, run.bytes())
-            && !version.is_busy(start.wrapping_sub(1))
+            && !version.is_barred(start.wrapping_sub(1), start.wrapping_sub(1), None)
         {
             (start, newer) = (start.wrapping_sub(1), run.bytes());
         }
@@ -185,15 +188,13 @@ impl Tiered {
             return false;
         }
         // The cheapest pair of free neighbours, the oldest of several: its bytes, and the position behind it.
-        let (mut cheapest, mut end) = (u64::MAX, 0usize);
-        let (mut was_free, mut newer) = (false, 0u64);
-        for (at, run) in version.runs.iter().enumerate().rev() {
-            let is_free = !version.is_busy(at);
-            let sum = newer.saturating_add(run.bytes());
-            if is_free && was_free && sum <= cheapest {
+        let (mut cheapest, mut end) = (0, 0usize);
+        for (at, pair) in version.runs.windows(2).enumerate() {
+            let [older, newer] = pair else { continue };
+            let sum = older.bytes().saturating_add(newer.bytes());
+            if (end == 0 || sum < cheapest) && !version.is_barred(at, at.wrapping_add(1), None) {
                 (cheapest, end) = (sum, at.wrapping_add(2));
             }
-            (was_free, newer) = (is_free, run.bytes());
         }
         if end == 0 {
             search.barred();
@@ -226,13 +227,6 @@ impl Tiered {
         let job = search.version.merge_of(end.wrapping_sub(count)..end, self.settings.table_bytes_max);
         job.is_some_and(|job| search.admit(&job, totals.bytes, false, count == least))
     }
-}
-
-/// What the space trigger compared.
-struct Excess {
-    total: u64,
-    largest: u64,
-    over: u64,
 }
 
 /// By as many percent all runs never outweigh the largest: there are fewer than 2^32.
@@ -271,13 +265,13 @@ impl<K: Ord> CompactionStrategy<K> for Tiered {
     }
 
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
-        self.excess(version.runs).map_or(0, |excess| excess.over)
+        self.excess(version.runs, &mut Rule::AtRest).unwrap_or(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Tiered, TieredSettings};
+    use super::{Rule, Tiered, TieredSettings};
     use crate::version::{Run, Table};
 
     const NEAR: [u64; 14] = [0, 1, 2, 49, 50, 99, 100, 101, 199, 200, 1 << 32, u64::MAX / 100, u64::MAX - 1, u64::MAX];
@@ -293,7 +287,7 @@ mod tests {
                     let tiered = Tiered::new(TieredSettings { max_space_amp_pct: pct, ..Default::default() }).unwrap();
                     let allowed = (u128::from(largest) * u128::from(pct)).div_ceil(100);
                     let over = rest.checked_sub(allowed).filter(|_| largest > 0);
-                    let found = tiered.excess(&runs).map(|excess| excess.over);
+                    let found = tiered.excess(&runs, &mut Rule::AtRest);
                     let expected = over.map(|over| u64::try_from(over).unwrap_or(u64::MAX));
                     assert_eq!(found, expected, "{rest} beside {largest}, {pct} %");
                 }

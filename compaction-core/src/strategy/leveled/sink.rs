@@ -42,11 +42,11 @@ impl Leveled {
         false
     }
 
-    /// The newest free runs of level 0, which has `has` of them, are merged where they are: as many as make each run that
-    /// goes cheaper.
+    /// The newest free runs of level 0, which has `has` of them, more than `max`, are merged where they are: as many as make
+    /// each run that goes cheaper.
     pub(super) fn merge_l0<K: Ord>(&self, search: &mut Search<'_, '_, K>, has: u64, max: u64) -> bool {
         let version = search.version;
-        if !self.settings.intra_l0 || has.saturating_sub(max) < 2 {
+        if !self.settings.intra_l0 || has.wrapping_sub(max) < 2 {
             return false;
         }
         let end = version.runs.len();
@@ -57,8 +57,8 @@ impl Leveled {
             && !version.is_barred(oldest.wrapping_sub(1), oldest.wrapping_sub(1), None)
         {
             let sum = bytes.saturating_add(run.bytes());
-            let goes = end.saturating_sub(oldest).saturating_sub(1);
-            if !search.fits(sum) || compare_products((run.bytes(), goes as u64), (bytes, 1)) == Ordering::Greater {
+            let goes = end.wrapping_sub(oldest).saturating_sub(1);
+            if compare_products((run.bytes(), goes as u64), (bytes, 1)) == Ordering::Greater || !search.fits(sum) {
                 break;
             }
             (oldest, bytes) = (oldest.wrapping_sub(1), sum);
