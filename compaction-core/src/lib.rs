@@ -89,7 +89,9 @@ mod version;
 mod wide;
 
 pub use config::{AnySettings, ConfigError, DecodeError, EncodeError, KeyBytes, KeysError, StoredName};
-pub use decision::{Candidate, Choice, Cut, Decision, Job, Moment, Place, Reason, Rule, Running, Verdict, Work};
+pub use decision::{
+    Candidate, Choice, Cut, Decision, Job, Moment, Place, Reason, Rule, Running, SlotTrigger, Verdict, Work,
+};
 #[cfg(feature = "alloc")]
 pub use edit::VersionVec;
 pub use edit::{BeginError, EditError, Ticket, VersionBuf};
@@ -105,7 +107,7 @@ pub use strategy::{
 };
 #[cfg(feature = "bandit")]
 pub use strategy::{Bandit, KeyCodec, PlainKeys, Reward, Slot};
-pub use strategy::{BanditSettings, EstimatorKind};
+pub use strategy::{BanditSettings, EstimatorKind, Layout};
 #[cfg(feature = "alloc")]
 pub use version::TableIndex;
 pub use version::{Inputs, Plan, Planned, Run, Span, Table, Totals, TreeError, Version, check};

@@ -69,15 +69,15 @@ impl Store {
             data.insert(key, self.writes);
             self.truth.insert(key, self.writes);
         }
-        let table = self.table(data);
-        let bytes = table.bytes;
-        self.tree.flush([table]).unwrap();
+        let tables = if self.bandit.cuts_flushes() { self.tables(data) } else { vec![self.table(data)] };
+        let bytes = tables.iter().map(|table| table.bytes).sum();
+        self.tree.flush(tables).unwrap();
         self.bandit.observe(&Event::Flushed { version: self.tree.view(), now_ms: self.moment.now_ms, bytes });
     }
 
     fn read(&mut self, key: u32, gets: u32) {
         let now_ms = self.moment.now_ms;
-        self.bandit.observe(&Event::Reads(ReadSample { key: &key, gets, scans: 0, now_ms }));
+        self.bandit.observe(&Event::Reads(ReadSample { key: &key, gets, scans: 0, runs: 8, now_ms }));
     }
 
     /// Does what the strategy chooses; false when it waits.
@@ -119,14 +119,14 @@ impl Store {
         assert_eq!(self.bandit.debt_bytes(&self.tree.view()), 0);
     }
 
-    /// Runs below level 0 that hold tables of the slot at position `at`, counted by hand.
+    /// Runs that hold tables of the slot at position `at`, counted by hand.
     fn slot_runs(&self, at: usize) -> usize {
         let low = self.bandit.slots()[at].guard().copied();
         let high = self.bandit.slots().get(at + 1).and_then(|slot| slot.guard().copied());
         let view = self.tree.view();
         let meets =
             |table: &Table<u32>| low.is_none_or(|low| table.max >= low) && high.is_none_or(|high| table.min < high);
-        (0..view.level_runs(0).start).filter(|run| view.run_tables(*run).iter().any(meets)).count()
+        (0..view.runs().len()).filter(|run| view.run_tables(*run).iter().any(meets)).count()
     }
 
     /// What a reader that stops at the first hit finds.
@@ -415,17 +415,17 @@ proptest! {
             bandit.observe(&Event::Flushed { version: tree.view(), now_ms, bytes: 0 });
         }
         for (key, gets) in &reads {
-            bandit.observe(&Event::Reads(ReadSample { key, gets: *gets, scans: 1, now_ms }));
+            bandit.observe(&Event::Reads(ReadSample { key, gets: *gets, scans: 1, runs: 8, now_ms }));
         }
         let moment = Moment { now_ms, entropy, snapshot_floor: floor, ..Moment::default() };
         let jobs = settle(&mut bandit, &mut tree, &moment, &mut vec![], 20_000);
         prop_assert!(jobs.is_ok(), "{}: {settings:?}", jobs.unwrap_err());
         let view = tree.view();
-        prop_assert_eq!(bandit.debt_bytes(&view), 0);
-        prop_assert!(view.level_runs(0).len() as u64 <= settings.l0_runs_max);
+        prop_assert!(bandit.debt_bytes(&view) == 0, "{} {:?}\n{view}\n{settings:?}", bandit.debt_bytes(&view), bandit.slots());
         for key in 0..300 {
-            let runs = (0..view.level_runs(0).start).filter(|run| !view.overlap(*run, &key, &key).is_empty()).count();
-            prop_assert!(runs <= settings.cold_runs_max as usize, "{runs} runs at key {key}\n{view}");
+            let runs = (0..view.runs().len()).filter(|run| !view.overlap(*run, &key, &key).is_empty()).count();
+            let max = u64::from(settings.cold_runs_max).saturating_add(settings.l0_runs_max);
+            prop_assert!(runs as u64 <= max, "{runs} runs at key {key}\n{view}");
         }
     }
 

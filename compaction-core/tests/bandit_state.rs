@@ -28,7 +28,7 @@ fn learned() -> (VersionVec<u32>, BanditVec<u32>) {
     bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 5, bytes: 0 });
     for entropy in 0..6 {
         work(&mut tree, &mut bandit, entropy);
-        bandit.observe(&Event::Reads(ReadSample { key: &77, gets: 40, scans: 3, now_ms: entropy * 1_000 }));
+        bandit.observe(&Event::Reads(ReadSample { key: &77, gets: 40, scans: 3, runs: 8, now_ms: entropy * 1_000 }));
     }
     assert!(bandit.slots().len() > 8 && bandit.last_reward().is_some());
     (tree, bandit)

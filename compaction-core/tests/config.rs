@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use compaction_core::{
     AnySettings, BanditSettings, ConfigError, DecodeError, EncodeError, EstimatorKind, FifoSettings, Full, Granularity,
-    KeysError, LeveledSettings, Tiered, TieredSettings,
+    KeysError, Layout, LeveledSettings, Tiered, TieredSettings,
 };
 use proptest::prelude::*;
 
@@ -71,8 +71,9 @@ fn bandit() -> impl Strategy<Value = BanditSettings> {
     let slots = (1..=BanditSettings::SLOTS_MAX, 1..=BanditSettings::COLD_RUNS_MAX);
     let odds = (0..=1_000_000u64, 0..=BanditSettings::UCB_C_PPM_MAX, 1..=1_000_000u64);
     let discount = BanditSettings::DISCOUNT_PPM_MIN..=1_000_000;
-    (sizes, slots, odds, discount, any::<bool>(), any::<bool>()).prop_map(
-        |(sizes, slots, odds, discount_ppm, intra_l0, ucb)| BanditSettings {
+    let layouts = (0..=Layout::ALL.len(), 1..=1_000_000u64, 1..=u64::MAX);
+    (sizes, slots, odds, discount, any::<bool>(), any::<bool>(), layouts).prop_map(
+        |(sizes, slots, odds, discount_ppm, intra_l0, ucb, layouts)| BanditSettings {
             l0_runs_max: sizes.0,
             table_bytes_max: sizes.1,
             job_bytes_max: sizes.2,
@@ -88,6 +89,9 @@ fn bandit() -> impl Strategy<Value = BanditSettings> {
             ucb_c_ppm: odds.1,
             alpha_ppm: odds.2,
             discount_ppm,
+            layout: layouts.0.checked_sub(1).map(|at| Layout::ALL[at]),
+            switch_ppm: layouts.1,
+            rent_ppm: layouts.2,
         },
     )
 }

@@ -10,8 +10,11 @@ use crate::sync::{AtomicBool, Mutex, Ordering, lock, try_lock};
 /// One read in this many is sampled, counted in each thread: a read pays for a counter, seldom for more.
 const SAMPLE_EVERY: u32 = 64;
 
-/// Samples kept until the next decision; more are dropped. With half of them there, a decision is asked for.
+/// Samples kept until the next decision; more are dropped.
 const SAMPLES_MAX: usize = 256;
+
+/// With so many samples a decision is asked for.
+const SAMPLES_TOLD: usize = 16;
 
 thread_local! {
     static READS: Cell<u32> = const { Cell::new(0) };
@@ -24,7 +27,7 @@ thread_local! {
 pub(crate) struct Heat {
     /// Whether the strategy learns from reads. If not, none is sampled.
     wanted: AtomicBool,
-    samples: Mutex<Vec<(Bytes, Read)>>,
+    samples: Mutex<Vec<(Bytes, Read, u32)>>,
 }
 
 /// What was read.
@@ -42,30 +45,30 @@ impl Heat {
         self.wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Notes one read of `key`, or does not. True if so many samples wait that the strategy is to be told.
-    pub(crate) fn note(&self, key: &[u8], read: Read) -> bool {
+    /// Notes one read of `key` that looked into `runs` runs, or does not. True if so many samples wait that the strategy is to be told.
+    pub(crate) fn note(&self, key: &[u8], read: Read, runs: impl FnOnce() -> u32) -> bool {
         let count = READS.get().wrapping_add(1);
         READS.set(count);
-        count.is_multiple_of(SAMPLE_EVERY) && self.wanted.load(Ordering::Relaxed) && self.sample(key, read)
+        count.is_multiple_of(SAMPLE_EVERY) && self.wanted.load(Ordering::Relaxed) && self.sample(key, read, runs())
     }
 
     #[cold]
-    fn sample(&self, key: &[u8], read: Read) -> bool {
+    fn sample(&self, key: &[u8], read: Read, runs: u32) -> bool {
         let Some(mut samples) = try_lock(&self.samples) else { return false };
         if samples.len() < SAMPLES_MAX {
-            samples.push((Bytes::copy_from_slice(key), read));
+            samples.push((Bytes::copy_from_slice(key), read, runs));
         }
-        samples.len() == SAMPLES_MAX / 2
+        samples.len() == SAMPLES_TOLD
     }
 
     /// Tells `tell` of all samples and forgets them.
     pub(crate) fn drain(&self, now_ms: u64, mut tell: impl FnMut(ReadSample<'_, Bytes>)) {
-        for (key, read) in std::mem::take(&mut *lock(&self.samples)) {
+        for (key, read, runs) in std::mem::take(&mut *lock(&self.samples)) {
             let (gets, scans) = match read {
                 Read::Get => (SAMPLE_EVERY, 0),
                 Read::Scan => (0, SAMPLE_EVERY),
             };
-            tell(ReadSample { key: &key, gets, scans, now_ms });
+            tell(ReadSample { key: &key, gets, scans, runs, now_ms });
         }
     }
 }
@@ -77,7 +80,7 @@ mod tests {
     #[test]
     fn samples_stand_for_all_reads() {
         let heat = Heat::default();
-        let read = || (0..SAMPLE_EVERY * 10).filter(|_| heat.note(b"hot", Read::Get)).count();
+        let read = || (0..SAMPLE_EVERY * 10).filter(|_| heat.note(b"hot", Read::Get, || 1)).count();
         read();
         heat.drain(0, |_| panic!("nobody wants to know"));
         heat.want();
@@ -92,8 +95,8 @@ mod tests {
     fn the_strategy_is_asked_for_once_when_half_of_the_room_is_full() {
         let heat = Heat::default();
         heat.want();
-        let asked = |reads: usize| (0..reads).filter(|_| heat.note(b"hot", Read::Get)).count();
-        let half = SAMPLE_EVERY as usize * SAMPLES_MAX / 2;
+        let asked = |reads: usize| (0..reads).filter(|_| heat.note(b"hot", Read::Get, || 1)).count();
+        let half = SAMPLE_EVERY as usize * SAMPLES_TOLD;
         assert_eq!((asked(half - SAMPLE_EVERY as usize), asked(SAMPLE_EVERY as usize), asked(3 * half)), (0, 1, 0));
         heat.drain(0, |_| {});
         assert_eq!(asked(half), 1);

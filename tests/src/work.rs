@@ -90,7 +90,8 @@ impl Life {
 
     fn read(&mut self) {
         let key = (self.below(KEYS) * self.below(KEYS) / KEYS) as u32;
-        let sample = ReadSample { key: &key, gets: 1 + self.below(64) as u32, scans: 1, now_ms: self.moment.now_ms };
+        let sample =
+            ReadSample { key: &key, gets: 1 + self.below(64) as u32, scans: 1, runs: 8, now_ms: self.moment.now_ms };
         self.strategy.observe(&Event::Reads(sample));
     }
 

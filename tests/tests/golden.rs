@@ -106,7 +106,7 @@ impl Stage {
         let mut words = words.split_whitespace();
         let key = words.next()?.chars().next()?;
         let (gets, scans) = (words.next()?.parse().ok()?, words.next().unwrap_or("0").parse().ok()?);
-        self.strategy.observe(&Event::Reads(ReadSample { key: &key, gets, scans, now_ms: 0 }));
+        self.strategy.observe(&Event::Reads(ReadSample { key: &key, gets, scans, runs: 8, now_ms: 0 }));
         Some(())
     }
 

@@ -81,6 +81,7 @@ impl<'a> Writer<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
+    version: u16,
 }
 
 impl<'a> Reader<'a> {
@@ -90,7 +91,7 @@ impl<'a> Reader<'a> {
         if bytes.len() < FRAME_LEN {
             return Err(truncated(FRAME_LEN));
         }
-        let mut header = Self { rest: bytes };
+        let mut header = Self { rest: bytes, version: 0 };
         if header.take("magic", magic.len())? != magic {
             return Err(DecodeError::Foreign);
         }
@@ -104,16 +105,21 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::Trailing { extra });
         }
         let (body, tail) = bytes.split_at_checked(bytes.len().saturating_sub(CHECKSUM_LEN)).ok_or(truncated(needed))?;
-        let (stored, computed) = (Self { rest: tail }.u32("checksum")?, crc32(body));
+        let (stored, computed) = (Self { rest: tail, version: 0 }.u32("checksum")?, crc32(body));
         if stored != computed {
             return Err(DecodeError::Checksum { stored, computed });
         }
         if found == 0 || found > known {
             return Err(DecodeError::Version { found, known });
         }
-        let mut fields = Self { rest: body };
+        let mut fields = Self { rest: body, version: found };
         fields.take("header", HEADER_LEN)?;
         Ok(fields)
+    }
+
+    /// The format version of the record.
+    pub(crate) fn version(&self) -> u16 {
+        self.version
     }
 
     /// The next `len` bytes, of field `name`.

@@ -5,7 +5,9 @@
 
 use super::codec::{Reader, Writer};
 use super::{ConfigError, DecodeError};
-use crate::strategy::{BanditSettings, EstimatorKind, FifoSettings, Granularity, LeveledSettings, TieredSettings};
+use crate::strategy::{
+    BanditSettings, EstimatorKind, FifoSettings, Granularity, Layout, LeveledSettings, TieredSettings,
+};
 
 pub(super) fn write_tiered(writer: &mut Writer<'_>, settings: &TieredSettings) {
     let TieredSettings {
@@ -103,6 +105,9 @@ pub(super) fn write_bandit(writer: &mut Writer<'_>, settings: &BanditSettings) {
         slots_max,
         cold_runs_max,
         estimator,
+        layout,
+        switch_ppm,
+        rent_ppm,
         epsilon_ppm,
         ucb_c_ppm,
         alpha_ppm,
@@ -126,10 +131,15 @@ pub(super) fn write_bandit(writer: &mut Writer<'_>, settings: &BanditSettings) {
     writer.u64(ucb_c_ppm);
     writer.u64(alpha_ppm);
     writer.u64(discount_ppm);
+    let place = layout.and_then(|layout| Layout::ALL.iter().position(|known| *known == layout));
+    writer.u8(place.and_then(|place| u8::try_from(place.saturating_add(1)).ok()).unwrap_or(0));
+    writer.u64(switch_ppm);
+    writer.u64(rent_ppm);
 }
 
+/// As they were written; a record of version 1 has none of the fields from `layout` on.
 pub(super) fn read_bandit(reader: &mut Reader<'_>) -> Result<BanditSettings, DecodeError> {
-    Ok(BanditSettings {
+    let mut settings = BanditSettings {
         l0_runs_max: reader.u64("l0_runs_max")?,
         table_bytes_max: reader.u64("table_bytes_max")?,
         job_bytes_max: reader.u64("job_bytes_max")?,
@@ -145,7 +155,22 @@ pub(super) fn read_bandit(reader: &mut Reader<'_>) -> Result<BanditSettings, Dec
         ucb_c_ppm: reader.u64("ucb_c_ppm")?,
         alpha_ppm: reader.u64("alpha_ppm")?,
         discount_ppm: reader.u64("discount_ppm")?,
-    })
+        ..BanditSettings::default()
+    };
+    if reader.version() >= 2 {
+        let place = reader.u8("layout")?;
+        settings.layout = match place.checked_sub(1).map(|place| Layout::ALL.get(usize::from(place))) {
+            None => None,
+            Some(Some(layout)) => Some(*layout),
+            Some(None) => {
+                let max = u64::try_from(Layout::ALL.len()).unwrap_or(u64::MAX);
+                return Err(ConfigError::OutOfRange { name: "layout", value: place.into(), min: 0, max }.into());
+            }
+        };
+        settings.switch_ppm = reader.u64("switch_ppm")?;
+        settings.rent_ppm = reader.u64("rent_ppm")?;
+    }
+    Ok(settings)
 }
 
 pub(super) fn write_fifo(writer: &mut Writer<'_>, settings: &FifoSettings) {

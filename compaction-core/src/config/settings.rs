@@ -7,6 +7,8 @@ use crate::strategy::{BanditSettings, Fifo, FifoSettings, Full, Leveled, Leveled
 
 const MAGIC: [u8; 4] = *b"LSMc";
 const VERSION: u16 = 1;
+/// What the bandit's settings are written as: version 1 had fewer of them.
+const VERSION_BANDIT: u16 = 2;
 
 /// The settings of any strategy.
 ///
@@ -39,7 +41,7 @@ pub enum AnySettings {
 
 impl AnySettings {
     /// The most bytes that `encode` writes.
-    pub const ENCODED_LEN_MAX: usize = FRAME_LEN + 1 + StoredName::LEN_MAX + 128;
+    pub const ENCODED_LEN_MAX: usize = FRAME_LEN + 1 + StoredName::LEN_MAX + 256;
 
     /// The name under which the settings are stored, that of the strategy.
     #[must_use]
@@ -53,6 +55,11 @@ impl AnySettings {
             Self::Idle => "Idle",
             Self::Full(_) => "Full",
         }
+    }
+
+    /// The format version that they are written in.
+    fn version(&self) -> u16 {
+        if let Self::Bandit(_) = self { VERSION_BANDIT } else { VERSION }
     }
 
     /// Checks the settings as a whole, as the strategy's own constructor does.
@@ -82,7 +89,7 @@ impl AnySettings {
     /// # Errors
     /// `out` is too short; `ENCODED_LEN_MAX` bytes are always enough.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
-        let mut writer = Writer::new(out, MAGIC, VERSION);
+        let mut writer = Writer::new(out, MAGIC, self.version());
         let name = self.name().as_bytes();
         writer.u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
         writer.put(name);
@@ -102,7 +109,7 @@ impl AnySettings {
     /// # Errors
     /// What is wrong with the bytes, or the setting that no strategy can work with.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::open(bytes, MAGIC, VERSION)?;
+        let mut reader = Reader::open(bytes, MAGIC, VERSION_BANDIT)?;
         let len = reader.u8("strategy name")?;
         let name = reader.take("strategy name", usize::from(len))?;
         let settings = match core::str::from_utf8(name) {
@@ -116,6 +123,10 @@ impl AnySettings {
             _ => return Err(DecodeError::UnknownStrategy { name: StoredName::new(name) }),
         };
         reader.end()?;
+        let (found, known) = (reader.version(), settings.version());
+        if found > known {
+            return Err(DecodeError::Version { found, known });
+        }
         settings.check()?;
         Ok(settings)
     }
@@ -125,5 +136,24 @@ impl From<LeveledSettings> for AnySettings {
     /// Leveled, or lazy where a level may have several runs.
     fn from(settings: LeveledSettings) -> Self {
         if settings.runs_max > 1 { Self::Lazy(settings) } else { Self::Leveled(settings) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_the_bandit_written_before_there_were_layouts_are_still_read() {
+        let settings = AnySettings::Bandit(BanditSettings { slots_max: 77, epsilon_ppm: 5, ..Default::default() });
+        let mut bytes = [0; AnySettings::ENCODED_LEN_MAX];
+        let len = settings.encode(&mut bytes).unwrap();
+        // The same record without the fields from `layout` on: one byte and two numbers less.
+        let old = len - 17;
+        bytes[4..6].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[6..10].copy_from_slice(&u32::try_from(old).unwrap().to_le_bytes());
+        let crc = super::super::checksum::crc32(&bytes[..old - 4]);
+        bytes[old - 4..old].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(AnySettings::decode(&bytes[..old]), Ok(settings));
     }
 }

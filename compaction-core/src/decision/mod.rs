@@ -4,7 +4,7 @@ mod reason;
 
 use core::ops::RangeInclusive;
 
-pub use reason::{Candidate, Reason, Rule, Verdict};
+pub use reason::{Candidate, Reason, Rule, SlotTrigger, Verdict};
 
 /// The circumstances of a decision that are not in the tree. Strategies have no clock and no random generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

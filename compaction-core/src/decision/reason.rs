@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::Job;
+use crate::strategy::Layout;
 
 /// Why a choice was made: the rule that fired, and the job's size beside its cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +129,10 @@ pub enum Rule {
         slot: u32,
         /// The runs that it has.
         runs: usize,
+        /// What it wants the merge for.
+        trigger: SlotTrigger,
+        /// How its runs are laid out at present.
+        layout: Layout,
         /// Whether the pick was an exploration.
         explored: bool,
         /// Its score in thousandths; `u64::MAX` for a slot never picked before.
@@ -196,9 +201,10 @@ impl fmt::Display for Rule {
                 write!(f, "written at {newest_ms} ms at the latest, to live {ttl_ms} ms")
             }
             Self::SizeCap { bytes, max } => write!(f, "the tree holds {bytes} B, {max} B allowed"),
-            Self::Slot { slot, runs, explored, score_milli, mean_milli, picks } => {
+            Self::Slot { slot, runs, trigger, layout, explored, score_milli, mean_milli, picks } => {
                 let why = if explored { "one at random" } else { "the best" };
-                write!(f, "slot {slot}, {why} of those due: {runs} runs, ")?;
+                let (trigger, layout) = (trigger.name(), layout.name());
+                write!(f, "slot {slot}, {why} of those due: {trigger}, {runs} runs laid out as {layout}, ")?;
                 if picks == 0 {
                     return write!(f, "never picked before");
                 }
@@ -207,6 +213,39 @@ impl fmt::Display for Rule {
                 write!(f, "picked {picks} times, mean reward {mean}.{mean_rest:03}, score {score}.{score_rest:03}")
             }
             Self::Full { runs } => write!(f, "all {runs} runs into one"),
+        }
+    }
+}
+
+/// What a slot of the key range wants a merge for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlotTrigger {
+    /// Its newest tables meet nothing of the run before them: they join it, nothing is written.
+    Sink,
+    /// The newer runs together outweigh the oldest by too much.
+    Space,
+    /// Its layout asks for it.
+    Layout,
+    /// Reads have paid for it.
+    Reads,
+    /// It has more runs than any slot may have.
+    Runs,
+}
+
+impl SlotTrigger {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Sink, Self::Space, Self::Layout, Self::Reads, Self::Runs];
+
+    /// `sink`, `space`, `layout`, `reads` or `runs`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sink => "sink",
+            Self::Space => "space",
+            Self::Layout => "layout",
+            Self::Reads => "reads",
+            Self::Runs => "runs",
         }
     }
 }
@@ -269,7 +308,8 @@ impl fmt::Display for Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::Rule;
+    use super::{Rule, SlotTrigger};
+    use crate::strategy::Layout;
     use std::string::ToString;
 
     #[test]
@@ -277,13 +317,18 @@ mod tests {
         let slot = |picks, score_milli| Rule::Slot {
             slot: 3,
             runs: 2,
+            trigger: SlotTrigger::Reads,
+            layout: Layout::One,
             explored: picks > 1,
             score_milli,
             mean_milli: 52,
             picks,
         };
-        assert_eq!(slot(0, u64::MAX).to_string(), "slot 3, the best of those due: 2 runs, never picked before");
-        let twice = "slot 3, one at random of those due: 2 runs, picked 2 times, mean reward 0.052, score 1.700";
+        assert_eq!(
+            slot(0, u64::MAX).to_string(),
+            "slot 3, the best of those due: reads, 2 runs laid out as one, never picked before"
+        );
+        let twice = "slot 3, one at random of those due: reads, 2 runs laid out as one, picked 2 times, mean reward 0.052, score 1.700";
         assert_eq!(slot(2, 1_700).to_string(), twice);
     }
 }

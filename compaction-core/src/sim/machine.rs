@@ -127,7 +127,11 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         let before = self.work_bytes();
         entry::sort(&mut writes);
         let now_ms = self.now_ms;
-        let tables = self.cut(&writes, self.store.table_bytes, (now_ms, now_ms), &[]);
+        let cuts = match (self.strategy.cuts_flushes(), writes.first(), writes.last()) {
+            (true, Some(first), Some(last)) => self.guards(Some(first.key), Some(last.key)),
+            _ => Vec::new(),
+        };
+        let tables = self.cut(&writes, self.store.table_bytes, (now_ms, now_ms), &cuts);
         let bytes = tables.iter().map(|table| table.bytes).fold(0, u64::saturating_add);
         if !tables.is_empty() {
             self.tree.flush(tables)?;

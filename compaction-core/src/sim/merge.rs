@@ -29,7 +29,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     }
 
     /// The guard keys of the strategy above `min`, up to `max`.
-    fn guards(&self, min: Option<u32>, max: Option<u32>) -> Vec<u32> {
+    pub(super) fn guards(&self, min: Option<u32>, max: Option<u32>) -> Vec<u32> {
         let (Some(mut key), Some(max)) = (min, max) else { return Vec::new() };
         let mut cuts = Vec::new();
         while let Some(guard) = self.strategy.guard_above(&key).filter(|guard| **guard > key && **guard <= max) {

@@ -6,8 +6,11 @@ use crate::version::Version;
 
 /// One read in this many is sampled for the strategy, as in the engine.
 const SAMPLE_EVERY: u64 = 64;
-/// Samples kept until the next decision; more are dropped. With half of them there, a decision is asked for.
+/// Samples kept until the next decision; more are dropped.
 const SAMPLES_MAX: usize = 256;
+
+/// With so many samples a decision is asked for.
+const SAMPLES_TOLD: usize = 16;
 const MILLION: u64 = 1_000_000;
 
 /// A sampled read.
@@ -16,6 +19,7 @@ pub(super) struct Sampled {
     key: u32,
     gets: u32,
     scans: u32,
+    runs: u32,
 }
 
 /// What a point read cost.
@@ -31,8 +35,8 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     /// # Errors
     /// What the strategy or the tree did wrong.
     pub fn get(&mut self, key: u32) -> Result<(), SimError> {
-        self.point_read(key, false);
-        self.note(key, 1, 0)
+        let found = self.point_read(key, false);
+        self.note(key, (1, 0), found.filters)
     }
 
     /// Reads a key just above `key` that is never written.
@@ -40,8 +44,8 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn miss(&mut self, key: u32) -> Result<(), SimError> {
-        self.point_read(key, true);
-        self.note(key, 1, 0)
+        let found = self.point_read(key, true);
+        self.note(key, (1, 0), found.filters)
     }
 
     /// Scans `keys` keys from `key` on. Runs that hold nothing in that range are not opened.
@@ -50,6 +54,8 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     /// As [`get`](Self::get).
     pub fn scan(&mut self, key: u32, keys: u64) -> Result<(), SimError> {
         let version = self.tree.view();
+        let spans = |run: &usize| table_of(&version, *run, key, false).is_some();
+        let here = if self.is_sampled() { (0..version.runs().len()).filter(spans).count() } else { 0 };
         let last = self.memory.reach(key, keys.div_ceil(self.scale));
         let meets = |run: &usize| !version.overlap(*run, &key, &last).is_empty();
         let runs = (0..version.runs().len()).filter(meets).count();
@@ -58,7 +64,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         self.counts.scans = self.counts.scans.saturating_add(weight);
         let opened = u64::try_from(runs).unwrap_or(u64::MAX).saturating_mul(weight);
         self.counts.scan_runs = self.counts.scan_runs.saturating_add(opened);
-        self.note(key, 0, 1)
+        self.note(key, (0, 1), u64::try_from(here).unwrap_or(u64::MAX))
     }
 
     /// Reads of the workload that one read stands for.
@@ -66,17 +72,18 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         self.scale.saturating_mul(self.store.read_weight.max(1))
     }
 
-    fn point_read(&mut self, key: u32, absent: bool) {
+    fn point_read(&mut self, key: u32, absent: bool) -> Found {
         let weight = self.read_weight();
         self.counts.ops = self.counts.ops.saturating_add(weight);
         self.counts.gets = self.counts.gets.saturating_add(weight);
         if !absent && self.memory.has(key) {
-            return;
+            return Found::default();
         }
         let found = self.look(key, absent);
         let weighted = |count: u64| count.saturating_mul(weight);
         self.counts.filters_asked = self.counts.filters_asked.saturating_add(weighted(found.filters));
         self.counts.get_blocks = self.counts.get_blocks.saturating_add(weighted(found.blocks));
+        found
     }
 
     /// Asks the runs, newest first, until one has the key.
@@ -99,15 +106,25 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         found
     }
 
-    /// Notes one read for the strategy, or does not; when enough of them wait, it is told and does what it wants.
-    fn note(&mut self, key: u32, gets: u64, scans: u64) -> Result<(), SimError> {
+    /// Whether the next read is noted.
+    fn is_sampled(&self) -> bool {
+        self.reads_noted.saturating_add(self.read_weight()) / SAMPLE_EVERY > self.reads_noted / SAMPLE_EVERY
+    }
+
+    /// Notes one read, which looked into `runs` runs, for the strategy, or does not; when enough of them wait, it is told and does what it wants.
+    fn note(&mut self, key: u32, (gets, scans): (u64, u64), runs: u64) -> Result<(), SimError> {
         let before = self.reads_noted / SAMPLE_EVERY;
         self.reads_noted = self.reads_noted.saturating_add(self.read_weight());
         let stands_for = (self.reads_noted / SAMPLE_EVERY).saturating_sub(before).saturating_mul(SAMPLE_EVERY);
         if stands_for > 0 && self.heat.len() < SAMPLES_MAX {
             let narrow = |count: u64| u32::try_from(count.saturating_mul(stands_for)).unwrap_or(u32::MAX);
-            self.heat.push(Sampled { key, gets: narrow(gets), scans: narrow(scans) });
-            if self.heat.len() == SAMPLES_MAX / 2 {
+            self.heat.push(Sampled {
+                key,
+                gets: narrow(gets),
+                scans: narrow(scans),
+                runs: u32::try_from(runs).unwrap_or(u32::MAX),
+            });
+            if self.heat.len() == SAMPLES_TOLD {
                 return self.work();
             }
         }
@@ -116,8 +133,8 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
 
     /// Tells the strategy of the reads sampled since the last decision.
     pub(super) fn tell_heat(&mut self) {
-        for Sampled { key, gets, scans } in self.heat.drain(..) {
-            let sample = ReadSample { key: &key, gets, scans, now_ms: self.now_ms };
+        for Sampled { key, gets, scans, runs } in self.heat.drain(..) {
+            let sample = ReadSample { key: &key, gets, scans, runs, now_ms: self.now_ms };
             self.strategy.observe(&Event::Reads(sample));
         }
     }

@@ -69,6 +69,10 @@ pub type AnyStrategyVec<K> = AnyStrategy<K, alloc::vec::Vec<Slot<K>>>;
 pub type AnyStrategyVec<K> = AnyStrategy<K>;
 
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "bandit",
+    expect(clippy::large_enum_variant, reason = "there is one of it, and no allocator to box the bandit with")
+)]
 enum Kind<K, S> {
     Tiered(Tiered),
     Leveled(Leveled),
@@ -167,6 +171,10 @@ impl<K: Ord + Clone, S: SlotStorage<K>> CompactionStrategy<K> for AnyStrategy<K,
 
     fn guard_above(&self, key: &K) -> Option<&K> {
         with!(&self.kind, strategy => strategy.guard_above(key))
+    }
+
+    fn cuts_flushes(&self) -> bool {
+        with!(&self.kind, strategy => CompactionStrategy::<K>::cuts_flushes(strategy))
     }
 
     fn observe(&mut self, event: &Event<'_, K>) {

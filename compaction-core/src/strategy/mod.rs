@@ -19,7 +19,7 @@ pub use any::{AnyStrategy, NoSlots, SlotStorage};
 pub use bandit::BanditVec;
 #[cfg(feature = "bandit")]
 pub use bandit::{Bandit, KeyCodec, PlainKeys, Reward, Slot};
-pub use bandit::{BanditSettings, EstimatorKind};
+pub use bandit::{BanditSettings, EstimatorKind, Layout};
 pub use fifo::{Fifo, FifoSettings};
 pub use leveled::{Granularity, Leveled, LeveledSettings};
 pub use manual::{Full, Idle};
@@ -45,6 +45,12 @@ pub trait CompactionStrategy<K: Ord> {
     fn guard_above(&self, key: &K) -> Option<&K> {
         let _ = key;
         None
+    }
+
+    /// Whether the tables of a flush are to be cut at the guards too. An engine need not: uncut tables of level 0 are then
+    /// merged down together.
+    fn cuts_flushes(&self) -> bool {
+        false
     }
 
     /// Learns from what happened. Nothing else changes a strategy's state.
@@ -129,6 +135,9 @@ pub struct ReadSample<'a, K> {
     pub gets: u32,
     /// How many range scans that began there it stands for.
     pub scans: u32,
+    /// Runs that one such read looked into: filters asked by a point read, runs a scan had to open. 0 when a memtable had the
+    /// answer.
+    pub runs: u32,
     /// When, in milliseconds.
     pub now_ms: u64,
 }

@@ -60,10 +60,10 @@ impl Db {
 
 fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo) -> Result<Option<Value>> {
     engine.counters.gets.fetch_add(1, Ordering::Relaxed);
-    if engine.heat.note(key, Read::Get) {
+    let (found, runs) = view.get(key, seqno)?;
+    if engine.heat.note(key, Read::Get, || runs) {
         engine.ask();
     }
-    let found = view.get(key, seqno)?;
     Ok(found.filter(|found| found.kind == Kind::Put).map(|found| Value::new(found.value)))
 }
 
@@ -130,7 +130,7 @@ impl Range {
     fn new(engine: &Arc<Engine>, view: Arc<View>, bounds: Bounds, seqno: SeqNo) -> Self {
         engine.counters.scans.fetch_add(1, Ordering::Relaxed);
         if let Bound::Included(key) | Bound::Excluded(key) = &bounds.low
-            && engine.heat.note(key, Read::Scan)
+            && engine.heat.note(key, Read::Scan, || view.runs_at(key))
         {
             engine.ask();
         }

@@ -57,7 +57,7 @@ impl Engine {
             table: self.options.table_options(),
             purpose: Purpose::Flush,
             bytes_max: self.options.table_bytes,
-            cuts: Vec::new(),
+            cuts: memtable.entries().next().map_or_else(Vec::new, |first| self.tree().flush_guards(&first.key)),
             newest_ms: now_ms,
             oldest_tombstone_ms: now_ms,
         };

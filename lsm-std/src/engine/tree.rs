@@ -176,6 +176,15 @@ impl Tree {
         Ok(Task { ticket, job, chosen, inputs, cuts, snapshots, watch: Stopwatch::start() })
     }
 
+    /// The guard keys above `min` at which a flush is to be cut.
+    pub(super) fn flush_guards(&self, min: &Bytes) -> Vec<Bytes> {
+        if !self.strategy.cuts_flushes() {
+            return Vec::new();
+        }
+        let next = |key: &Bytes| self.strategy.guard_above(key).filter(|guard| *guard > key).cloned();
+        std::iter::successors(next(min), next).collect()
+    }
+
     /// The guard keys of the strategy within the keys of `inputs`.
     fn guards(&self, inputs: &[Arc<RunView>]) -> Vec<Bytes> {
         let tables = || inputs.iter().flat_map(|run| &run.tables).map(|table| table.meta());

@@ -29,23 +29,30 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The newest version of `key` no newer than `seqno`, a delete included. Newest to oldest, the first hit wins.
-    pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Result<Option<Found>> {
+    /// The newest version of `key` no newer than `seqno`, a delete included, and in how many runs it was looked for. Newest to
+    /// oldest, the first hit wins.
+    pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Result<(Option<Found>, u32)> {
         let memtables = std::iter::once(&self.active).chain(self.frozen.iter().rev());
         for memtable in memtables {
             if let Some(found) = memtable.get(key, seqno) {
-                return Ok(Some(found));
+                return Ok((Some(found), 0));
             }
         }
-        let hash = key_hash(key);
+        let (hash, mut runs) = (key_hash(key), 0u32);
         for run in self.runs.newest_first() {
-            if let Some(table) = run.find(key)
-                && let Some(found) = table.reader()?.get(key, hash, seqno)?
-            {
-                return Ok(Some(found));
+            let Some(table) = run.find(key) else { continue };
+            runs = runs.saturating_add(1);
+            if let Some(found) = table.reader()?.get(key, hash, seqno)? {
+                return Ok((Some(found), runs));
             }
         }
-        Ok(None)
+        Ok((None, runs))
+    }
+
+    /// How many runs have a table whose keys reach over `key`.
+    pub(crate) fn runs_at(&self, key: &[u8]) -> u32 {
+        let runs = self.runs.newest_first().filter(|run| run.find(key).is_some()).count();
+        u32::try_from(runs).unwrap_or(u32::MAX)
     }
 }
 

@@ -26,7 +26,7 @@ pub fn meaning(rule: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::meaning;
-    use compaction_core::Rule;
+    use compaction_core::{Layout, Rule, SlotTrigger};
 
     #[test]
     fn every_rule_that_chooses_a_job_has_a_meaning() {
@@ -42,7 +42,16 @@ mod tests {
             Rule::TombstoneAge { table: 0, written_ms: 0, age_ms_max: 0 },
             Rule::Expired { newest_ms: 0, ttl_ms: 0 },
             Rule::SizeCap { bytes: 0, max: 0 },
-            Rule::Slot { slot: 0, runs: 0, explored: false, score_milli: 0, mean_milli: 0, picks: 0 },
+            Rule::Slot {
+                slot: 0,
+                runs: 0,
+                trigger: SlotTrigger::Layout,
+                layout: Layout::One,
+                explored: false,
+                score_milli: 0,
+                mean_milli: 0,
+                picks: 0,
+            },
             Rule::Full { runs: 0 },
         ];
         for rule in rules {

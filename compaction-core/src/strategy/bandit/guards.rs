@@ -12,22 +12,39 @@ use crate::storage::{self, Storage};
 use crate::strategy::clamp;
 use crate::version::Version;
 
-/// The stack of the slot at position `at`.
-pub(crate) fn stack<K: Ord>(slots: &[Slot<K>], at: usize, version: &Version<'_, K>) -> Stack {
+/// The runs before this position are the slots' own: those below level 0, and those of level 0 that are cut at the guards. A
+/// flush that is not cut reaches over whole slots; it and what is newer goes down first. O(runs of level 0 x log slots).
+pub(crate) fn own_runs<K: Ord>(slots: &[Slot<K>], version: &Version<'_, K>) -> usize {
+    let level = version.level_runs(0);
+    let is_raw = |run: &usize| {
+        let first = version.run_tables(*run).first();
+        first.is_some_and(|table| slot_of(slots, &table.max) > slot_of(slots, &table.min).saturating_add(1))
+    };
+    level.clone().find(is_raw).unwrap_or(level.end)
+}
+
+/// The stack of the slot at position `at`, in the runs before `until`.
+pub(crate) fn stack<K: Ord>(slots: &[Slot<K>], at: usize, version: &Version<'_, K>, until: usize) -> Stack {
     let guard = |at: usize| slots.get(at).and_then(|slot| slot.guard.as_ref());
-    Stack::of(version, guard(at), guard(at.saturating_add(1)))
+    Stack::of(version, until, guard(at), guard(at.saturating_add(1)))
 }
 
 /// Looks at the slot at position `at` anew. O(runs x log tables).
-pub(crate) fn survey<K: Ord>(slots: &mut [Slot<K>], at: usize, version: &Version<'_, K>, settings: &BanditSettings) {
-    let stack = stack(slots, at, version);
+pub(crate) fn survey<K: Ord>(
+    slots: &mut [Slot<K>],
+    at: usize,
+    version: &Version<'_, K>,
+    until: usize,
+    settings: &BanditSettings,
+) {
+    let stack = stack(slots, at, version, until);
     let Some(slot) = slots.get_mut(at) else { return };
     slot.shape = Shape {
         runs: u32::try_from(stack.runs).unwrap_or(u32::MAX),
         bytes: clamp(stack.bytes),
         crossed: stack.crossed,
         loose: stack.lowest_gap().is_some(),
-        want: wish::want(&stack, settings),
+        want: wish::want(&stack, &slot.plan(), settings),
     };
     if stack.runs < 2 {
         slot.owed = 0;
@@ -36,8 +53,9 @@ pub(crate) fn survey<K: Ord>(slots: &mut [Slot<K>], at: usize, version: &Version
 
 /// Looks at all slots anew. O(slots x runs x log tables).
 pub(crate) fn survey_all<K: Ord>(slots: &mut [Slot<K>], version: &Version<'_, K>, settings: &BanditSettings) {
+    let until = own_runs(slots, version);
     for at in 0..slots.len() {
-        survey(slots, at, version, settings);
+        survey(slots, at, version, until, settings);
     }
 }
 
@@ -51,15 +69,15 @@ pub(crate) fn slot_of<K: Ord>(slots: &[Slot<K>], key: &K) -> usize {
     slots.partition_point(|slot| slot.guard.as_ref().is_none_or(|guard| guard <= key)).saturating_sub(1)
 }
 
-/// Looks at all slots anew, and cuts and joins them as the data asks. O(slots x runs x log tables).
+/// Cuts and joins slots as the data asks, all having been looked at. O(slots) when nothing is to be done.
 pub(crate) fn recut<K, S>(slots: &mut S, next_id: &mut u32, version: &Version<'_, K>, settings: &BanditSettings)
 where
     K: Ord + Clone,
     S: Storage<Slot<K>>,
 {
     let max = slots_max(slots, settings);
-    survey_all(slots.as_mut_slice(), version, settings);
-    let total = version.runs_bytes(0..version.level_runs(0).start);
+    let until = own_runs(slots.as_slice(), version);
+    let total = version.runs_bytes(0..until);
     let least = u128::from(settings.table_bytes_max).saturating_mul(2);
     let share = least.max(total.checked_div(u128::try_from(max).unwrap_or(u128::MAX)).unwrap_or(0));
     join_light(slots, share, version, settings);
@@ -67,8 +85,9 @@ where
     while at < slots.as_slice().len() {
         let heavy = slots.as_slice().get(at).is_some_and(|slot| u128::from(slot.shape.bytes) / 2 > share);
         if heavy && slots.as_slice().len() < max && split(slots, at, next_id, version) {
-            survey(slots.as_mut_slice(), at, version, settings);
-            survey(slots.as_mut_slice(), at.saturating_add(1), version, settings);
+            let until = own_runs(slots.as_slice(), version);
+            survey(slots.as_mut_slice(), at, version, until, settings);
+            survey(slots.as_mut_slice(), at.saturating_add(1), version, until, settings);
         } else {
             at = at.saturating_add(1);
         }
@@ -81,7 +100,8 @@ where
     K: Ord + Clone,
     S: Storage<Slot<K>>,
 {
-    let stack = stack(slots.as_slice(), at, version);
+    let until = own_runs(slots.as_slice(), version);
+    let stack = stack(slots.as_slice(), at, version, until);
     let Some(piece) = stack.largest() else { return false };
     let tables = version.tables().get(piece.first..piece.last).unwrap_or(&[]);
     let before =
@@ -92,6 +112,7 @@ where
     let Some(guard) = version.tables().get(cut).filter(|_| piece.first < piece.last) else { return false };
     let Some(left) = slots.as_mut_slice().get_mut(at) else { return false };
     (left.arm, left.heat, left.owed) = (left.arm.halved(), left.heat / 2.0, left.owed / 2);
+    left.traffic = left.traffic.scaled(0.5);
     let right = Slot { guard: Some(guard.min.clone()), id: *next_id, ..left.clone() };
     *next_id = next_id.wrapping_add(1);
     storage::insert(slots, at.saturating_add(1), core::iter::once(right)) == 1
@@ -112,7 +133,8 @@ where
         }
         left.join(right);
         storage::remove(slots, at.saturating_add(1), 1);
-        survey(slots.as_mut_slice(), at, version, settings);
+        let until = own_runs(slots.as_slice(), version);
+        survey(slots.as_mut_slice(), at, version, until, settings);
     }
 }
 
@@ -129,7 +151,9 @@ mod tests {
             (0..).zip(bytes).map(|(at, bytes)| Table::new(u64::from(at), bytes, at * 10, at * 10 + 9)).collect();
         let settings = BanditSettings { table_bytes_max: 100, slots_max: 8, ..BanditSettings::default() };
         let runs = [Run::seal(1, 0, &mut tables).unwrap()];
-        recut(slots, &mut 100, &Version::new(&runs, &tables).unwrap(), &settings);
+        let version = Version::new(&runs, &tables).unwrap();
+        survey_all(slots, &version, &settings);
+        recut(slots, &mut 100, &version, &settings);
     }
 
     fn bytes(slots: &[Slot<u32>]) -> Vec<u64> {

@@ -4,6 +4,8 @@
 //! that it follows a moving load even on a clock that stands still. Instead of fading all slots at each sample, each new
 //! sample weighs more than the one before, by `unit`; only shares count, and these are the same.
 
+use crate::strategy::ReadSample;
+
 /// What one run more costs a point read, in bytes read: a filter asked, and a block fetched for nothing now and then.
 pub(crate) const GET_COST: u64 = 553;
 /// What one run more costs a range scan, in bytes read: a block.
@@ -36,6 +38,32 @@ impl Default for Heat {
 pub(crate) fn read_cost(gets: u32, scans: u32) -> u64 {
     let gets = u64::from(gets).saturating_mul(GET_COST);
     u64::from(scans).saturating_mul(SCAN_COST).saturating_add(gets)
+}
+
+/// Of the runs there are, how many point reads look into: fewer than all where they find what they look for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Met {
+    /// Runs beyond the first that were asked, older samples fading.
+    pub(crate) asked: f64,
+    /// Runs beyond the first that there were.
+    pub(crate) stood: f64,
+}
+
+/// What a sample is still worth one sample later.
+const MET_KEPT: f64 = 0.995;
+/// So many runs asked of as many are taken for known at the start.
+const MET_PRIOR: f64 = 4.0;
+
+impl Met {
+    /// What these reads would have paid for one run more, in a slot that has `runs` of them. Learns from point reads.
+    pub(crate) fn cost<K>(&mut self, sample: &ReadSample<'_, K>, runs: u32) -> f64 {
+        if runs > 1 && sample.gets > 0 {
+            self.asked = self.asked * MET_KEPT + f64::from(sample.runs.min(runs).saturating_sub(1));
+            self.stood = self.stood * MET_KEPT + f64::from(runs.saturating_sub(1));
+        }
+        let share = (self.asked + MET_PRIOR) / (self.stood + MET_PRIOR);
+        read_cost(sample.gets, 0) as f64 * share + read_cost(0, sample.scans) as f64
+    }
 }
 
 impl Heat {

@@ -12,17 +12,18 @@ struct Part {
     table: Option<usize>,
 }
 
-/// Offers a merge of level 0 when it has too many runs: all that are free from the oldest up, fewer when the cap or the room
+/// Offers a merge of level 0 when it has too many runs at or behind the position `own`, which are not cut at the guards: all that are free from the oldest up, fewer when the cap or the room
 /// asks for it; then one table of the newest free run with the older ones that it meets; in the end one table of the oldest
 /// run alone, which is moved when it lies within one slot (`is_inside`).
 pub(crate) fn offer<K: Ord>(
     settings: &BanditSettings,
     search: &mut Search<'_, '_, K>,
+    own: usize,
     is_inside: impl Fn(&Table<K>) -> bool,
 ) -> Option<Decision> {
     let version = search.version();
     let level = version.level_runs(0);
-    let (runs, max) = (level.len(), settings.l0_runs_max);
+    let (runs, max) = (level.end.saturating_sub(own.max(level.start)), settings.l0_runs_max);
     if u64::try_from(runs).is_ok_and(|runs| runs <= max) {
         return None;
     }

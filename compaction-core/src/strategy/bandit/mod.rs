@@ -21,6 +21,9 @@ mod guards;
 mod heat;
 #[cfg(feature = "bandit")]
 mod l0;
+mod layout;
+#[cfg(feature = "bandit")]
+mod learn;
 #[cfg(feature = "bandit")]
 mod pack;
 #[cfg(feature = "bandit")]
@@ -43,8 +46,11 @@ mod state;
 #[cfg(all(test, feature = "bandit"))]
 mod tests;
 #[cfg(feature = "bandit")]
+mod traffic;
+#[cfg(feature = "bandit")]
 mod wish;
 
+pub use layout::Layout;
 #[cfg(feature = "bandit")]
 pub use policy::Bandit;
 #[cfg(all(feature = "bandit", feature = "alloc"))]

@@ -23,7 +23,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers to let a piece of some slot sink when there are too many runs.
     pub(super) fn pack(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
         let version = search.version();
-        let runs = version.level_runs(0).start;
+        let runs = guards::own_runs(self.slots.as_slice(), &version);
         let max = (self.board.deepest as usize).saturating_add(SLACK);
         if runs <= max || self.is_blind() {
             return None;
@@ -31,7 +31,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let slots = self.slots.as_slice();
         let loose = slots.iter().enumerate().filter(|(_, slot)| slot.shape.loose).take(PROBES_MAX);
         for (at, _) in loose {
-            let Some(planned) = sunk(&version, &guards::stack(slots, at, &version)) else { continue };
+            let Some(planned) = sunk(&version, &guards::stack(slots, at, &version, runs)) else { continue };
             let rule = Rule::LevelRuns { level: 1, runs, max: u64::try_from(max).unwrap_or(u64::MAX) };
             let decision = search.offer(&planned, rule, self.settings.job_bytes_max, true);
             if decision.is_some() {
@@ -48,10 +48,11 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let loose = |slots: &[Slot<K>], from: usize| {
             slots.iter().skip(from).position(|slot| slot.shape.loose).map(|at| at.saturating_add(from))
         };
+        let until = guards::own_runs(slots, version);
         let mut from = 0;
         for _ in 0..PROBES_MAX.saturating_add(NEIGHBOURS_MAX) {
             let Some(at) = loose(slots, from) else { return };
-            guards::survey(slots, at, version, &self.settings);
+            guards::survey(slots, at, version, until, &self.settings);
             from = at.saturating_add(1);
         }
     }

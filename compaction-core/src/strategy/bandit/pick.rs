@@ -6,19 +6,21 @@ use super::policy::Bandit;
 use super::slot::Slot;
 use super::stack::{Piece, Stack};
 use super::{guards, wish};
-use crate::decision::{Cut, Decision, Place, Rule, Verdict, Work};
+use crate::decision::{Cut, Decision, Place, Rule, SlotTrigger, Verdict, Work};
 use crate::storage::Storage;
-use crate::strategy::Search;
+use crate::strategy::{Search, clamp};
 use crate::version::{Plan, Planned, Version};
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers the slots that want a merge: perhaps any one first, then the best.
     pub(super) fn pick(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
         let slots = self.slots.as_slice();
+        let version = search.version();
         if self.is_blind() {
-            let stack = Stack::of(&search.version(), None, None);
+            let stack = Stack::of(&version, version.level_runs(0).start, None, None);
             return self.offer(search, &Slot::EMPTY, &stack, false);
         }
+        let until = guards::own_runs(slots, &version);
         let any = self.scheduler.explore(search.moment().entropy, self.board.due());
         let any = any.and_then(|nth| self.board.nth(slots, nth));
         let best = self.board.best().iter().map(|at| *at as usize);
@@ -27,7 +29,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let others = others.filter(|at| !self.board.best().iter().any(|best| *best as usize == *at));
         for at in any.into_iter().chain(best.chain(others).filter(|at| Some(*at) != any)) {
             let Some(slot) = slots.get(at) else { continue };
-            let stack = guards::stack(slots, at, &search.version());
+            let stack = guards::stack(slots, at, &version, until);
             let decision = self.offer(search, slot, &stack, Some(at) == any);
             if decision.is_some() {
                 return decision;
@@ -36,29 +38,35 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         None
     }
 
-    /// Offers what a slot wants; when the cap or the room forbids it, two of its runs, in the end one table of the newer.
+    /// Offers what a slot wants; when the cap or the room forbids it, as much of it as a window of keys brings under them, then
+    /// two of its runs, in the end one table of the newer.
     fn offer(&self, search: &mut Search<'_, '_, K>, slot: &Slot<K>, stack: &Stack, explored: bool) -> Option<Decision> {
-        let version = search.version();
         let pieces = stack.pieces();
-        let wanted = wish::wish(stack, slot.owed, &self.settings)?;
-        let milli = |value: f64| (value * 1_000.0) as u64;
-        let rule = Rule::Slot {
-            slot: slot.id,
-            runs: stack.runs,
-            explored,
-            score_milli: milli(self.scheduler.score(&slot.arm)),
-            mean_milli: milli(slot.arm.mean),
-            picks: slot.arm.picks,
-        };
-        let smallest = Step::smallest(pieces, wanted.clone())?;
-        let steps = [Step::of(pieces, wanted)?, Step::of(pieces, smallest.group.clone())?, smallest.clone()];
+        let mut wanted = wish::wish(stack, slot.owed, &slot.plan(), &self.settings)?;
+        if wanted.trigger == SlotTrigger::Sink {
+            let sunk = self.sink(&search.version(), pieces, wanted.group.start);
+            if let Some(planned) = sunk {
+                let rule = self.rule(slot, stack, SlotTrigger::Sink, explored);
+                return search.offer(&planned, rule, self.settings.job_bytes_max, true);
+            }
+            wanted = wish::merge_wish(stack, slot.owed, &slot.plan(), &self.settings)?;
+        }
+        let rule = self.rule(slot, stack, wanted.trigger, explored);
+        let whole = Step::of(pieces, wanted.group.clone())?;
+        let pair = Step::of(pieces, wish::cheapest(pieces, wanted.group.clone(), 2)?)?;
+        let table = Step { last: pair.first, ..pair.clone() };
+        let fits = search.moment().free_bytes.saturating_sub(search.moment().free_bytes / 16);
+        let most = self.settings.job_bytes_max.min(fits);
+        let version = search.version();
+        let parts = [self.part(&version, pieces, &whole, most), self.part(&version, pieces, &pair, most)];
+        let steps = [Some(whole), parts[0].clone(), parts[1].clone(), Some(table.clone())];
         let mut before = None;
-        for step in steps {
+        for step in steps.into_iter().flatten() {
             if before.as_ref() == Some(&step) {
                 continue;
             }
             let Some(planned) = self.plan(&version, pieces, &step) else { continue };
-            let decision = search.offer(&planned, rule, self.settings.job_bytes_max, step == smallest);
+            let decision = search.offer(&planned, rule, self.settings.job_bytes_max, step == table);
             if decision.is_some() || search.judge(&planned, u64::MAX) == Verdict::Busy {
                 return decision;
             }
@@ -67,7 +75,52 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         None
     }
 
-    /// The job of one step. Where the tables meet nothing older of the slot they are moved instead, which writes nothing.
+    fn rule(&self, slot: &Slot<K>, stack: &Stack, trigger: SlotTrigger, explored: bool) -> Rule {
+        let milli = |value: f64| (value * 1_000.0) as u64;
+        Rule::Slot {
+            slot: slot.id,
+            runs: stack.runs,
+            trigger,
+            layout: slot.layout,
+            explored,
+            score_milli: milli(self.scheduler.score(&slot.arm)),
+            mean_milli: milli(slot.arm.mean),
+            picks: slot.arm.picks,
+        }
+    }
+
+    /// The first tables of a step's newest piece, as many as may be merged with what they meet within `most` bytes, about.
+    fn part(&self, version: &Version<'_, K>, pieces: &[Piece], step: &Step, most: u64) -> Option<Step> {
+        let count = step.last.saturating_sub(step.first).saturating_add(1);
+        let all = self.plan(version, pieces, step)?.bytes;
+        if all <= most {
+            return Some(step.clone());
+        }
+        let share = u128::try_from(count).ok()?.saturating_mul(most.into()).checked_div(all.into())?;
+        let mut take = usize::try_from(share).ok()?.clamp(1, count);
+        loop {
+            let part = Step { last: step.first.saturating_add(take).saturating_sub(1), ..step.clone() };
+            if take == 1 || self.plan(version, pieces, &part).is_some_and(|planned| planned.bytes <= most) {
+                return Some(part);
+            }
+            take /= 2;
+        }
+    }
+
+    /// A piece moved into the run of the next older one, none of whose tables it meets.
+    fn sink(&self, version: &Version<'_, K>, pieces: &[Piece], at: usize) -> Option<Planned> {
+        let (piece, older) = (pieces.get(at)?, pieces.get(at.saturating_add(1))?);
+        version.plan(&Plan {
+            runs: older.run..=piece.run,
+            cut: Cut::Tables { first: u32::try_from(piece.first).ok()?, last: u32::try_from(piece.last).ok()? },
+            work: Work::Move,
+            place: Place::Join,
+            table_bytes_max: self.settings.table_bytes_max,
+        })
+    }
+
+    /// The job of one step. Where the tables meet nothing older of the slot they are moved instead, which writes nothing. What
+    /// was in level 0 leaves it, if nothing older of the slot stays there.
     fn plan(&self, version: &Version<'_, K>, pieces: &[Piece], step: &Step) -> Option<Planned> {
         let newest = pieces.get(step.group.start)?;
         let oldest = pieces.get(step.group.end.checked_sub(1)?)?;
@@ -76,9 +129,29 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             cut: Cut::Tables { first: u32::try_from(step.first).ok()?, last: u32::try_from(step.last).ok()? },
             work: Work::Merge,
             place: Place::Join,
-            table_bytes_max: self.settings.table_bytes_max,
+            table_bytes_max: self.table_bytes(pieces, step),
         };
-        version.plan_cheapest(&plan)
+        let planned = version.plan_cheapest(&plan)?;
+        let start = version.level_runs(0).start;
+        if oldest.run < start || pieces.get(step.group.end).is_some_and(|older| older.run >= start) {
+            return Some(planned);
+        }
+        let (min, max) = version.window(&planned.job)?;
+        let (dest, place) = version.landing(oldest.run, 1, min, max);
+        let down = version.plan_cheapest(&Plan { runs: dest..=newest.run, place, ..plan });
+        Some(down.filter(|down| down.tables == planned.tables).unwrap_or(planned))
+    }
+
+    /// Bytes at which the output tables of a step are cut. Those above the bottom are cut so small that one of them, with what
+    /// it meets there, keeps well below the cap on a job.
+    fn table_bytes(&self, pieces: &[Piece], step: &Step) -> u64 {
+        let most = self.settings.table_bytes_max;
+        let older = pieces.get(step.group.end..).unwrap_or(&[]).iter().map(|piece| u128::from(piece.bytes));
+        let older = older.fold(0, u128::saturating_add);
+        let own = pieces.get(step.group.clone()).unwrap_or(&[]).iter().map(|piece| u128::from(piece.bytes));
+        let own = own.fold(0, u128::saturating_add);
+        let share = own.saturating_mul((self.settings.job_bytes_max / 4).into()).checked_div(older.max(1));
+        clamp(share.unwrap_or(u128::MAX)).clamp((most / 64).max(1), most)
     }
 }
 
@@ -95,11 +168,5 @@ impl Step {
     fn of(pieces: &[Piece], group: Range<usize>) -> Option<Self> {
         let newest = pieces.get(group.start)?;
         Some(Self { group, first: newest.first, last: newest.last })
-    }
-
-    /// One table of the newer of the two cheapest neighbours.
-    fn smallest(pieces: &[Piece], group: Range<usize>) -> Option<Self> {
-        let pair = Self::of(pieces, wish::cheapest(pieces, group, 2)?)?;
-        Some(Self { last: pair.first, ..pair })
     }
 }

@@ -3,19 +3,24 @@
 use core::marker::PhantomData;
 
 use super::board::Board;
-use super::heat::{self, Heat};
+use super::estimator::ratio;
+use super::heat::{Heat, Met};
 use super::reward::{Reward, Scale};
 use super::scheduler::Scheduler;
 use super::settings::BanditSettings;
 use super::slot::Slot;
 use super::stack::Stack;
+use super::traffic::Traffic;
 use super::{guards, l0, purge, wish};
 use crate::config::ConfigError;
-use crate::decision::{Decision, Rule};
+use crate::decision::Decision;
 use crate::storage::Storage;
 use crate::strategy::expire::expired;
-use crate::strategy::{CompactionStrategy, Event, Outcome, ReadSample, Search, clamp};
+use crate::strategy::{CompactionStrategy, Event, Search, clamp};
 use crate::version::{Table, Version};
+
+/// Flushes are cut at the guards of no more slots than these: each of them gets a table of its own.
+const FLUSH_CUTS_MAX: usize = 64;
 
 /// Adaptive tiered-leveled compaction; its slots live in the caller's storage `S`. What it does is told in the
 /// [settings](BanditSettings), what it learns comes from events alone.
@@ -38,7 +43,7 @@ use crate::version::{Table, Version};
 /// assert!(bandit.choose(&version, &Moment::default()).choice.job().is_none(), "two runs are few");
 ///
 /// // Reads that have to look into both of them pay for the merge in the end.
-/// bandit.observe(&Event::Reads(ReadSample { key: &5, gets: 1_000, scans: 0, now_ms: 1 }));
+/// bandit.observe(&Event::Reads(ReadSample { key: &5, gets: 1_000, scans: 0, runs: 2, now_ms: 1 }));
 /// assert!(bandit.choose(&version, &Moment::default()).choice.job().is_some());
 /// # Ok::<(), compaction_core::TreeError>(())
 /// ```
@@ -52,10 +57,14 @@ pub struct Bandit<K, S> {
     pub(super) board: Board,
     pub(super) next_id: u32,
     /// Edit number of the version that the slots were last held against; `None` when they never were.
-    edit: Option<u64>,
-    /// Runs below level 0 in that version.
-    deep: usize,
-    last_reward: Option<Reward>,
+    pub(super) edit: Option<u64>,
+    /// The traffic of the mean slot.
+    pub(super) mean: Traffic,
+    /// Of the runs there are, how many reads look into.
+    pub(super) met: Met,
+    /// The share of its cost at which a slot changes its layout.
+    pub(super) switch: f64,
+    pub(super) last_reward: Option<Reward>,
     key: PhantomData<K>,
 }
 
@@ -85,7 +94,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             board: Board::default(),
             next_id: 1,
             edit: None,
-            deep: 0,
+            mean: Traffic::NONE,
+            met: Met::default(),
+            switch: ratio(settings.switch_ppm),
             last_reward: None,
             key: PhantomData,
         })
@@ -137,98 +148,33 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     }
 
     /// Looks at the tree anew after edits that may have touched any slot, and cuts the slots anew.
-    fn look(&mut self, version: &Version<'_, K>) {
+    pub(super) fn look(&mut self, version: &Version<'_, K>) {
         if !self.slots.as_slice().is_empty() || self.slots.push(Slot::EMPTY).is_ok() {
+            guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
+            let (before, count) = (self.next_id, self.slots.as_slice().len());
             guards::recut(&mut self.slots, &mut self.next_id, version, &self.settings);
+            if (before, count) != (self.next_id, self.slots.as_slice().len()) {
+                // Other runs of level 0 may reach over whole slots now.
+                guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
+            }
         }
         self.refresh();
     }
 
-    /// Whether `version` is the next one after that last looked at, with as many runs below level 0, so that what is known of
-    /// slots that the edit did not touch still holds. Notes it as looked at.
-    fn follows(&mut self, version: &Version<'_, K>) -> bool {
-        let deep = version.level_runs(0).start;
-        let follows = self.edit.is_some_and(|edit| version.edit() == edit.wrapping_add(1)) && self.deep == deep;
-        (self.edit, self.deep) = (Some(version.edit()), deep);
+    /// Whether `version` is the next one after that last looked at, so that what is known of slots that the edit did not touch
+    /// still holds. Notes it as looked at.
+    pub(super) fn follows(&mut self, version: &Version<'_, K>) -> bool {
+        let follows = self.edit.is_some_and(|edit| version.edit() == edit.wrapping_add(1));
+        self.edit = Some(version.edit());
         follows
     }
 
     /// Scores all slots and lists those that want a merge. O(slots).
-    fn refresh(&mut self) {
+    pub(super) fn refresh(&mut self) {
         for slot in self.slots.as_mut_slice() {
             slot.score = self.scheduler.score(&slot.arm);
         }
         self.board = Board::of(self.slots.as_mut_slice());
-    }
-
-    fn flushed(&mut self, version: &Version<'_, K>) {
-        let loaded = self.edit.is_none() && !self.slots.as_slice().is_empty();
-        // A flush changes level 0 alone.
-        if self.follows(version) {
-            return;
-        }
-        if loaded {
-            // As the slots were when they were saved, so that the same decisions follow.
-            guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
-            self.refresh();
-        } else {
-            self.look(version);
-        }
-    }
-
-    fn done(&mut self, version: &Version<'_, K>, outcome: &Outcome) {
-        let follows = self.follows(version);
-        let is_cut = |slot: &Slot<K>| !slot.shape.crossed;
-        let is_packing = matches!(outcome.reason.rule, Rule::LevelRuns { .. });
-        if follows && is_packing && self.slots.as_slice().iter().all(is_cut) {
-            return self.packed(version);
-        }
-        let slots = self.slots.as_mut_slice();
-        let slot = match outcome.reason.rule {
-            Rule::Slot { slot, .. } => slots.iter().position(|known| known.id == slot),
-            _ => None,
-        };
-        let Some((at, shape)) = slot.and_then(|at| Some((at, slots.get(at)?.shape))) else {
-            return self.look(version);
-        };
-        if follows && !shape.crossed {
-            guards::survey(slots, at, version, &self.settings);
-        } else {
-            guards::survey_all(slots, version, &self.settings);
-        }
-        self.reward(at, shape.runs, outcome);
-        self.refresh();
-    }
-
-    /// Rewards the merge of a slot that had `before` runs.
-    fn reward(&mut self, at: usize, before: u32, outcome: &Outcome) {
-        let slots = self.slots.as_slice().len();
-        let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
-        let after = slot.shape.runs;
-        slot.settle(before, after);
-        let saved = u64::from(before.saturating_sub(after).max(1));
-        let heat = self.heat.relative(slot.heat, slots);
-        let reward = self.scale.reward(saved, outcome.bytes_written, heat);
-        self.last_reward = Some(Reward { slot: slot.id, reward, bytes: outcome.bytes_written, heat });
-        if self.scheduler.reward(&mut slot.arm, reward) {
-            self.scheduler.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.arm));
-        }
-    }
-
-    /// Charges reads to the slot that they met. O(log slots), and O(slots) when they make it want a merge.
-    fn read(&mut self, sample: &ReadSample<'_, K>) {
-        let at = guards::slot_of(self.slots.as_slice(), sample.key);
-        let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
-        let was_due = slot.is_due();
-        let cost = heat::read_cost(sample.gets, sample.scans);
-        slot.charge(cost);
-        let is_new = slot.is_due() && !was_due;
-        if self.heat.add(&mut slot.heat, cost, sample.now_ms) {
-            self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
-        }
-        if is_new {
-            self.board = Board::of(self.slots.as_mut_slice());
-        }
     }
 }
 
@@ -241,7 +187,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
         if expired(search, self.settings.ttl_ms) {
             return search.conclude();
         }
-        l0::offer(&self.settings, search, |table| self.is_inside(table))
+        let own = if self.is_blind() { 0 } else { guards::own_runs(self.slots.as_slice(), &search.version()) };
+        l0::offer(&self.settings, search, own, |table| self.is_inside(table))
             .or_else(|| self.pack(search))
             .or_else(|| self.pick(search))
             .or_else(|| purge::offer(&self.settings, search))
@@ -251,6 +198,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
     fn guard_above(&self, key: &K) -> Option<&K> {
         let next = guards::slot_of(self.slots.as_slice(), key).saturating_add(1);
         self.slots.as_slice().get(next)?.guard.as_ref()
+    }
+
+    fn cuts_flushes(&self) -> bool {
+        self.slots.as_slice().len() <= FLUSH_CUTS_MAX
     }
 
     fn observe(&mut self, event: &Event<'_, K>) {
@@ -264,10 +215,12 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
 
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
         let level = version.level_runs(0);
-        let full = u64::try_from(level.len()).is_ok_and(|runs| runs > self.settings.l0_runs_max);
-        let above = if full { version.runs_bytes(level) } else { 0 };
+        let own = if self.is_blind() { level.start } else { guards::own_runs(self.slots.as_slice(), version) };
+        let full = u64::try_from(level.end.saturating_sub(own)).is_ok_and(|runs| runs > self.settings.l0_runs_max);
+        let above = if full { version.runs_bytes(level.clone()) } else { 0 };
         let below = if self.is_blind() {
-            let want = wish::want(&Stack::of(version, None, None), &self.settings);
+            let slot = Slot::<K>::EMPTY;
+            let want = wish::want(&Stack::of(version, level.start, None, None), &slot.plan(), &self.settings);
             if want.threshold == 0 { u128::from(want.bytes) } else { 0 }
         } else {
             self.board.debt

@@ -1,6 +1,7 @@
 //! Settings of the bandit.
 
 use super::super::PPM;
+use super::layout::Layout;
 use crate::config::ConfigError;
 
 /// Which estimator scores the slots.
@@ -59,6 +60,12 @@ pub struct BanditSettings {
     pub cold_runs_max: u32,
     /// How the scheduler scores a slot.
     pub estimator: EstimatorKind,
+    /// The layout of every slot; `None`: for each slot the one that costs least at what is read and written there.
+    pub layout: Option<Layout>,
+    /// A slot changes its layout only for one that costs at most this share of the present one.
+    pub switch_ppm: u64,
+    /// Reads must have paid this share of what a merge costs before it is made for their sake alone; `u64::MAX`: never.
+    pub rent_ppm: u64,
     /// How often any slot is picked instead of the best.
     pub epsilon_ppm: u64,
     /// Weight of the bonus for what is little known.
@@ -91,6 +98,8 @@ impl BanditSettings {
         ConfigError::positive("job_bytes_max", self.job_bytes_max)?;
         ConfigError::within("slots_max", self.slots_max.into(), 1, Self::SLOTS_MAX.into())?;
         ConfigError::within("cold_runs_max", self.cold_runs_max.into(), 1, Self::COLD_RUNS_MAX.into())?;
+        ConfigError::within("switch_ppm", self.switch_ppm, 1, PPM)?;
+        ConfigError::positive("rent_ppm", self.rent_ppm)?;
         ConfigError::within("epsilon_ppm", self.epsilon_ppm, 0, PPM)?;
         ConfigError::within("ucb_c_ppm", self.ucb_c_ppm, 0, Self::UCB_C_PPM_MAX)?;
         ConfigError::within("alpha_ppm", self.alpha_ppm, 1, PPM)?;
@@ -110,9 +119,12 @@ impl Default for BanditSettings {
             tombstone_age_ms_max: u64::MAX,
             ttl_ms: u64::MAX,
             max_space_amp_pct: 100,
-            slots_max: 64,
-            cold_runs_max: 8,
+            slots_max: 16,
+            cold_runs_max: 16,
             estimator: EstimatorKind::Ucb,
+            layout: None,
+            switch_ppm: 9 * (PPM / 10),
+            rent_ppm: PPM,
             epsilon_ppm: PPM / 10,
             ucb_c_ppm: 2 * PPM,
             alpha_ppm: PPM / 10,

@@ -1,7 +1,9 @@
 //! One slot of the key range.
 
 use super::arm::Arm;
-use super::wish::Want;
+use super::layout::Layout;
+use super::traffic::Traffic;
+use super::wish::{Target, Want};
 
 /// A stretch of the key range with what was learned of it; the strategy keeps them in the caller's storage.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,9 @@ pub struct Slot<K> {
     pub(crate) heat: f64,
     /// What its extra runs have cost reads since they stand, in bytes read.
     pub(crate) owed: u64,
+    pub(crate) traffic: Traffic,
+    /// How its runs are laid out at present.
+    pub(crate) layout: Layout,
     /// What was found in the tree when last looked at.
     pub(crate) shape: Shape,
     /// Its score as of the last refresh.
@@ -44,6 +49,8 @@ impl<K> Slot<K> {
         arm: Arm { picks: 0, weight: 0.0, mean: 0.0 },
         heat: 0.0,
         owed: 0,
+        traffic: Traffic::NONE,
+        layout: Layout::Tiered(8),
         shape: Shape { runs: 0, bytes: 0, crossed: false, loose: false, want: Want::NEVER },
         score: f64::INFINITY,
         nth_due: 0,
@@ -61,16 +68,22 @@ impl<K> Slot<K> {
         self.guard.as_ref()
     }
 
-    /// Runs below level 0 that had tables in it when last looked at.
+    /// Runs that had tables in it when last looked at.
     #[must_use]
     pub fn runs(&self) -> u32 {
         self.shape.runs
     }
 
-    /// Bytes below level 0 in it when last looked at, tables that reach over a border counted whole. Saturates.
+    /// Bytes in it when last looked at, tables that reach over a border counted whole. Saturates.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shape.bytes
+    }
+
+    /// How its runs are laid out at present.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// How often it was worked on.
@@ -90,17 +103,22 @@ impl<K> Slot<K> {
         self.owed >= self.shape.want.threshold && self.shape.want.threshold != u64::MAX
     }
 
+    /// How its runs are to be laid out.
+    pub(crate) fn plan(&self) -> Target {
+        Target { layout: self.layout, base: self.traffic.base }
+    }
+
     /// Takes in the slot that begins where this one ends.
     pub(crate) fn join(&mut self, right: &Self) {
         self.arm = self.arm.joined(right.arm);
         self.heat += right.heat;
         self.owed = self.owed.saturating_add(right.owed);
+        self.traffic = self.traffic.joined(right.traffic);
     }
 
-    /// Charges reads that cost `cost` for each run beyond the first.
+    /// Charges reads that paid `cost` for runs beyond the first.
     pub(crate) fn charge(&mut self, cost: u64) {
-        let extra = u64::from(self.shape.runs.saturating_sub(1));
-        self.owed = self.owed.saturating_add(cost.saturating_mul(extra));
+        self.owed = self.owed.saturating_add(cost);
     }
 
     /// What is still owed after a merge left `after` of `before` runs: the share of the extra runs that are left.
@@ -116,13 +134,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_are_charged_for_each_run_beyond_the_first_and_merges_pay_their_share() {
+    fn merges_pay_their_share_of_what_is_owed() {
         let mut slot = Slot::<u32>::EMPTY;
-        slot.charge(100);
-        assert_eq!(slot.owed, 0, "no run is one too many");
-        slot.shape.runs = 5;
-        slot.charge(100);
-        assert_eq!(slot.owed, 400);
+        slot.charge(400);
         slot.settle(5, 4);
         assert_eq!(slot.owed, 300, "three of four extra runs are left");
         slot.settle(4, 1);

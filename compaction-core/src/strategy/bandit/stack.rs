@@ -16,9 +16,11 @@ pub(crate) struct Piece {
     pub(crate) last: usize,
     /// Bytes of its tables, whole.
     pub(crate) bytes: u64,
+    /// Whether its tables meet nothing of the next older piece.
+    pub(crate) clear: bool,
 }
 
-/// The pieces of a slot, newest first, from level 1 down.
+/// The pieces of a slot, newest first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stack {
     pieces: [Piece; PIECES_MAX],
@@ -32,10 +34,10 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The stack of the slot from key `low` up to, not with, key `high`. O(runs x log tables).
-    pub(crate) fn of<K: Ord>(version: &Version<'_, K>, low: Option<&K>, high: Option<&K>) -> Self {
+    /// The stack, in the runs before `until`, of the slot from key `low` up to, not with, key `high`. O(runs x log tables).
+    pub(crate) fn of<K: Ord>(version: &Version<'_, K>, until: usize, low: Option<&K>, high: Option<&K>) -> Self {
         let mut stack = Self { pieces: [Piece::default(); PIECES_MAX], len: 0, runs: 0, bytes: 0, crossed: false };
-        for run in (0..version.level_runs(0).start).rev() {
+        for run in (0..until).rev() {
             stack.push(version, run, low, high);
         }
         stack
@@ -58,10 +60,21 @@ impl Stack {
         self.runs = self.runs.saturating_add(1);
         self.bytes = self.bytes.saturating_add(u128::from(bytes));
         self.crossed |= low.is_some_and(|low| first.min < *low) || high.is_some_and(|high| last.max >= *high);
+        if let Some(newer) = self.len.checked_sub(1).and_then(|at| self.pieces.get_mut(at))
+            && let Some((least, most)) = version.tables().get(newer.first).zip(version.tables().get(newer.last))
+        {
+            newer.clear = version.overlap(run, &least.min, &most.max).is_empty();
+        }
         if let Some(place) = self.pieces.get_mut(self.len) {
-            *place = Piece { run, first: span.first, last: span.end.saturating_sub(1), bytes };
+            *place = Piece { run, first: span.first, last: span.end.saturating_sub(1), bytes, clear: false };
             self.len = self.len.saturating_add(1);
         }
+    }
+
+    /// Lets a piece meet nothing of the next older one.
+    #[cfg(test)]
+    pub(crate) fn set_clear(&mut self, at: usize) {
+        self.pieces[at].clear = true;
     }
 
     /// The pieces that are looked at, newest first.

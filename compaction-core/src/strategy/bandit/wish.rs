@@ -1,32 +1,69 @@
 //! What a slot wants merged: neighbours in age of its stack, and why.
 //!
-//! 1. Space: the newer runs together outweigh the oldest by more than is allowed: all of them.
-//! 2. Ski rental: reads had to look into more than one run, and what that has cost them so far, the slot's `owed`, has
+//! 1. Sink: the newest tables meet nothing of the piece before them: they join it, and nothing is written.
+//! 2. Space: the newer runs together outweigh the oldest by more than is allowed: all of them.
+//! 3. Layout: what the slot's [layout](super::layout) merges.
+//! 4. Ski rental: reads had to look into more than one run, and what that has cost them so far, the slot's `owed`, has
 //!    reached what a merge would cost: read and written, twice its bytes. Each group of neighbours is charged its share of
 //!    what is owed; the one with the largest gain is merged.
-//! 3. Count: more runs than a cold slot may have: the cheapest neighbours, and older ones that are no larger than all of
+//! 5. Count: more runs than any slot may have: the cheapest neighbours, and older ones that are no larger than all of
 //!    these together.
 //!
-//! Source of 2: merging when reads pay for it is never much worse than the best choice in hindsight, without any forecast.
+//! Source of 4: merging when reads pay for it is never much worse than the best choice in hindsight, without any forecast.
 
 use core::ops::Range;
 
+use super::layout::Layout;
 use super::settings::BanditSettings;
-use super::stack::{Piece, Stack};
-use crate::strategy::clamp;
+use super::stack::{PIECES_MAX, Piece, Stack};
+use crate::decision::SlotTrigger;
+use crate::strategy::{PPM, clamp};
 
 /// Bytes moved by a merge, for each byte of its inputs: one read, one written.
 const MERGE_COST: u128 = 2;
 
-/// The pieces that a slot wants merged, as positions in its stack; `None` when it wants nothing.
-pub(crate) fn wish(stack: &Stack, owed: u64, settings: &BanditSettings) -> Option<Range<usize>> {
+/// How a slot's runs are to be laid out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Target {
+    pub(crate) layout: Layout,
+    /// Bytes of a piece as flushes bring it; 0 if not known: then the newest piece counts as one.
+    pub(crate) base: f64,
+}
+
+/// What a slot wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// The pieces, as positions in its stack.
+    pub(crate) group: Range<usize>,
+    /// What for.
+    pub(crate) trigger: SlotTrigger,
+}
+
+/// What a slot wants; `None` when it wants nothing.
+pub(crate) fn wish(stack: &Stack, owed: u64, target: &Target, settings: &BanditSettings) -> Option<Wish> {
+    match stack.pieces().iter().position(|piece| piece.clear) {
+        Some(at) => Some(Wish { group: at..at.saturating_add(2), trigger: SlotTrigger::Sink }),
+        None => merge_wish(stack, owed, target, settings),
+    }
+}
+
+/// As `wish`, but for what could sink.
+pub(crate) fn merge_wish(stack: &Stack, owed: u64, target: &Target, settings: &BanditSettings) -> Option<Wish> {
+    let wish = |trigger, group| Some(Wish { group, trigger });
     if stack.runs < 2 {
         return None;
     }
     if is_bloated(stack, settings) {
-        return Some(0..stack.pieces().len());
+        return wish(SlotTrigger::Space, 0..stack.pieces().len());
     }
-    paid(stack, owed).or_else(|| surplus(stack, settings))
+    let newest = laid_out(stack, target);
+    if newest > 1 {
+        return wish(SlotTrigger::Layout, 0..newest);
+    }
+    if let Some(group) = paid(stack, owed, settings) {
+        return wish(SlotTrigger::Reads, group);
+    }
+    surplus(stack, settings).and_then(|group| wish(SlotTrigger::Runs, group))
 }
 
 /// When a slot wants a merge, and how large a one.
@@ -44,17 +81,35 @@ impl Want {
 }
 
 /// When the slot will want a merge: as soon as `wish` is not `None`.
-pub(crate) fn want(stack: &Stack, settings: &BanditSettings) -> Want {
-    if let Some(group) = wish(stack, 0, settings) {
+pub(crate) fn want(stack: &Stack, target: &Target, settings: &BanditSettings) -> Want {
+    if let Some(Wish { group, trigger }) = wish(stack, 0, target, settings) {
+        if trigger == SlotTrigger::Sink {
+            return Want { threshold: 0, bytes: 0 };
+        }
         let bytes = stack.pieces().get(group).unwrap_or(&[]).iter().map(|piece| piece.bytes);
         return Want { threshold: 0, bytes: bytes.fold(0, u64::saturating_add) };
     }
     let mut least = (u128::MAX, 0);
     groups(stack, |group, bytes| {
         let extra = u128::try_from(group.len().saturating_sub(1)).unwrap_or(1).max(1);
-        least = least.min((price(stack, bytes).div_ceil(extra), bytes));
+        least = least.min((price(stack, bytes, settings).div_ceil(extra), bytes));
     });
     Want { threshold: u64::try_from(least.0).unwrap_or(u64::MAX), bytes: clamp(least.1) }
+}
+
+/// How many of the newest pieces the layout merges. None, while not all runs are looked at.
+fn laid_out(stack: &Stack, target: &Target) -> usize {
+    let pieces = stack.pieces();
+    if !stack.is_whole() {
+        return 0;
+    }
+    let newest = pieces.first().map_or(1.0, |piece| piece.bytes as f64);
+    let base = if target.base > 0.0 { target.base } else { newest }.max(1.0);
+    let mut sizes = [0.0; PIECES_MAX];
+    for (size, piece) in sizes.iter_mut().zip(pieces) {
+        *size = piece.bytes as f64 / base;
+    }
+    target.layout.newest(sizes.get(..pieces.len()).unwrap_or(&[]))
 }
 
 /// The `width` neighbours in `range` with the fewest bytes; the newer ones among equals.
@@ -78,19 +133,23 @@ fn is_bloated(stack: &Stack, settings: &BanditSettings) -> bool {
 }
 
 /// What must be owed for a group of `bytes` to be paid for, times the extra runs in it.
-fn price(stack: &Stack, bytes: u128) -> u128 {
+fn price(stack: &Stack, bytes: u128, settings: &BanditSettings) -> u128 {
+    if settings.rent_ppm == u64::MAX {
+        return u128::MAX;
+    }
     let extra = u128::try_from(stack.runs.saturating_sub(1)).unwrap_or(u128::MAX);
-    bytes.saturating_mul(MERGE_COST).saturating_mul(extra)
+    let moved = bytes.saturating_mul(MERGE_COST).saturating_mul(settings.rent_ppm.into());
+    moved.checked_div(u128::from(PPM)).unwrap_or(u128::MAX).saturating_mul(extra)
 }
 
 /// The group of neighbours whose share of what is owed exceeds its cost by most. Shares and costs are compared times the
 /// number of extra runs of the slot, so that nothing is rounded.
-fn paid(stack: &Stack, owed: u64) -> Option<Range<usize>> {
+fn paid(stack: &Stack, owed: u64, settings: &BanditSettings) -> Option<Range<usize>> {
     let mut best: Option<(u128, Range<usize>)> = None;
     groups(stack, |group, bytes| {
         let extra = u128::try_from(group.len().saturating_sub(1)).unwrap_or(0);
         let share = u128::from(owed).saturating_mul(extra);
-        if let Some(gain) = share.checked_sub(price(stack, bytes))
+        if let Some(gain) = share.checked_sub(price(stack, bytes, settings))
             && best.as_ref().is_none_or(|(most, _)| gain > *most)
         {
             best = Some((gain, group));
@@ -140,30 +199,37 @@ mod tests {
             (0..).zip(sizes.iter().rev()).map(|(id, bytes)| Table::new(id, *bytes, 0, 9)).collect();
         let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
         let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
-        Stack::of(&Version::new(&runs, &tables).unwrap(), None, None)
+        Stack::of(&Version::new(&runs, &tables).unwrap(), runs.len(), None, None)
     }
 
     fn settings(cold_runs_max: u32, max_space_amp_pct: u64) -> BanditSettings {
         BanditSettings { cold_runs_max, max_space_amp_pct, ..BanditSettings::default() }
     }
 
+    /// What a slot of eight-way tiering wants merged.
+    fn group(stack: &Stack, owed: u64, settings: &BanditSettings) -> Option<Range<usize>> {
+        wish(stack, owed, &TIERED, settings).map(|wish| wish.group)
+    }
+
+    const TIERED: Target = Target { layout: Layout::Tiered(8), base: 0.0 };
+
     #[test]
     fn newer_runs_that_outweigh_the_oldest_want_everything_merged() {
         let settings = settings(8, 50);
-        assert_eq!(wish(&stack(&[25, 25, 100]), 0, &settings), None);
-        assert_eq!(wish(&stack(&[25, 26, 100]), 0, &settings), Some(0..3));
-        assert_eq!(wish(&stack(&[1, 0]), 0, &settings), Some(0..2), "the oldest is empty");
-        assert_eq!(wish(&stack(&[u64::MAX, 1]), 0, &self::settings(8, u64::MAX)), None, "no limit");
+        assert_eq!(group(&stack(&[25, 25, 100]), 0, &settings), None);
+        assert_eq!(group(&stack(&[25, 26, 100]), 0, &settings), Some(0..3));
+        assert_eq!(group(&stack(&[1, 0]), 0, &settings), Some(0..2), "the oldest is empty");
+        assert_eq!(group(&stack(&[99, 100]), 0, &self::settings(8, u64::MAX)), None, "no limit");
     }
 
     #[test]
     fn too_many_runs_merge_the_cheapest_and_older_ones_no_larger_than_these() {
         let settings = settings(3, u64::MAX);
-        assert_eq!(wish(&stack(&[9, 9, 900]), 0, &settings), None);
-        assert_eq!(wish(&stack(&[50, 90, 9, 900]), 0, &settings), Some(1..3), "99 B before 140 B");
-        assert_eq!(wish(&stack(&[5, 90, 200, 900]), 0, &settings), Some(0..2), "200 B are more than both");
-        assert_eq!(wish(&stack(&[9, 9, 18, 36, 900]), 0, &settings), Some(0..4));
-        assert_eq!(wish(&stack(&[9, 9, 30, 36, 900]), 0, &settings), Some(0..4), "two over: three and 36 B more");
+        assert_eq!(group(&stack(&[9, 9, 900]), 0, &settings), None);
+        assert_eq!(group(&stack(&[50, 90, 9, 900]), 0, &settings), Some(1..3), "99 B before 140 B");
+        assert_eq!(group(&stack(&[5, 90, 200, 900]), 0, &settings), Some(0..2), "200 B are more than both");
+        assert_eq!(group(&stack(&[9, 9, 18, 36, 900]), 0, &settings), Some(0..4));
+        assert_eq!(group(&stack(&[9, 9, 30, 36, 900]), 0, &settings), Some(0..4), "two over: three and 36 B more");
     }
 
     #[test]
@@ -171,12 +237,12 @@ mod tests {
         let settings = settings(8, u64::MAX);
         let stack = stack(&[10, 10, 1_000]);
         // Two extra runs: the pair has one of them, so half of what is owed must cover twice 20 B.
-        assert_eq!(want(&stack, &settings), Want { threshold: 80, bytes: 20 });
-        assert_eq!(wish(&stack, 79, &settings), None);
-        assert_eq!(wish(&stack, 80, &settings), Some(0..2));
+        assert_eq!(want(&stack, &TIERED, &settings), Want { threshold: 80, bytes: 20 });
+        assert_eq!(group(&stack, 79, &settings), None);
+        assert_eq!(group(&stack, 80, &settings), Some(0..2));
         // All three cost twice 1 020 B.
-        assert_eq!(wish(&stack, 2 * 1_020, &settings), Some(0..2), "which gains 980, all of them nothing");
-        assert_eq!(wish(&stack, 4_001, &settings), Some(0..3), "all gain more than the pair");
+        assert_eq!(group(&stack, 2 * 1_020, &settings), Some(0..2), "which gains 980, all of them nothing");
+        assert_eq!(group(&stack, 4_001, &settings), Some(0..3), "all gain more than the pair");
     }
 
     #[test]
@@ -184,10 +250,28 @@ mod tests {
         for sizes in [&[3, 1, 4, 1, 5][..], &[9, 2, 6], &[0, 0], &[u64::MAX / 4, 7, u64::MAX / 4]] {
             for settings in [settings(8, u64::MAX), settings(2, u64::MAX), settings(8, 100)] {
                 let stack = stack(sizes);
-                let threshold = want(&stack, &settings).threshold;
-                assert!(threshold == 0 || wish(&stack, threshold - 1, &settings).is_none(), "{sizes:?}");
-                assert!(threshold == u64::MAX || wish(&stack, threshold, &settings).is_some(), "{sizes:?}");
+                let threshold = want(&stack, &TIERED, &settings).threshold;
+                assert!(threshold == 0 || group(&stack, threshold - 1, &settings).is_none(), "{sizes:?}");
+                assert!(threshold == u64::MAX || group(&stack, threshold, &settings).is_some(), "{sizes:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_reason_tells_what_for_and_what_meets_nothing_older_sinks_first() {
+        let trigger = |stack: &Stack, owed, target: &Target, settings: &BanditSettings| {
+            wish(stack, owed, target, settings).map(|wish| wish.trigger)
+        };
+        let (eight, none) = (settings(8, u64::MAX), settings(8, 0));
+        let mut stack = stack(&[10, 10, 1_000]);
+        let one = Target { layout: Layout::One, base: 10.0 };
+        assert_eq!(trigger(&stack, 0, &TIERED, &none), Some(SlotTrigger::Space));
+        assert_eq!(trigger(&stack, 0, &one, &eight), Some(SlotTrigger::Layout));
+        assert_eq!(trigger(&stack, 80, &TIERED, &eight), Some(SlotTrigger::Reads));
+        assert_eq!(trigger(&stack, 80, &TIERED, &BanditSettings { rent_ppm: u64::MAX, ..eight }), None);
+        assert_eq!(trigger(&stack, 0, &TIERED, &settings(2, u64::MAX)), Some(SlotTrigger::Runs));
+        stack.set_clear(1);
+        assert_eq!(wish(&stack, 0, &one, &none), Some(Wish { group: 1..3, trigger: SlotTrigger::Sink }));
+        assert_eq!(want(&stack, &one, &none), Want { threshold: 0, bytes: 0 });
     }
 }

@@ -198,9 +198,11 @@ fn rule_fields(rule: &Rule) -> Map<String, Value> {
         }
         Rule::Expired { newest_ms, ttl_ms } => vec![("newest_ms", newest_ms.into()), ("ttl_ms", ttl_ms.into())],
         Rule::SizeCap { bytes, max } => vec![("bytes_held", bytes.into()), ("max", max.into())],
-        Rule::Slot { slot, runs, explored, score_milli, mean_milli, picks } => vec![
+        Rule::Slot { slot, runs, trigger, layout, explored, score_milli, mean_milli, picks } => vec![
             ("slot", slot.into()),
             ("runs", runs.into()),
+            ("trigger", trigger.name().into()),
+            ("layout", layout.name().into()),
             ("explored", explored.into()),
             ("score_milli", limit(score_milli)),
             ("mean_milli", mean_milli.into()),

@@ -2,7 +2,9 @@
 //!
 //! Counts that the core keeps in 32 bits are clamped to that: a threshold of four thousand million runs is never reached.
 
-use compaction_core::{BanditSettings, EstimatorKind, FifoSettings, Granularity, LeveledSettings, TieredSettings};
+use compaction_core::{
+    BanditSettings, EstimatorKind, FifoSettings, Granularity, Layout, LeveledSettings, TieredSettings,
+};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -81,6 +83,9 @@ pub struct BanditIn {
     slots_max: Option<u64>,
     cold_runs_max: Option<u64>,
     estimator: Option<String>,
+    layout: Option<String>,
+    switch: Option<f64>,
+    rent: Option<f64>,
     epsilon: Option<f64>,
     ucb_c: Option<f64>,
     alpha: Option<f64>,
@@ -173,6 +178,10 @@ impl BanditIn {
             Some(name) => EstimatorKind::from_name(&name).ok_or_else(|| unknown_estimator(&name))?,
             None => default.estimator,
         };
+        let layout = match self.layout.as_deref() {
+            None | Some("auto") => None,
+            Some(name) => Some(Layout::from_name(name).ok_or_else(|| unknown_layout(name))?),
+        };
         Ok(BanditSettings {
             l0_runs_max: self.l0_runs_max.unwrap_or(default.l0_runs_max),
             table_bytes_max: self.table_bytes_max.unwrap_or(default.table_bytes_max),
@@ -185,12 +194,20 @@ impl BanditIn {
             slots_max: narrow(self.slots_max, default.slots_max),
             cold_runs_max: narrow(self.cold_runs_max, default.cold_runs_max),
             estimator,
+            layout,
+            switch_ppm: ppm("switch", self.switch, default.switch_ppm)?,
+            rent_ppm: ppm("rent", self.rent, default.rent_ppm)?,
             epsilon_ppm: ppm("epsilon", self.epsilon, default.epsilon_ppm)?,
             ucb_c_ppm: ppm("ucb_c", self.ucb_c, default.ucb_c_ppm)?,
             alpha_ppm: ppm("alpha", self.alpha, default.alpha_ppm)?,
             discount_ppm: ppm("discount", self.discount, default.discount_ppm)?,
         })
     }
+}
+
+fn unknown_layout(name: &str) -> Refusal {
+    let known: Vec<&str> = Layout::ALL.iter().map(|layout| layout.name()).collect();
+    Refusal::new("values", [], format!("strategy: layout {name:?} is none of auto, {}", known.join(", ")))
 }
 
 fn unknown_estimator(name: &str) -> Refusal {

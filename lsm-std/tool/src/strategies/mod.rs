@@ -196,8 +196,11 @@ mod tests {
             Strategy::Lazy => vec![("runs_max", json!(9))],
             Strategy::Bandit => vec![
                 ("max_space_amp_pct", json!(100)),
-                ("slots_max", json!(64)),
-                ("cold_runs_max", json!(8)),
+                ("slots_max", json!(16)),
+                ("cold_runs_max", json!(16)),
+                ("layout", json!("auto")),
+                ("switch", json!(0.9)),
+                ("rent", json!(1.0)),
                 ("estimator", json!("ucb")),
                 ("epsilon", json!(0.1)),
                 ("ucb_c", json!(2.0)),

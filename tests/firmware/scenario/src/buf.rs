@@ -100,7 +100,7 @@ where
 
     fn read(&mut self) {
         let key = self.rng.below(KEYS >> 3);
-        let sample = ReadSample { key: &key, gets: 100, scans: 1, now_ms: self.now_ms };
+        let sample = ReadSample { key: &key, gets: 100, scans: 1, runs: 8, now_ms: self.now_ms };
         self.strategy.observe(&Event::Reads(sample));
     }
 

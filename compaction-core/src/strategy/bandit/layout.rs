@@ -1,0 +1,203 @@
+//! Layouts of a slot: how many runs it keeps, and which of them it merges when a new one comes.
+//!
+//! Sizes are seen in units of the slot's base, the bytes of a piece as flushes bring it. The oldest piece, the bottom, stands
+//! apart; the others belong to classes by their size, each class `ratio` times as large as the one before. A class that holds
+//! more pieces than its layout allows is emptied whole, with all that is newer, into the next; and when all pieces above the
+//! bottom together have reached a share of it, everything is merged.
+//!
+//! Sources: Dayan and Idreos, "Dostoevsky", SIGMOD 2018 (between tiering and leveling); O'Neil et al., "The LSM-tree", 1996,
+//! theorem 3.1 (equal ratios between neighbours).
+
+/// How the pieces of a slot are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layout {
+    /// One run: whatever comes is merged into it. Stored name `one`.
+    One,
+    /// So many classes of one run each above the bottom, all ratios equal. Stored names `leveled1` to `leveled3`.
+    Leveled(u8),
+    /// Classes of up to so many runs less one; the bottom is merged when as much has come. Stored names `tiered2`, `tiered3`,
+    /// `tiered4` and `tiered8`.
+    Tiered(u8),
+}
+
+impl Layout {
+    /// All of them, those with fewest runs first.
+    pub const ALL: [Self; 8] = [
+        Self::One,
+        Self::Leveled(1),
+        Self::Leveled(2),
+        Self::Leveled(3),
+        Self::Tiered(2),
+        Self::Tiered(3),
+        Self::Tiered(4),
+        Self::Tiered(8),
+    ];
+
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Leveled(1) => "leveled1",
+            Self::Leveled(2) => "leveled2",
+            Self::Leveled(_) => "leveled3",
+            Self::Tiered(2) => "tiered2",
+            Self::Tiered(3) => "tiered3",
+            Self::Tiered(4) => "tiered4",
+            Self::Tiered(_) => "tiered8",
+        }
+    }
+
+    /// The one with this stored name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|layout| layout.name() == name)
+    }
+}
+
+#[cfg(feature = "bandit")]
+impl Layout {
+    /// The ratio between neighbouring classes when the bottom holds `bottom` base sizes.
+    fn ratio(self, bottom: f64) -> f64 {
+        match self {
+            Self::One => 1.0,
+            Self::Leveled(classes) => libm::pow(2.0 * bottom.max(1.0), 1.0 / (f64::from(classes) + 1.0)).max(2.0),
+            Self::Tiered(width) => f64::from(width),
+        }
+    }
+
+    /// How many of the newest of `sizes`, newest first and in base sizes, are to be merged into one; 0 for none.
+    pub(crate) fn newest(self, sizes: &[f64]) -> usize {
+        let Some((bottom, above)) = sizes.split_last().filter(|(_, above)| !above.is_empty()) else { return 0 };
+        let ratio = self.ratio(*bottom);
+        let sum: f64 = above.iter().sum();
+        let full = match self {
+            Self::One => 0.0,
+            Self::Leveled(classes) => libm::pow(ratio, f64::from(classes)).min(*bottom),
+            Self::Tiered(_) => *bottom,
+        };
+        if sum >= full * 0.9999 { sizes.len() } else { self.overfull(above, ratio) }
+    }
+
+    /// As `newest`, of the pieces above the bottom: those of the largest class that is overfull, what the emptying of smaller
+    /// ones brings counted, and all newer ones.
+    fn overfull(self, above: &[f64], ratio: f64) -> usize {
+        let (allowed, border) = match self {
+            Self::Tiered(width) => (usize::from(width).saturating_sub(1), libm::sqrt(ratio)),
+            _ => (1, ratio),
+        };
+        let (mut bound, mut taken, mut taken_sum) = (border * 1.000_001, 0usize, 0.0);
+        let mut end = above.iter().position(|size| *size > bound).unwrap_or(above.len());
+        loop {
+            let fresh = above.get(taken..end).unwrap_or(&[]);
+            // Those of this very class; smaller ones among them go along uncounted.
+            let own = fresh.iter().filter(|size| **size > bound / ratio || bound <= border * 1.1).count();
+            let brought = usize::from(taken > 0 && taken_sum > bound / ratio);
+            let joined = taken == 0 || own > 0;
+            if end.saturating_sub(taken).saturating_add(brought) > 1 && joined && own.saturating_add(brought) > allowed
+            {
+                taken_sum += fresh.iter().sum::<f64>();
+                taken = end;
+            }
+            if end >= above.len() {
+                return taken;
+            }
+            bound *= ratio;
+            end = above.iter().position(|size| *size > bound).unwrap_or(above.len()).max(end);
+        }
+    }
+
+    /// What the layout costs a slot of `size` base sizes: bytes that its merges read and write for each byte that comes, and
+    /// the runs beyond the first that a read meets on average.
+    ///
+    /// Fitted to what [`newest`](Self::newest) does with entries spread evenly that replace older ones; the test below says
+    /// how well.
+    pub(crate) fn price(self, size: f64) -> (f64, f64) {
+        let size = size.max(1.0);
+        match self {
+            Self::One => (2.0 * size + 1.0, 0.0),
+            Self::Leveled(classes) => {
+                let (count, ratio) = (f64::from(classes), self.ratio(size));
+                ((count + 1.0) * ratio * 0.98 - 0.9, count * (1.0 - 0.95 / ratio))
+            }
+            Self::Tiered(width) => {
+                let width = f64::from(width);
+                let classes = libm::log(size) / libm::log(width);
+                (3.0 + 2.0 * (1.0 - 1.0 / width) * (classes - 1.0).max(0.0), 0.475 * (width - 1.0) * classes)
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "bandit"))]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    /// What a layout costs a slot of `size` base sizes when it is played through, entries spread evenly.
+    fn played(layout: Layout, size: f64) -> (f64, f64) {
+        let union = |a: f64, b: f64| size * (1.0 - (1.0 - a.min(size) / size) * (1.0 - b.min(size) / size));
+        let (mut pieces, mut moved, mut runs) = (vec![size], 0.0, 0usize);
+        let rounds = ((6.0 * size) as usize).clamp(60, 20_000);
+        for _ in 0..rounds {
+            pieces.insert(0, 1.0);
+            let merged: vec::Vec<f64> = pieces.drain(..layout.newest(&pieces)).collect();
+            if !merged.is_empty() {
+                let out = merged.iter().fold(0.0, |out, piece| union(out, *piece));
+                moved += merged.iter().sum::<f64>() + out;
+                pieces.insert(0, out);
+            }
+            runs += pieces.len() - 1;
+        }
+        (moved / rounds as f64, runs as f64 / rounds as f64)
+    }
+
+    #[test]
+    fn the_price_is_what_a_slot_that_is_played_through_comes_to() {
+        let (mut worst, mut sum, mut count) = (0.0f64, 0.0, 0.0);
+        for size in [8.0, 16.0, 32.0, 64.0, 128.0, 500.0, 2_000.0] {
+            for layout in Layout::ALL {
+                let ((moved, runs), (found_moved, found_runs)) = (layout.price(size), played(layout, size));
+                // Weighed as they enter a choice: an extra run against a few rewrites.
+                for weight in [0.5, 2.0, 8.0] {
+                    let (told, found) = (moved + weight * runs, found_moved + weight * found_runs);
+                    let off = (told / found - 1.0).abs();
+                    (worst, sum, count) = (worst.max(off), sum + off, count + 1.0);
+                    assert!(off < 0.25, "{layout:?} of {size}: {moved} {runs}, played {found_moved} {found_runs}");
+                }
+            }
+        }
+        assert!(sum / count < 0.08, "mean error {}, worst {worst}", sum / count);
+    }
+
+    #[test]
+    fn one_run_merges_whatever_comes_and_a_single_piece_rests() {
+        assert_eq!(Layout::One.newest(&[1.0, 100.0]), 2);
+        for layout in Layout::ALL {
+            assert_eq!((layout.newest(&[]), layout.newest(&[7.0])), (0, 0), "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn a_leveled_slot_keeps_one_run_a_class_and_a_tiered_one_several() {
+        // 2 x 50 = 100: two classes have a ratio of 4.64, one has 10.
+        assert_eq!(Layout::Leveled(1).newest(&[1.0, 50.0]), 0);
+        assert_eq!(Layout::Leveled(1).newest(&[1.0, 8.0, 50.0]), 2);
+        assert_eq!(Layout::Leveled(1).newest(&[1.0, 9.0, 50.0]), 3, "10 are enough for the bottom");
+        assert_eq!(Layout::Leveled(2).newest(&[1.0, 9.0, 50.0]), 0);
+        assert_eq!(Layout::Leveled(2).newest(&[1.0, 4.0, 9.0, 50.0]), 3, "5 leave the smallest class");
+        assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 50.0]), 0);
+        assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 1.0, 50.0]), 4);
+        assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 50.0]), 7);
+        assert_eq!(Layout::Tiered(8).newest(&[10.0, 20.0, 20.0, 50.0]), 4, "as much as the bottom");
+    }
+
+    #[test]
+    fn every_layout_is_found_by_its_name() {
+        for layout in Layout::ALL {
+            assert_eq!(Layout::from_name(layout.name()), Some(layout));
+        }
+        assert_eq!(Layout::from_name("auto"), None);
+    }
+}

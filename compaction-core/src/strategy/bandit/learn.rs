@@ -1,0 +1,144 @@
+//! What the strategy learns from events.
+
+use super::board::Board;
+use super::layout::Layout;
+use super::policy::Bandit;
+use super::reward::Reward;
+use super::slot::Slot;
+use super::stack::Stack;
+use super::traffic::Traffic;
+use super::{guards, heat};
+use crate::decision::Rule;
+use crate::storage::Storage;
+use crate::strategy::{Outcome, ReadSample};
+use crate::version::Version;
+
+impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
+    /// A memtable became the newest run: its pieces are what comes to the slots. O(slots x runs x log tables).
+    pub(super) fn flushed(&mut self, version: &Version<'_, K>) {
+        let loaded = self.edit.is_none() && !self.slots.as_slice().is_empty();
+        let follows = self.follows(version);
+        if loaded {
+            // As the slots were when they were saved, so that the same decisions follow.
+            guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
+            return self.refresh();
+        }
+        if self.slots.as_slice().is_empty() && self.slots.push(Slot::EMPTY).is_err() {
+            return;
+        }
+        if follows {
+            let newest = version.runs().len().saturating_sub(1);
+            self.came(version, newest);
+        }
+        self.look(version);
+    }
+
+    /// Run `newest` came to the slots: each may change its layout for it.
+    fn came(&mut self, version: &Version<'_, K>, newest: usize) {
+        let until = guards::own_runs(self.slots.as_slice(), version);
+        if newest >= until {
+            return;
+        }
+        let mut sum = Traffic::NONE;
+        for at in 0..self.slots.as_slice().len() {
+            let stack = guards::stack(self.slots.as_slice(), at, version, until);
+            let piece = stack.pieces().first().filter(|piece| piece.run == newest);
+            let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { break };
+            slot.traffic.flushed(piece.map_or(0, |piece| piece.bytes));
+            sum = sum.joined(slot.traffic);
+            if piece.is_some() {
+                let layout = self.settings.layout.unwrap_or_else(|| self.best_layout(at, &stack));
+                if let Some(slot) = self.slots.as_mut_slice().get_mut(at) {
+                    slot.layout = layout;
+                }
+            }
+        }
+        self.mean = sum.scaled(1.0 / self.slots.as_slice().len().max(1) as f64);
+    }
+
+    /// The layout that costs a slot least, or the present one if no other is clearly cheaper.
+    fn best_layout(&self, at: usize, stack: &Stack) -> Layout {
+        let Some(slot) = self.slots.as_slice().get(at) else { return Layout::One };
+        let run_price = slot.traffic.run_price(&self.mean);
+        let size = stack.bytes as f64 / slot.traffic.base.max(1.0);
+        // Where a slot is larger than a job may be, it cannot be rewritten for each piece that comes.
+        let is_large = stack.bytes > u128::from(self.settings.job_bytes_max);
+        let cost = |layout: Layout| {
+            let (moved, runs) = layout.price(size);
+            moved + run_price * runs
+        };
+        let mut best = (slot.layout, cost(slot.layout) * self.switch);
+        if is_large && slot.layout == Layout::One {
+            best.1 = f64::INFINITY;
+        }
+        for layout in Layout::ALL.into_iter().skip(usize::from(is_large)) {
+            if cost(layout) < best.1 {
+                best = (layout, cost(layout));
+            }
+        }
+        best.0
+    }
+
+    pub(super) fn done(&mut self, version: &Version<'_, K>, outcome: &Outcome) {
+        let follows = self.follows(version);
+        let is_cut = |slot: &Slot<K>| !slot.shape.crossed;
+        let is_packing = matches!(outcome.reason.rule, Rule::LevelRuns { .. });
+        if follows && is_packing && self.slots.as_slice().iter().all(is_cut) {
+            return self.packed(version);
+        }
+        let slots = self.slots.as_mut_slice();
+        let slot = match outcome.reason.rule {
+            Rule::Slot { slot, .. } => slots.iter().position(|known| known.id == slot),
+            _ => None,
+        };
+        let Some((at, shape)) = slot.and_then(|at| Some((at, slots.get(at)?.shape))) else {
+            if let (true, Rule::L0Runs { .. }) = (follows, outcome.reason.rule)
+                && let Some(newest) = version.level_runs(0).start.checked_sub(1)
+            {
+                self.came(version, newest);
+            }
+            return self.look(version);
+        };
+        if follows && !shape.crossed {
+            let until = guards::own_runs(slots, version);
+            guards::survey(slots, at, version, until, &self.settings);
+        } else {
+            guards::survey_all(slots, version, &self.settings);
+        }
+        self.reward(at, shape.runs, outcome);
+        self.refresh();
+    }
+
+    /// Rewards the merge of a slot that had `before` runs.
+    fn reward(&mut self, at: usize, before: u32, outcome: &Outcome) {
+        let slots = self.slots.as_slice().len();
+        let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
+        let after = slot.shape.runs;
+        slot.settle(before, after);
+        let saved = u64::from(before.saturating_sub(after).max(1));
+        let heat = self.heat.relative(slot.heat, slots);
+        let reward = self.scale.reward(saved, outcome.bytes_written, heat);
+        self.last_reward = Some(Reward { slot: slot.id, reward, bytes: outcome.bytes_written, heat });
+        if self.scheduler.reward(&mut slot.arm, reward) {
+            self.scheduler.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.arm));
+        }
+    }
+
+    /// Charges reads to the slot that they met. O(log slots), and O(slots) when they make it want a merge.
+    pub(super) fn read(&mut self, sample: &ReadSample<'_, K>) {
+        let at = guards::slot_of(self.slots.as_slice(), sample.key);
+        let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
+        let was_due = slot.is_due();
+        let cost = heat::read_cost(sample.gets, sample.scans);
+        let extra = sample.runs.min(slot.shape.runs).saturating_sub(1);
+        slot.charge(cost.saturating_mul(extra.into()));
+        slot.traffic.read(self.met.cost(sample, slot.shape.runs));
+        let is_new = slot.is_due() && !was_due;
+        if self.heat.add(&mut slot.heat, cost, sample.now_ms) {
+            self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
+        }
+        if is_new {
+            self.board = Board::of(self.slots.as_mut_slice());
+        }
+    }
+}
