@@ -1,7 +1,7 @@
 //! Who takes part: six static strategies and the bandit, in the same store and under the same limits.
 
 use compaction_core::sim::{StoreSettings, TableFormat};
-use compaction_core::{AnySettings, BanditSettings, LeveledSettings, TieredSettings};
+use compaction_core::{AnySettings, BanditSettings, Full, LeveledSettings, TieredSettings};
 
 /// Bytes of a key.
 pub const KEY_BYTES: u64 = 16;
@@ -58,6 +58,15 @@ pub fn six(job_bytes_max: u64) -> Vec<Entrant> {
         Entrant::new("leveled 10", AnySettings::from(leveled(10))),
         Entrant::new("lazy 4", AnySettings::from(lazy(4))),
         Entrant::new("lazy 10", AnySettings::from(lazy(10))),
+    ]
+}
+
+/// Further static layouts, to show beside the six: at both ends of what an adaptive strategy may choose from.
+pub fn further(job_bytes_max: u64) -> Vec<Entrant> {
+    vec![
+        Entrant::new("one run", AnySettings::Full(Full { table_bytes_max: MEMTABLE_BYTES })),
+        Entrant::new("leveled 32", AnySettings::from(leveled(32, 1, job_bytes_max))),
+        Entrant::new("tiered 16", AnySettings::Tiered(tiered(16, job_bytes_max))),
     ]
 }
 

@@ -11,3 +11,6 @@ pub mod random;
 pub mod real;
 pub mod show;
 pub mod stationary;
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,8 @@ pub fn cases(set: Set) -> Vec<Case> {
         in_third(at).then(|| {
             let mut case = case;
             // In memtables, by the share of writes: 95, 50, 20 and 5 %.
-            let keys = memtables([40.0, 40.0, 24.0, 12.0].get(at / 9).copied().unwrap_or(12.0));
+            let size = [40.0, 40.0, 24.0, 12.0].get(at / 9).copied().unwrap_or(12.0);
+            let keys = memtables(set.pick(size, size + 3.0));
             for phase in &mut case.workload.phases {
                 (phase.ops, phase.keys) = ((phase.ops as f64 * keys as f64 / phase.keys as f64) as u64, keys);
             }

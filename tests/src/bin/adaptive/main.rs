@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use compaction_core::BanditSettings;
+use compaction_core::{AnySettings, BanditSettings};
 use lsm_tests::adaptive::case::{Case, Set};
-use lsm_tests::adaptive::field::{Entrant, MEMTABLE_BYTES, bandit, six};
+use lsm_tests::adaptive::field::{Entrant, MEMTABLE_BYTES, bandit, further, six};
 use lsm_tests::adaptive::race::{Paid, Row, each, race};
 use lsm_tests::adaptive::show::Field;
 use lsm_tests::adaptive::{ablation, hot, moving, random, real, stationary};
@@ -37,6 +37,9 @@ struct Args {
     /// Only the entrants whose names contain one of these, beside the six
     #[arg(long, value_delimiter = ',', global = true)]
     entrants: Vec<String>,
+    /// Run further static layouts too, and show what the best of all of them costs
+    #[arg(long, global = true)]
+    beside: bool,
     /// Cap on the input bytes of a job, in tables, for everybody [default: none]
     #[arg(long, global = true)]
     job_tables: Option<u64>,
@@ -116,15 +119,19 @@ impl Args {
         self.job_tables.map_or(u64::MAX, |tables| tables.saturating_mul(MEMTABLE_BYTES))
     }
 
-    /// The six and, of the others, those that were asked for.
-    fn field(&self, others: Vec<Entrant>) -> (Vec<Entrant>, usize) {
+    /// The six, the further ones if they are asked for, and of the others those that are; how many are the six, and how many static.
+    fn field(&self, others: Vec<Entrant>) -> (Vec<Entrant>, usize, usize) {
         let mut all = six(self.cap());
         let count = all.len();
+        if self.beside {
+            all.extend(further(self.cap()));
+        }
+        let statics = all.len();
         let wanted = |entrant: &Entrant| {
             self.entrants.is_empty() || self.entrants.iter().any(|part| entrant.name.contains(part))
         };
         all.extend(others.into_iter().filter(wanted));
-        (all, count)
+        (all, count, statics)
     }
 }
 
@@ -138,8 +145,15 @@ fn say(args: &Args, json: Value, text: String) {
 
 fn compare(args: &Args, mut cases: Vec<Case>, others: impl Fn(u64) -> Vec<Entrant>) -> Result<(), String> {
     cases.retain(|case| case.name.contains(&args.only));
-    let (entrants, six) = args.field(others(args.cap()));
-    let rows = race(&cases, &entrants, args.jobs, &progress(cases.len() * entrants.len()))?;
+    let (mut entrants, six, statics) = args.field(others(args.cap()));
+    let mut rows = race(&cases, &entrants, args.jobs, &progress(cases.len() * entrants.len()))?;
+    if args.beside {
+        entrants.push(Entrant::new("best static", AnySettings::Idle));
+        for row in &mut rows {
+            let (_, cost) = row.best(statics);
+            row.paid.push(Paid { cost, ..Paid::default() });
+        }
+    }
     print(args, &Field { entrants: &entrants, six }, &rows);
     Ok(())
 }
@@ -148,7 +162,7 @@ fn compare(args: &Args, mut cases: Vec<Case>, others: impl Fn(u64) -> Vec<Entran
 fn in_engine(args: &Args) -> Result<(), String> {
     let mut cases = real::cases(args.set);
     cases.retain(|case| case.name.contains(&args.only));
-    let (entrants, six) = args.field(vec![bandit("bandit", BanditSettings::default(), args.cap())]);
+    let (entrants, six, _) = args.field(vec![bandit("bandit", BanditSettings::default(), args.cap())]);
     let pairs = cases.len() * entrants.len();
     let (costs, done) = (Mutex::new(vec![Ok((0.0, 0.0)); pairs]), progress(pairs));
     each(pairs, args.jobs, &|at| {
