@@ -15,6 +15,8 @@ const RUNS: [u32; 4] = [2, 3, 5, 8];
 /// Target of the shallowest level below level 0, in memtables.
 const BASE_MEMTABLES: u32 = 4;
 
+/// More layouts than are tried.
+const LAYOUTS_MAX: usize = 160;
 /// Memtables in a tree that is played out for a first look, and how many times the least cost is worth a second.
 const SMALL_MEMTABLES: f64 = 200.0;
 const CLOSE: f64 = 1.4;
@@ -35,6 +37,16 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What [`choose`] makes as small as it can: an operation's whole price, with limits first that of its reads.
+    #[must_use]
+    pub fn price(&self, expected: &Expected) -> (f64, f64) {
+        if self.any() { (expected.read_cost, expected.cost) } else { (expected.cost, 0.0) }
+    }
+
+    fn any(&self) -> bool {
+        self.write_amp.is_finite() || self.space_amp.is_finite()
+    }
+
     fn keeps(&self, expected: &Expected) -> bool {
         expected.write_amp <= self.write_amp && expected.space_amp_max <= self.space_amp
     }
@@ -99,22 +111,22 @@ pub fn choose_among(
 ) -> Result<Chosen, TuneError> {
     TuneError::within("limit of the write amplification", limits.write_amp, 0.0, f64::INFINITY)?;
     TuneError::within("limit of the space amplification", limits.space_amp, 0.0, f64::INFINITY)?;
-    let limited = limits.write_amp.is_finite() || limits.space_amp.is_finite();
-    let price = |expected: &Expected| if limited { (expected.read_cost, expected.cost) } else { (expected.cost, 0.0) };
     // A small tree tells what is not worth a closer look.
     let small = Load { entries: load.entries.min(load.memtable_entries * SMALL_MEMTABLES), ..*load };
-    let mut least = f64::INFINITY;
-    for layout in layouts().filter(wanted) {
-        least = least.min(expect(&small, layout, charges)?.cost);
+    let mut costs = [f64::INFINITY; LAYOUTS_MAX];
+    for (cost, layout) in costs.iter_mut().zip(layouts()) {
+        if wanted(&layout) {
+            *cost = expect(&small, layout, charges)?.cost;
+        }
     }
+    let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
     let mut best: Option<Chosen> = None;
-    for layout in layouts().filter(wanted) {
-        let first = expect(&small, layout, charges)?;
-        if !limited && first.cost > least * CLOSE {
+    for (cost, layout) in costs.iter().zip(layouts()) {
+        if !wanted(&layout) || (!limits.any() && *cost > least * CLOSE) {
             continue;
         }
         let expected = expect(load, layout, charges)?;
-        if limits.keeps(&expected) && best.is_none_or(|best| price(&expected) < price(&best.expected)) {
+        if limits.keeps(&expected) && best.is_none_or(|best| limits.price(&expected) < limits.price(&best.expected)) {
             best = Some(Chosen { layout, expected });
         }
     }
@@ -181,6 +193,20 @@ impl Layout {
             Self::Tiered { width: ratio, .. }
             | Self::Leveled { fanout: ratio, .. }
             | Self::Lazy { fanout: ratio, .. } => ratio,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layout_is_tried_once() {
+        let all: std::vec::Vec<Layout> = layouts().collect();
+        assert!(all.len() < LAYOUTS_MAX, "{}", all.len());
+        for (at, layout) in all.iter().enumerate() {
+            assert!(!all[..at].contains(layout), "{layout:?} twice");
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A run holds all that was written in a stretch of time, so its entries follow from the number of writes alone, and
 //! so does the chance that a read finds its key in it. A tree of runs is then a list of such stretches, and a strategy is played
-//! out on it: the tree is loaded with every key once, then three times as many writes follow, over which figures are averaged.
+//! out on it: the tree is loaded with every key once, then six times as many writes follow, over which figures are averaged.
 //! - Tiered: the rules of [`Tiered`](crate::Tiered) on those sizes.
 //! - Leveled, lazy: the levels, targets and triggers of [`Leveled`](crate::Leveled); from a level of one run the densest part
 //!   sinks, what has waited longest, with the tables below that it meets (three constants in `sink.rs`, fitted to the simulator).

@@ -6,11 +6,11 @@ use super::model::{Layout, Load};
 /// Most runs that a tree may have.
 const RUNS_MAX: usize = 128;
 /// Writes after the load, as a multiple of the keys.
-const ROUNDS: f64 = 3.0;
+const ROUNDS: f64 = 6.0;
 /// Fewest flushes after the load: a tree of a few memtables goes through several of its cycles.
 const FLUSHES_MIN: f64 = 100.0;
 /// States at which reads are priced.
-const SAMPLES: f64 = 1_000.0;
+const SAMPLES: f64 = 500.0;
 /// Steps of this share of a whole fall evenly and with no period, while trees go through cycles of a few flushes.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
 

@@ -6,7 +6,7 @@ use compaction_core::tune::{Bounds, Limits, Popularity};
 
 use super::{print, print_json};
 use crate::Failure;
-use crate::tune::{Question, answer, measure};
+use crate::tune::{Checked, Question, answer, check, check_table, measure, questions};
 
 /// Fan-outs, levels, strategy and filter bits for a workload, by mathematics.
 ///
@@ -17,10 +17,10 @@ use crate::tune::{Question, answer, measure};
 #[command(allow_negative_numbers = true)]
 pub struct Args {
     /// Share of operations that read a key that is there [with --dir default: what the writes leave, or half]
-    #[arg(long, value_name = "PR", required_unless_present = "dir")]
+    #[arg(long, value_name = "PR", required_unless_present_any = ["dir", "check"])]
     reads: Option<f64>,
     /// Share of operations that write [with --dir default: what the reads leave, or half]
-    #[arg(long, value_name = "PI", required_unless_present = "dir")]
+    #[arg(long, value_name = "PI", required_unless_present_any = ["dir", "check"])]
     writes: Option<f64>,
     /// Share of operations that scan
     #[arg(long, value_name = "PS", default_value_t = 0.0)]
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "PM", default_value_t = 0.0)]
     misses: f64,
     /// Entries of the store, as 1000000 or 1e6
-    #[arg(long, value_name = "K", required_unless_present_any = ["product", "dir"])]
+    #[arg(long, value_name = "K", required_unless_present_any = ["product", "dir", "check"])]
     entries: Option<f64>,
     /// What the fan-outs multiply to, in place of the entries
     #[arg(long, value_name = "X")]
@@ -52,7 +52,7 @@ pub struct Args {
     /// The most entries of the memtable, as a share of all
     #[arg(long, value_name = "M", conflicts_with = "memtable_entries")]
     memtable_share_max: Option<f64>,
-    /// Bytes of memory for memtable and filters; at most half of it is the memtable's, unless its entries are given
+    /// Bytes of memory for memtable and filters. Unless the memtable is given, filters take 10 bits an entry, at most half of it
     #[arg(long, value_name = "BYTES")]
     memory: Option<f64>,
     /// Bytes of key and value [default: 116, or what the store has]
@@ -72,6 +72,10 @@ pub struct Args {
     /// size ratio. Reads leave no trace in a store: their share must be given
     #[arg(long, value_name = "STORE")]
     dir: Option<PathBuf>,
+    /// Run the answer in the simulator, beside a grid of strategies and fan-outs; exit with 1 if it costs over 5 % more than
+    /// the best of them. Without shares: twelve workloads, some minutes
+    #[arg(long, conflicts_with_all = ["dir", "json"])]
+    check: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -107,8 +111,21 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             space_amp: args.space_amp_max.unwrap_or(f64::INFINITY),
         },
     };
+    if args.check {
+        let asked = args.reads.is_some() || args.writes.is_some() || args.entries.is_some();
+        return run_check(&if asked { vec![("as given".to_owned(), question)] } else { questions() });
+    }
     let answer = answer(&question, measured)?;
     if args.json { print_json(&answer.json()) } else { print(|out| answer.text(out)) }
+}
+
+fn run_check(questions: &[(String, Question)]) -> Result<(), Failure> {
+    let all: Vec<Checked> = questions.iter().map(|(name, question)| check(name, question)).collect::<Result<_, _>>()?;
+    print(|out| check_table(&all, out))?;
+    match all.iter().filter(|checked| checked.gap() > 0.05).count() {
+        0 => Ok(()),
+        off => Err(Failure::Wrong(format!("{off} of {} cost over 5 % more than the best of the grid", all.len()))),
+    }
 }
 
 fn popularity(text: &str) -> Result<Popularity, String> {

@@ -39,12 +39,12 @@ pub fn settings(layout: &Layout, memtable_bytes: u64) -> Value {
 }
 
 /// A layout in a few words.
-fn words(layout: &Layout) -> String {
+pub(super) fn words(layout: &Layout) -> String {
     match *layout {
         Layout::Tiered { space_pct: 0, .. } => "tiered, every flush merged into one run".to_owned(),
-        Layout::Tiered { width, space_pct: u64::MAX } => format!("tiered, {width} runs of similar size at a time"),
+        Layout::Tiered { width, space_pct: u64::MAX } => format!("tiered, {width} similar runs at a time"),
         Layout::Tiered { width, space_pct } => {
-            format!("tiered, {width} runs of similar size at a time, all when they exceed the largest by {space_pct} %")
+            format!("tiered, {width} similar runs at a time, all when {space_pct} % over the largest")
         }
         Layout::Leveled { fanout, .. } => format!("leveled, fan-out {fanout}"),
         Layout::Lazy { fanout, runs, .. } => format!("lazy leveled, fan-out {fanout}, {runs} runs a level"),
@@ -52,7 +52,7 @@ fn words(layout: &Layout) -> String {
 }
 
 impl Answer {
-    fn memtable_bytes(&self) -> u64 {
+    pub(super) fn memtable_bytes(&self) -> u64 {
         (self.plan.memtable_entries * (self.question.entry_bytes + MEMTABLE_ENTRY_BYTES)) as u64
     }
 

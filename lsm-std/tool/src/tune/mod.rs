@@ -1,15 +1,17 @@
 //! `lsm tune`: fan-outs, layout and filters for a workload, by mathematics.
 
 mod answer;
+mod check;
 mod store;
 
 use compaction_core::sim::TableFormat;
 use compaction_core::tune::{
     Bounds, Charges, Chosen, FanoutPlan, FilterPlan, FilteredLevel, Layout, Limits, Load, Memtable, Popularity, Shares,
-    Size, Tree, TuneError, choose_among, false_positive_rate, fanouts, filter_bits, level_shapes, levels,
+    Size, Tree, TuneError, choose, choose_among, false_positive_rate, fanouts, filter_bits, level_shapes, levels,
 };
 
 pub use answer::settings;
+pub use check::{Checked, check, check_table, question, questions};
 pub use store::{Measured, measure};
 
 use crate::Failure;
@@ -21,6 +23,8 @@ const MEMTABLE_BYTES: f64 = 16_777_216.0;
 const MEMTABLE_ENTRY_BYTES: f64 = 64.0;
 /// Bits of a filter for an entry, and how often it errs, where no memory is given.
 const FILTER: (f64, f64) = (10.0, 0.01);
+/// The strategies that are tried.
+const KINDS: [&str; 3] = ["tiered", "leveled", "lazy"];
 /// Most levels that are tried.
 const LEVELS_MAX: usize = 32;
 
@@ -97,11 +101,20 @@ pub fn answer(question: &Question, measured: Option<Measured>) -> Result<Answer,
     let filter_memory = filter_memory(question, entries, plan.memtable_entries)?;
     let load = load(question, entries, plan.memtable_entries, filter_memory);
     let charges = Charges::default();
-    let chosen = choose_among(&load, &question.limits, &charges, &|_| true).map_err(failure)?;
-    let best_of = |kind: &str| choose_among(&load, &question.limits, &charges, &|layout| answer::name(layout) == kind);
-    let others = ["tiered", "leveled", "lazy"].into_iter().filter(|kind| *kind != answer::name(&chosen.layout));
-    let others = others.filter_map(|kind| best_of(kind).ok()).collect();
-    let proposed = measured.as_ref().and_then(|store| best_of(store.kind()?).ok());
+    let best_of =
+        |kind: &&str| choose_among(&load, &question.limits, &charges, &|layout| answer::name(layout) == *kind);
+    let mut best: Vec<Chosen> = KINDS.iter().filter_map(|kind| best_of(kind).ok()).collect();
+    best.sort_by(|a, b| {
+        let (a, b) = (question.limits.price(&a.expected), question.limits.price(&b.expected));
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    let chosen = match best.first() {
+        Some(chosen) => *chosen,
+        None => choose(&load, &question.limits, &charges).map_err(failure)?,
+    };
+    let kind = measured.as_ref().and_then(Measured::kind);
+    let proposed = best.iter().find(|best| Some(answer::name(&best.layout)) == kind).copied();
+    let others = best.split_off(best.len().min(1));
     let (level_shapes, bits, filters) = filters(&load, chosen.layout, filter_memory)?;
     let product: f64 = fan_outs.iter().product();
     let equal = compaction_core::tune::equal_fanout(product, plan.levels);
@@ -179,7 +192,9 @@ fn memtable_bounds(question: &Question, entries: Option<f64>) -> Result<Memtable
     }
     if let Some(memory) = question.memory_bytes {
         within("memory", memory, 1.0, f64::MAX)?;
-        max = max.min(of_bytes(memory / 2.0));
+        // Filters come first, up to what is usual, but not before the memtable has half.
+        let filters = (FILTER.0 * entries.unwrap_or(f64::INFINITY) / 8.0).min(memory / 2.0);
+        max = max.min(of_bytes(memory - filters));
     }
     if max.is_infinite() && (question.levels.is_none() || entries.is_none()) {
         // Memory has no price here: without a bound the memtable would hold everything.

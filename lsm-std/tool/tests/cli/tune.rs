@@ -1,8 +1,10 @@
 //! `lsm tune`: known figures, messages and exit statuses, and a store that is measured.
 
-use compaction_core::LeveledSettings;
-use compaction_core::sim::SplitMix;
+use compaction_core::sim::{Phase, SplitMix, Workload, simulate};
+use compaction_core::tune::Popularity;
+use compaction_core::{Granularity, LeveledSettings};
 use lsm_std::{Options, SyncPolicy};
+use lsm_tool::tune::{check, question};
 use lsm_tool::workload::{key_bytes, value_bytes};
 use serde_json::Value;
 
@@ -134,6 +136,42 @@ fn senseless_input_is_bad_usage_and_says_what_would_do() {
         assert!(said(&output).contains(wanted), "{given}: {output:?}");
         assert!(output.stdout.is_empty());
     }
+}
+
+#[test]
+fn in_the_simulator_an_answer_costs_little_more_than_the_best_of_a_grid() {
+    let hot = Popularity::Hot { keys: 0.1, ops: 0.9 };
+    for (shares, popularity) in [
+        ([0.1, 0.0, 0.0, 0.9], Popularity::Uniform),
+        ([0.3, 0.1, 0.1, 0.5], Popularity::Zipf(0.99)),
+        ([0.3, 0.0, 0.0, 0.7], hot),
+    ] {
+        let checked = check("", &question(shares, popularity, (8_000.0, 91.0))).expect("simulated");
+        assert!(checked.gap() <= 0.05, "{checked:?}: {:.3}", checked.gap());
+    }
+    let one = run(&args("tune --check --reads 0.5 --writes 0.5 --entries 1000 --memtable-entries 91"));
+    assert!(String::from_utf8_lossy(&one.stdout).contains("best of the grid"), "{one:?}");
+}
+
+#[test]
+fn a_small_size_ratio_means_more_and_smaller_merges_a_large_one_bursts() {
+    let workload = Workload { seed: 3, ttl_ms: None, phases: vec![Phase::puts(60_000, 30_000)] };
+    let store = lsm_tool::sim::store(16 << 10, 16 << 10);
+    let jobs = |fanout| {
+        let leveled = LeveledSettings {
+            fanout,
+            base_bytes: 64 << 10,
+            table_bytes_max: 16 << 10,
+            granularity: Granularity::Level,
+            job_bytes_max: u64::MAX,
+            ..LeveledSettings::default()
+        };
+        let report = simulate(&workload, leveled.into(), &store).expect("simulated");
+        let counts = report.counts();
+        (counts.jobs, (counts.merge_read_bytes + counts.merge_written_bytes) / counts.jobs)
+    };
+    let (small, large) = (jobs(2), jobs(20));
+    assert!(small.0 > large.0 && small.1 < large.1 / 2, "jobs and bytes of one: {small:?} {large:?}");
 }
 
 #[test]
