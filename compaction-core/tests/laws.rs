@@ -93,8 +93,16 @@ fn dropping_what_a_snapshot_may_read_breaks_a_law() {
     let buf = tree_of(&[(0, &[table(7, 10, 0, 9).newest_seqno(5)])]);
     let plan = Plan { runs: 0..=0, cut: Cut::Whole, work: Work::Drop, place: Place::Join, table_bytes_max: 1 };
     let job = buf.view().plan(&plan).unwrap().job;
-    let reason = Reason { rule: Rule::AtRest, bytes: 0, bytes_max: 0 };
+    let reason = Reason { rule: Rule::SizeCap { bytes: 10, max: 9 }, bytes: 0, bytes_max: 0 };
     let decision = Decision { choice: Choice::Drop(job), reason };
+    let by_rule = |rule| Decision { choice: Choice::Drop(job), reason: Reason { rule, ..reason } };
+    for (rule, law) in [
+        (Rule::Custom { name: "mine" }, Ok(())),
+        (Rule::AtRest, Err(LawError::DropRule)),
+        (Rule::Full { runs: 1 }, Err(LawError::DropRule)),
+    ] {
+        assert_eq!(check_decision(&buf.view(), &Moment::default(), &by_rule(rule)), law);
+    }
     let with = |snapshot_floor| check_decision(&buf.view(), &Moment { snapshot_floor, ..Moment::default() }, &decision);
     assert_eq!(with(6), Ok(()));
     assert_eq!(with(5), Err(LawError::DropsVisible { table: 7 }));

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// A key that counts how often keys are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key(u64);
 
 impl Ord for Key {

@@ -147,6 +147,11 @@ pub enum Rule {
         /// How many runs there are.
         runs: usize,
     },
+    /// A rule of a strategy that is not of this crate.
+    Custom {
+        /// A short stable name, for metrics and reports.
+        name: &'static str,
+    },
 }
 
 impl Rule {
@@ -170,6 +175,7 @@ impl Rule {
             Self::SizeCap { .. } => "size_cap",
             Self::Slot { .. } => "slot",
             Self::Full { .. } => "full",
+            Self::Custom { name } => name,
         }
     }
 }
@@ -181,7 +187,7 @@ impl fmt::Display for Rule {
             Self::Busy => write!(f, "all that is due meets running jobs"),
             Self::NoRoom { needed, free } => write!(f, "no job fits: at least {needed} B needed, {free} B free"),
             Self::SpaceAmp { total, largest, pct } => {
-                write!(f, "all runs hold {total} B, over {pct} % more than the largest with {largest} B")
+                write!(f, "all runs hold {total} B, at least {pct} % more than the largest with {largest} B")
             }
             Self::SimilarRuns { runs, stretch } => write!(f, "{runs} of {stretch} neighbouring runs of similar size"),
             Self::RunCount { runs, max } => write!(f, "{runs} runs, {max} allowed"),
@@ -213,6 +219,7 @@ impl fmt::Display for Rule {
                 write!(f, "picked {picks} times, mean reward {mean}.{mean_rest:03}, score {score}.{score_rest:03}")
             }
             Self::Full { runs } => write!(f, "all {runs} runs into one"),
+            Self::Custom { name } => write!(f, "{name}"),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::version::{Plan, Run, Table, TreeError, Version, check};
 ///
 /// `T` holds tables, `R` runs and `J` running jobs; see [`Storage`]. Positions of running jobs are kept right through every
 /// edit, so jobs that do not conflict may finish in any order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct VersionBuf<K, T, R, J> {
     tables: T,
     runs: R,
@@ -22,6 +22,14 @@ pub struct VersionBuf<K, T, R, J> {
     edit: u64,
     tickets: u64,
     key: PhantomData<K>,
+}
+
+// Derived, it would ask the key for a default.
+impl<K, T: Default, R: Default, J: Default> Default for VersionBuf<K, T, R, J> {
+    fn default() -> Self {
+        let (tables, runs, running) = Default::default();
+        Self { tables, runs, running, edit: 0, tickets: 0, key: PhantomData }
+    }
 }
 
 /// A [`VersionBuf`] in growing vectors.

@@ -76,7 +76,7 @@ pub trait CompactionStrategy<K: Ord> {
 }
 
 /// Something that happened in the tree.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Event<'a, K> {
     /// A memtable became the newest run. Also sent once when a store is opened, with 0 bytes.
     Flushed {
@@ -107,6 +107,14 @@ pub enum Event<'a, K> {
     Reads(ReadSample<'a, K>),
 }
 
+impl<K> Clone for Event<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Event<'_, K> {}
+
 /// What a finished job did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -127,7 +135,7 @@ pub struct Outcome {
 }
 
 /// Reads near one key since the last sample of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ReadSample<'a, K> {
     /// The key.
     pub key: &'a K,
@@ -141,3 +149,11 @@ pub struct ReadSample<'a, K> {
     /// When, in milliseconds.
     pub now_ms: u64,
 }
+
+impl<K> Clone for ReadSample<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for ReadSample<'_, K> {}

@@ -8,6 +8,7 @@ mod display;
 #[cfg(feature = "alloc")]
 mod index;
 mod plan;
+mod run;
 mod span;
 mod table;
 
@@ -21,8 +22,9 @@ pub use check::{TreeError, check};
 pub use index::TableIndex;
 pub(crate) use plan::output_bytes_max;
 pub use plan::{Plan, Planned};
+pub use run::Run;
 pub use span::{Inputs, Span};
-pub use table::{Run, Table, Totals};
+pub use table::{Table, Totals};
 
 /// A tree as a strategy sees it: borrowed, lawful, and `Copy`.
 ///

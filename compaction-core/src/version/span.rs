@@ -39,7 +39,7 @@ impl Span {
 ///
 /// Each run gives up the tables that meet the window; the window then widens to their hull before the next older run.
 /// O(log tables) a run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Inputs<'a, K> {
     version: Version<'a, K>,
     cut: Cut,
@@ -49,6 +49,13 @@ pub struct Inputs<'a, K> {
     /// The window of a job that is already planned; runs taken whole give up just what lies in it, so that tables which
     /// other jobs put beside it meanwhile stay where they are.
     planned: Option<Hull>,
+}
+
+impl<K> Clone for Inputs<'_, K> {
+    fn clone(&self) -> Self {
+        let Self { version, cut, oldest, next, hull, planned } = *self;
+        Self { version, cut, oldest, next, hull, planned }
+    }
 }
 
 impl<'a, K: Ord> Inputs<'a, K> {

@@ -1,8 +1,7 @@
-//! What the core knows of one table, and of one run of tables.
+//! What the core knows of one table.
 
 use core::cmp::Ordering;
 
-use super::TreeError;
 use crate::wide::compare_products;
 
 /// Sums over tables of one run. Each fits `u64` by law: a run whose sums do not is refused.
@@ -41,7 +40,7 @@ impl Totals {
     }
 
     /// Whether `self` has more tombstones per entry than `other`; compared exactly. No entry counts as one.
-    fn denser(self, other: Self) -> bool {
+    pub(super) fn denser(self, other: Self) -> bool {
         let (own, others) = ((self.tombstones, other.entries.max(1)), (other.tombstones, self.entries.max(1)));
         compare_products(own, others) == Ordering::Greater
     }
@@ -144,196 +143,8 @@ impl<K> Table<K> {
     }
 }
 
-/// A run: tables that stand together, sorted by key and disjoint, so that a key lies in at most one of them.
-///
-/// Beside the place of its tables it keeps what strategies ask for at every decision, so that no decision scans a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    pub(crate) level: u8,
-    pub(crate) first: u32,
-    pub(crate) len: u32,
-    pub(crate) totals: Totals,
-    pub(crate) newest_ms: u64,
-    pub(crate) newest_seqno: u64,
-    pub(crate) densest: u32,
-    pub(crate) stalest: u32,
-    pub(crate) oldest_tombstone: u32,
-}
-
-impl Run {
-    /// A filler for storage that must be initialised, such as a lent array.
-    pub const EMPTY: Self = Self {
-        level: 0,
-        first: 0,
-        len: 0,
-        totals: Totals { bytes: 0, entries: 0, tombstones: 0 },
-        newest_ms: 0,
-        newest_seqno: 0,
-        densest: 0,
-        stalest: 0,
-        oldest_tombstone: 0,
-    };
-
-    /// Makes a run of `tables`, which stand from position `first` on in the array of all tables, and writes the running
-    /// totals into them. O(tables).
-    ///
-    /// # Errors
-    /// The law that the tables break: none at all, out of order, overlapping, or sums that do not fit `u64`.
-    pub fn seal<K: Ord>(level: u8, first: usize, tables: &mut [Table<K>]) -> Result<Self, TreeError> {
-        let mut upto = Totals::default();
-        for table in tables.iter_mut() {
-            if !upto.add(&table.totals()) {
-                return Err(TreeError::Overflow { table: table.id });
-            }
-            table.upto = upto;
-        }
-        Self::of(level, first, tables)
-    }
-
-    /// The run that `tables` make, their running totals being in place. O(tables).
-    pub(crate) fn of<K: Ord>(level: u8, first: usize, tables: &[Table<K>]) -> Result<Self, TreeError> {
-        let (Ok(start), Ok(len)) = (u32::try_from(first), u32::try_from(tables.len())) else {
-            return Err(TreeError::TooMany);
-        };
-        let mut run = Self { level, first: start, len, ..Self::EMPTY };
-        let mut before: Option<&Table<K>> = None;
-        let (mut densest, mut stalest, mut oldest_tombstone) = (Totals::default(), u64::MAX, u64::MAX);
-        for (at, table) in (0u32..).zip(tables) {
-            check_table(table, before)?;
-            run.newest_ms = run.newest_ms.max(table.newest_ms);
-            run.newest_seqno = run.newest_seqno.max(table.newest_seqno);
-            if at == 0 || table.totals().denser(densest) {
-                (run.densest, densest) = (at, table.totals());
-            }
-            if at == 0 || table.newest_ms < stalest {
-                (run.stalest, stalest) = (at, table.newest_ms);
-            }
-            let tombstone_ms = table.oldest_tombstone_ms.unwrap_or(u64::MAX);
-            if at == 0 || tombstone_ms < oldest_tombstone {
-                (run.oldest_tombstone, oldest_tombstone) = (at, tombstone_ms);
-            }
-            before = Some(table);
-        }
-        let last = before.ok_or(TreeError::EmptyRun { level })?;
-        run.totals = last.upto;
-        Ok(run)
-    }
-
-    /// The level it belongs to; 0 takes the flushes.
-    #[must_use]
-    pub fn level(&self) -> u8 {
-        self.level
-    }
-
-    /// Number of tables.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    /// Whether it has no table, which only a filler has.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Sums over its tables.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        self.totals
-    }
-
-    /// File bytes of its tables.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.totals.bytes
-    }
-
-    /// When its newest entry was written, in milliseconds.
-    #[must_use]
-    pub fn newest_ms(&self) -> u64 {
-        self.newest_ms
-    }
-
-    /// Whether every entry is older than all snapshots at or above `floor`.
-    #[must_use]
-    pub fn is_below(&self, floor: u64) -> bool {
-        is_below(self.newest_seqno, floor)
-    }
-
-    /// Position of the table `offset` tables behind its first one. Never wraps: the tables of a run stand in one array.
-    fn at(&self, offset: u32) -> usize {
-        self.first().wrapping_add(offset as usize)
-    }
-
-    /// Position of the table with the most tombstones per entry, the first of several.
-    pub(crate) fn densest(&self) -> usize {
-        self.at(self.densest)
-    }
-
-    /// Position of the table whose newest entry is the oldest, the first of several.
-    pub(crate) fn stalest(&self) -> usize {
-        self.at(self.stalest)
-    }
-
-    /// Position of the table with the oldest tombstone, the first of several; any table when there is none.
-    pub(crate) fn oldest_tombstone(&self) -> usize {
-        self.at(self.oldest_tombstone)
-    }
-
-    /// Position of its first table in the array of all tables.
-    #[must_use]
-    pub fn first(&self) -> usize {
-        self.first as usize
-    }
-
-    /// Position behind its last table.
-    #[must_use]
-    pub fn end(&self) -> usize {
-        self.at(self.len)
-    }
-}
-
 /// Whether everything up to `newest_seqno` is older than all snapshots at or above `floor`.
 #[inline(never)]
-fn is_below(newest_seqno: u64, floor: u64) -> bool {
+pub(super) fn is_below(newest_seqno: u64, floor: u64) -> bool {
     floor == u64::MAX || newest_seqno < floor
-}
-
-/// The laws of one table and of its place behind `before` in a run.
-fn check_table<K: Ord>(table: &Table<K>, before: Option<&Table<K>>) -> Result<(), TreeError> {
-    if table.min > table.max {
-        return Err(TreeError::Reversed { table: table.id });
-    }
-    let mut upto = match before {
-        Some(left) if left.max >= table.min => return Err(TreeError::Overlap { left: left.id, right: table.id }),
-        Some(left) => left.upto,
-        None => Totals::default(),
-    };
-    if !upto.add(&table.totals()) {
-        return Err(TreeError::Overflow { table: table.id });
-    }
-    if upto == table.upto { Ok(()) } else { Err(TreeError::Unsealed { table: table.id }) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Run, Table};
-
-    fn densest(tables: [(u64, u64); 3]) -> u32 {
-        let mut at = 0;
-        let mut tables = tables.map(|(tombstones, entries)| {
-            at += 1;
-            Table::new(at, 1, at, at).tombstones(tombstones).entries(entries)
-        });
-        Run::seal(0, 0, &mut tables).unwrap().densest
-    }
-
-    #[test]
-    fn the_densest_table_of_a_run_is_found_behind_an_empty_one() {
-        assert_eq!(densest([(0, 0), (1, 9), (1, 10)]), 1);
-        assert_eq!(densest([(1, 10), (0, 0), (1, 9)]), 2);
-        assert_eq!(densest([(1, 10), (1, 10), (0, 5)]), 0, "the first of several");
-        assert_eq!(densest([(u64::MAX - 3, u64::MAX), (1, 0), (2, 0)]), 2, "entries unknown count as one");
-    }
 }
