@@ -4,7 +4,7 @@
 //! done from the end of the load on counts. The grid has tiered by width, with tight space triggers and with the usual one, leveled
 //! by fan-out, one run for all, lazy leveling by fan-out with one run less than it, and with two runs a level.
 
-use std::io::{self, Write};
+use std::fmt;
 
 use compaction_core::sim::{Hot, Mix, Phase, Prices, SimCounts, SimReport, Skew, Workload};
 use compaction_core::tune::{Bounds, Layout, Limits, Popularity};
@@ -25,7 +25,7 @@ const ROUNDS: f64 = 6.0;
 /// Most operations after the load, as a multiple of the entries.
 const OPS_MAX: f64 = 60.0;
 /// Entries and memtable of the workloads that are checked where none is given.
-const SIZES: (f64, f64) = (40_000.0, 400.0);
+const SIZES: (f64, f64) = (10_000.0, 100.0);
 
 /// An answer beside the best of the grid.
 #[derive(Clone, Debug)]
@@ -177,18 +177,17 @@ fn cost_after(report: &SimReport, load: u64) -> f64 {
     number(counts.cost(&Prices::default()))
 }
 
-/// Writes a row for each check.
-///
-/// # Errors
-/// Those of `out`.
-pub fn check_table(all: &[Checked], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "| workload | answer | cost by the model | in the simulator | best of the grid | its cost | gap |")?;
-    writeln!(out, "|---|---|---|---|---|---|---|")?;
-    for checked in all {
-        let ((layout, model, cost), (best, least)) = (checked.answered, checked.best);
-        let (name, gap) = (&checked.name, checked.gap() * 100.0);
+/// The head of the table of checks.
+pub const HEAD: &str = "\
+| workload | answer | cost by the model | in the simulator | best of the grid | its cost | gap |
+|---|---|---|---|---|---|---|";
+
+impl fmt::Display for Checked {
+    /// A row of the table.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((layout, model, cost), (best, least)) = (self.answered, self.best);
+        let (name, gap) = (&self.name, self.gap() * 100.0);
         let (layout, best) = (words(&layout), words(&best));
-        writeln!(out, "| {name} | {layout} | {model:.0} | {cost:.0} | {best} | {least:.0} | {gap:+.1} % |")?;
+        write!(f, "| {name} | {layout} | {model:.0} | {cost:.0} | {best} | {least:.0} | {gap:+.1} % |")
     }
-    Ok(())
 }

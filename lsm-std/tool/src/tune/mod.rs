@@ -11,7 +11,7 @@ use compaction_core::tune::{
 };
 
 pub use answer::settings;
-pub use check::{Checked, check, check_table, question, questions};
+pub use check::{Checked, HEAD, check, question, questions};
 pub use store::{Measured, measure};
 
 use crate::Failure;

@@ -27,6 +27,8 @@ pub struct Measured {
     pub runs: usize,
     /// Bytes of tables per byte of those at the bottom.
     pub space_amp: f64,
+    /// Table bytes written per byte that the user wrote, about: from the numbers that files have used up.
+    pub write_amp: f64,
     /// Bytes per level, level 0 first, empty ones left out.
     pub level_bytes: Vec<u64>,
     /// Ratio of neighbouring levels below level 0, the geometric mean; `None` with fewer than two.
@@ -69,10 +71,20 @@ pub fn measure(dir: &Path) -> Result<Measured, Failure> {
         metas().map(|meta| meta.min.len() + meta.max.len()).sum::<usize>() as f64 / (2 * tables.len()) as f64;
     // Most of a key is left out of a table, since its neighbours start alike.
     let in_table = bytes as f64 / entries.max(1) as f64 - ENTRY_BYTES - key_bytes.min(4.0);
+    let entry_bytes = (in_table.max(0.0) + key_bytes).max(1.0);
+    let mean_bytes = bytes as f64 / tables.len() as f64;
+    let newest: Vec<f64> = runs.iter().filter(|run| run.level() == 0).map(|run| run.bytes() as f64).collect();
+    // The last memtable may not have been full.
+    let flush_bytes = if newest.len() < 2 { mean_bytes } else { newest.iter().copied().fold(0.0, f64::max) };
+    let flushed = stats.last_seqno as f64 * bytes as f64 / entries.max(1) as f64;
+    // Each flush used up a number for its table and one for its part of the log; the others are what merges wrote.
+    let numbers = metas().map(|meta| meta.id).max().unwrap_or(0) as f64;
+    let merged = (numbers - 2.0 * flushed / flush_bytes.max(1.0)).max(0.0) * mean_bytes;
     Ok(Measured {
+        write_amp: (flushed + merged) / (stats.last_seqno.max(1) as f64 * entry_bytes),
         strategy: stats.strategy,
         entries: (entries as f64 * bottom / bytes.max(1) as f64).max(1.0),
-        entry_bytes: (in_table.max(0.0) + key_bytes).max(1.0),
+        entry_bytes,
         writes: stats.last_seqno,
         runs: runs.len(),
         space_amp: number(amp::space(&version)),
@@ -101,7 +113,7 @@ impl Measured {
     pub(super) fn json(&self) -> Value {
         json!({
             "strategy": self.strategy, "entries": self.entries, "entry_bytes": self.entry_bytes, "writes": self.writes,
-            "runs": self.runs, "read_amp_max": self.runs, "space_amp": self.space_amp, "size_ratio": self.size_ratio,
+            "runs": self.runs, "read_amp_max": self.runs, "space_amp": self.space_amp, "write_amp": self.write_amp, "size_ratio": self.size_ratio,
             "level_bytes": self.level_bytes,
         })
     }
@@ -109,8 +121,8 @@ impl Measured {
     pub(super) fn words(&self) -> String {
         let ratio = self.size_ratio.map_or_else(String::new, |ratio| format!(", size ratio {ratio:.2}"));
         format!(
-            "{}: {:.0} entries of {:.0} B, {} runs, space amplification {:.2}{ratio}",
-            self.strategy, self.entries, self.entry_bytes, self.runs, self.space_amp
+            "{}: {:.0} entries of {:.0} B, {} runs, space amplification {:.2}, write amplification about {:.1}{ratio}",
+            self.strategy, self.entries, self.entry_bytes, self.runs, self.space_amp, self.write_amp
         )
     }
 
@@ -119,9 +131,10 @@ impl Measured {
         if let Some(proposed) = proposed {
             let (ratio, expected) = (proposed.layout.ratio(), &proposed.expected);
             text += &format!(
-                " Within its strategy a size ratio of {ratio} is best for these shares: space amplification {:.2}, {:.1} runs, \
-                 {:.0} B an operation, {:.0} % more than the best of all.",
+                " Within its strategy a size ratio of {ratio} is best for these shares: space amplification {:.2}, \
+                 write amplification {:.1}, {:.1} runs, {:.0} B an operation, {:.0} % more than the best of all.",
                 expected.space_amp,
+                expected.write_amp,
                 expected.runs,
                 expected.cost,
                 (expected.cost / best.expected.cost - 1.0) * 100.0

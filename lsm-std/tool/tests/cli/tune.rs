@@ -188,11 +188,15 @@ fn a_store_gives_its_entries_and_amplification_and_gets_a_better_size_ratio() {
     }
     db.flush().expect("flushed");
     db.wait_idle().expect("at rest");
+    let stats = db.stats();
+    let flushed = stats.io(lsm_std::fs::Purpose::Flush).written_bytes as f64;
+    let write_amp = stats.write_amp() * flushed / (40_000.0 * 116.0);
     db.close().expect("closed");
     let shares = ["--reads", "0.9", "--writes", "0.1", "--memtable-entries", "180"];
     let found = json(&[&["tune", "--json", "--dir", text(dir.path())], &shares[..]].concat());
     near(&found["entries"], 10_000.0, 1_500.0);
     near(&found["measured"]["entry_bytes"], 116.0, 6.0);
+    near(&found["measured"]["write_amp"], write_amp, 0.15 * write_amp);
     assert_eq!(found["measured"]["writes"], 40_000);
     let space = found["measured"]["space_amp"].as_f64().expect("a number");
     assert!(space > 1.0 && space < 2.0, "{found}");
