@@ -153,11 +153,10 @@ impl<'a> Ops<'a> {
             Skew::Latest | Skew::Sequential if matches!(kind, Kind::Put) => self.next_insert(keys),
             Skew::Scattered if matches!(kind, Kind::Put) => scatter(self.next_insert(keys), keys),
             Skew::Scattered => self.rng.below(keys),
-            Skew::Latest => {
-                self.by_age.resize(self.inserted.min(keys).saturating_mul(self.scale));
-                let age = self.by_age.next(&mut self.rng);
-                let newest = self.insert.min(keys).saturating_add(keys).saturating_sub(1);
-                newest.saturating_sub(self.scaled(age)).checked_rem(keys).unwrap_or(0)
+            Skew::Latest => self.recent(keys),
+            Skew::Series(series) => {
+                let at = if matches!(kind, Kind::Put) { self.next_insert(keys) } else { self.recent(keys) };
+                key_of_series(at, series, keys)
             }
             Skew::Sequential => {
                 let [deletes, gets, misses, scans] = &mut self.walks;
@@ -174,12 +173,28 @@ impl<'a> Ops<'a> {
         }
     }
 
+    /// A key inserted in order, newer ones oftener.
+    fn recent(&mut self, keys: u64) -> u64 {
+        self.by_age.resize(self.inserted.min(keys).saturating_mul(self.scale));
+        let age = self.by_age.next(&mut self.rng);
+        let newest = self.insert.min(keys).saturating_add(keys).saturating_sub(1);
+        newest.saturating_sub(self.scaled(age)).checked_rem(keys).unwrap_or(0)
+    }
+
     fn next_insert(&mut self, keys: u64) -> u64 {
         let key = if self.insert >= keys { 0 } else { self.insert };
         self.insert = key.saturating_add(1);
         self.inserted = self.inserted.saturating_add(1);
         key
     }
+}
+
+/// The key of insert `at` of `keys` where `series` take turns, each in a range of its own; a bijection.
+fn key_of_series(at: u64, series: u64, keys: u64) -> u64 {
+    let series = series.clamp(1, keys.max(1));
+    let (nth, place) = (at.checked_rem(series).unwrap_or(0), at.checked_div(series).unwrap_or(0));
+    let (each, longer) = (keys.checked_div(series).unwrap_or(0), keys.checked_rem(series).unwrap_or(0));
+    nth.saturating_mul(each).saturating_add(nth.min(longer)).saturating_add(place)
 }
 
 /// Where key `at` of `keys` goes when neighbours are to lie far apart: a step of about the golden section, and no two alike.

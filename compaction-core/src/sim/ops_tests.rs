@@ -132,3 +132,16 @@ fn scattered_puts_write_each_key_once_and_neighbours_far_apart() {
         assert!(keys < 100 || order.windows(2).all(|pair| pair[0].abs_diff(pair[1]) > keys / 4));
     }
 }
+
+#[test]
+fn series_grow_side_by_side_and_what_is_new_in_each_is_read() {
+    let mut puts: Vec<u64> =
+        Ops::new(&workload(vec![phase(10, 10, Skew::Series(3), PUTS)])).map(|op| key_of(&op)).collect();
+    assert_eq!(puts[..6], [0, 4, 7, 1, 5, 8], "ten keys are four, three and three");
+    puts.sort_unstable();
+    assert_eq!(puts, (0..10).collect::<Vec<_>>());
+    let half = workload(vec![phase(600, 1_200, Skew::Series(4), PUTS), phase(4_000, 1_200, Skew::Series(4), GETS)]);
+    let reads: Vec<u64> = Ops::new(&half).skip(600).map(|op| key_of(&op)).collect();
+    assert!(reads.iter().all(|key| key % 300 < 150), "what was not yet inserted was read");
+    assert!(reads.iter().filter(|key| *key % 300 >= 140).count() > 1_500);
+}

@@ -53,6 +53,9 @@ pub enum Skew {
     Zipf(f64),
     /// Puts insert the next key in order, as a time series does; all else draws by age, newest first, by Zipf(0.99).
     Latest,
+    /// As [`Latest`](Self::Latest) for so many series at once: each has its own contiguous range of keys, and the next key inserted is that
+    /// of the next series in turn.
+    Series(u64),
     /// Each kind of operation walks through the keys in order and starts again at the end.
     Sequential,
     /// Puts write each key once before any of them twice, in an order that scatters them evenly; all else touches every key
@@ -179,8 +182,15 @@ impl Phase {
         if (sum - 1.0).abs() > 1e-6 {
             return Err(wrong(at, "mix", sum, "the shares must add up to 1"));
         }
-        self.skew.check(at, ["skew.zipf", "skew.hot.share_of_keys", "skew.hot.share_of_ops", "skew.hot.at"])?;
-        let names = ["read_skew.zipf", "read_skew.hot.share_of_keys", "read_skew.hot.share_of_ops", "read_skew.hot.at"];
+        let names = ["skew.zipf", "skew.series", "skew.hot.share_of_keys", "skew.hot.share_of_ops", "skew.hot.at"];
+        self.skew.check(at, names)?;
+        let names = [
+            "read_skew.zipf",
+            "read_skew.series",
+            "read_skew.hot.share_of_keys",
+            "read_skew.hot.share_of_ops",
+            "read_skew.hot.at",
+        ];
         self.read_skew.map_or(Ok(()), |skew| skew.check(at, names))
     }
 
@@ -206,13 +216,14 @@ impl Phase {
 }
 
 impl Skew {
-    /// Checks the values; `names` are those of the theta, and of the hot range's three.
-    fn check(self, phase: usize, names: [&'static str; 4]) -> Result<(), WorkloadError> {
-        let [zipf, keys, ops, at] = names;
+    /// Checks the values; `names` are those of the theta, of the series, and of the hot range's three.
+    fn check(self, phase: usize, names: [&'static str; 5]) -> Result<(), WorkloadError> {
+        let [zipf, series, keys, ops, at] = names;
         match self {
             Self::Zipf(theta) if !(theta > 0.0 && theta < 1.0) => {
                 Err(wrong(phase, zipf, theta, "must lie between 0 and 1, both exclusive"))
             }
+            Self::Series(0) => Err(wrong(phase, series, 0, "must be at least 1")),
             Self::Hot(hot) => {
                 check_share(phase, keys, hot.share_of_keys)?;
                 check_share(phase, ops, hot.share_of_ops)?;
@@ -246,6 +257,7 @@ mod tests {
             (Phase { mix: Mix { put: 0.5, ..Mix::default() }, ..good }, "phase 2: mix = 0.5"),
             (Phase { mix: Mix { put: f64::NAN, ..Mix::default() }, ..good }, "phase 2: mix.put = NaN"),
             (Phase { skew: Skew::Zipf(1.0), ..good }, "phase 2: skew.zipf = 1"),
+            (Phase { skew: Skew::Series(0), ..good }, "phase 2: skew.series = 0"),
             (Phase { skew: hot(1.5, 0.0), ..good }, "phase 2: skew.hot.share_of_keys = 1.5"),
             (Phase { skew: hot(0.5, -1.0), ..good }, "phase 2: skew.hot.at = -1"),
             (Phase { read_skew: Some(hot(0.5, 2.0)), ..good }, "phase 2: read_skew.hot.at = 2"),

@@ -95,8 +95,7 @@ fn the_answer_does_not_depend_on_the_number_of_threads() {
 #[test]
 fn reads_are_thinned_without_moving_the_cost() {
     let keys = memtables(8.0);
-    let mut case =
-        Case::new("a", "x", 1, vec![load(keys), phase(500_000, keys, Skew::Uniform, Reads::Misses.mix(0.1))]);
+    let case = Case::new("a", "x", 1, vec![load(keys), phase(500_000, keys, Skew::Uniform, Reads::Misses.mix(0.1))]);
     assert!(case.read_weight() > 8);
     let thinned = race(std::slice::from_ref(&case), &six(u64::MAX)[..1], 1, &|| {}).expect("sound");
     let store = super::field::store(1);

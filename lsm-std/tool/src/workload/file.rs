@@ -58,6 +58,7 @@ enum Skew {
     Uniform,
     Zipf(f64),
     Latest,
+    Series(u64),
     Sequential,
     Scattered,
     Hot(Hot),
@@ -103,6 +104,7 @@ impl Skew {
             Self::Uniform => sim::Skew::Uniform,
             Self::Zipf(theta) => sim::Skew::Zipf(theta),
             Self::Latest => sim::Skew::Latest,
+            Self::Series(count) => sim::Skew::Series(count),
             Self::Sequential => sim::Skew::Sequential,
             Self::Scattered => sim::Skew::Scattered,
             Self::Hot(Hot { share_of_keys, share_of_ops, at }) => {
@@ -135,6 +137,7 @@ mod tests {
             ("\"latest\"", sim::Skew::Latest),
             ("\"sequential\"", sim::Skew::Sequential),
             ("\"scattered\"", sim::Skew::Scattered),
+            ("{\"series\":7}", sim::Skew::Series(7)),
             ("{\"zipf\":0.99}", sim::Skew::Zipf(0.99)),
             (
                 "{\"hot\":{\"share_of_keys\":0.2,\"share_of_ops\":0.8}}",
