@@ -7,10 +7,10 @@
 use std::fmt;
 
 use compaction_core::sim::{Hot, Mix, Phase, Prices, SimCounts, SimReport, Skew, Workload};
-use compaction_core::tune::{Bounds, Layout, Limits, Popularity};
+use compaction_core::tune::{Bounds, Charges, Layout, Limits, Popularity, expect};
 
 use super::answer::{settings, words};
-use super::{Question, answer};
+use super::{Question, answer, failure};
 use crate::Failure;
 use crate::sim::{Candidate, number, simulate, store};
 use crate::strategies::parse;
@@ -122,14 +122,7 @@ pub fn check(name: &str, question: &Question) -> Result<Checked, Failure> {
     let found = answer(question, None)?;
     let (chosen, memtable_bytes) = (found.chosen, found.memtable_bytes());
     let workload = workload(question, found.entries);
-    let cost = |layout: Layout| -> Result<f64, Failure> {
-        let given = settings(&layout, memtable_bytes);
-        let settings = parse(&given.to_string()).map_err(|refusal| Failure::Wrong(refusal.text))?;
-        let mut store = store(memtable_bytes, memtable_bytes);
-        (store.samples, store.format.key_bytes) = (4_000, KEY_BYTES.min(question.entry_bytes as u64));
-        let simulated = simulate(&workload, Candidate { name: words(&layout), settings }, &store)?;
-        Ok(cost_after(&simulated.report, workload.phases[0].ops))
-    };
+    let cost = |layout: Layout| simulated(question, &workload, layout, memtable_bytes);
     let mut best: Option<(Layout, f64)> = None;
     for layout in grid() {
         let there = cost(layout)?;
@@ -140,6 +133,27 @@ pub fn check(name: &str, question: &Question) -> Result<Checked, Failure> {
     let answered = (chosen.layout, chosen.expected.cost, cost(chosen.layout)?);
     let best = best.ok_or_else(|| Failure::Wrong("the grid is empty".to_owned()))?;
     Ok(Checked { name: name.to_owned(), answered, best })
+}
+
+/// The cost of one layout, by the model and in the simulator.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_layout(question: &Question, layout: Layout) -> Result<(f64, f64), Failure> {
+    let found = answer(question, None)?;
+    let expected = expect(&found.load, layout, &Charges::default()).map_err(failure)?;
+    let workload = workload(question, found.entries);
+    Ok((expected.cost, simulated(question, &workload, layout, found.memtable_bytes())?))
+}
+
+/// The simulated price of an operation after the load.
+fn simulated(question: &Question, workload: &Workload, layout: Layout, memtable_bytes: u64) -> Result<f64, Failure> {
+    let given = settings(&layout, memtable_bytes);
+    let settings = parse(&given.to_string()).map_err(|refusal| Failure::Wrong(refusal.text))?;
+    let mut store = store(memtable_bytes, memtable_bytes);
+    (store.samples, store.format.key_bytes) = (4_000, KEY_BYTES.min(question.entry_bytes as u64));
+    let simulated = simulate(workload, Candidate { name: words(&layout), settings }, &store)?;
+    Ok(cost_after(&simulated.report, workload.phases.first().map_or(0, |load| load.ops)))
 }
 
 /// Every key once, then six times as many writes, with the other operations among them.

@@ -11,7 +11,7 @@ use compaction_core::tune::{
 };
 
 pub use answer::settings;
-pub use check::{Checked, HEAD, check, question, questions};
+pub use check::{Checked, HEAD, check, check_layout, question, questions};
 pub use store::{Measured, measure};
 
 use crate::Failure;
@@ -68,6 +68,8 @@ pub struct Question {
 pub struct Answer {
     question: Question,
     entries: f64,
+    /// What the model with filters was asked.
+    load: Load,
     /// The model without filters.
     plan: FanoutPlan,
     fanouts: Vec<f64>,
@@ -122,6 +124,7 @@ pub fn answer(question: &Question, measured: Option<Measured>) -> Result<Answer,
     Ok(Answer {
         question: *question,
         entries,
+        load,
         plan,
         fanouts: fan_outs,
         equal: (equal, equal_cost),

@@ -1,10 +1,10 @@
 //! `lsm tune`: known figures, messages and exit statuses, and a store that is measured.
 
 use compaction_core::sim::{Phase, SplitMix, Workload, simulate};
-use compaction_core::tune::Popularity;
+use compaction_core::tune::{Layout, Popularity};
 use compaction_core::{Granularity, LeveledSettings};
 use lsm_std::{Options, SyncPolicy};
-use lsm_tool::tune::{check, question};
+use lsm_tool::tune::{check, check_layout, question};
 use lsm_tool::workload::{key_bytes, value_bytes};
 use serde_json::Value;
 
@@ -148,9 +148,31 @@ fn in_the_simulator_an_answer_costs_little_more_than_the_best_of_a_grid() {
     ] {
         let checked = check("", &question(shares, popularity, (8_000.0, 91.0))).expect("simulated");
         assert!(checked.gap() <= 0.05, "{checked:?}: {:.3}", checked.gap());
+        let (_, model, simulated) = checked.answered;
+        assert!((model / simulated - 1.0).abs() < 0.08, "{checked:?}");
     }
     let one = run(&args("tune --check --reads 0.5 --writes 0.5 --entries 1000 --memtable-entries 91"));
     assert!(String::from_utf8_lossy(&one.stdout).contains("best of the grid"), "{one:?}");
+}
+
+#[test]
+fn the_model_foretells_what_every_strategy_costs_in_the_simulator() {
+    let base_memtables = 4;
+    for layout in [
+        Layout::Tiered { width: 4, space_pct: 200 },
+        Layout::Leveled { fanout: 4, base_memtables },
+        Layout::Leveled { fanout: 10, base_memtables },
+        Layout::Lazy { fanout: 4, runs: 3, base_memtables },
+    ] {
+        for (shares, popularity) in
+            [([0.1, 0.0, 0.0, 0.9], Popularity::Uniform), ([0.3, 0.1, 0.1, 0.5], Popularity::Zipf(0.9))]
+        {
+            let asked = question(shares, popularity, (10_000.0, 91.0));
+            let (model, simulated) = check_layout(&asked, layout).expect("simulated");
+            let off = model / simulated - 1.0;
+            assert!(off.abs() < 0.08, "{layout:?} {shares:?}: {model} by the model, {simulated} simulated");
+        }
+    }
 }
 
 #[test]
