@@ -5,6 +5,7 @@ pub mod ablation;
 pub mod case;
 pub mod field;
 pub mod hot;
+pub mod known;
 pub mod moving;
 pub mod race;
 pub mod random;

@@ -7,6 +7,7 @@ use compaction_core::sim::{Prices, SimReport, simulate};
 
 use super::case::Case;
 use super::field::{Entrant, store};
+use super::known::{Known, key};
 
 /// What one entrant paid for one case.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,6 +52,8 @@ pub struct Row {
     pub group: &'static str,
     /// What each entrant paid.
     pub paid: Vec<Paid>,
+    /// What was run, as [`key`](super::known::key) has it; empty where nothing was.
+    pub runs: Vec<String>,
 }
 
 impl Row {
@@ -75,15 +78,22 @@ pub fn one(case: &Case, entrant: &Entrant) -> Result<SimReport, String> {
         .map_err(|error| format!("{} under {}: {error}", case.name, entrant.name))
 }
 
-/// Runs every case under every entrant on `jobs` threads; `done` is told when one has been run.
+/// Runs every case under every entrant, but for what is known, on `jobs` threads; `done` is told when one has been run.
 ///
 /// # Errors
 /// As [`one`].
-pub fn race(cases: &[Case], entrants: &[Entrant], jobs: usize, done: &(dyn Fn() + Sync)) -> Result<Vec<Row>, String> {
+pub fn race(
+    cases: &[Case],
+    entrants: &[Entrant],
+    known: &Known,
+    jobs: usize,
+    done: &(dyn Fn() + Sync),
+) -> Result<Vec<Row>, String> {
     let pairs = cases.len() * entrants.len();
     let paid = Mutex::new(vec![Ok(Paid::default()); pairs]);
     each(pairs, jobs, &|at| {
-        let result = one(&cases[at / entrants.len()], &entrants[at % entrants.len()]).map(|report| Paid::of(&report));
+        let (case, entrant) = (&cases[at / entrants.len()], &entrants[at % entrants.len()]);
+        let result = known.paid(case, entrant).map_or_else(|| one(case, entrant).map(|report| Paid::of(&report)), Ok);
         if let Ok(mut paid) = paid.lock() {
             paid[at] = result;
         }
@@ -93,7 +103,13 @@ pub fn race(cases: &[Case], entrants: &[Entrant], jobs: usize, done: &(dyn Fn() 
         paid.into_inner().map_err(|_| "a thread panicked".to_owned())?.into_iter().collect();
     let paid = paid?;
     let rows = cases.iter().zip(paid.chunks(entrants.len().max(1)));
-    Ok(rows.map(|(case, paid)| Row { name: case.name.clone(), group: case.group, paid: paid.to_vec() }).collect())
+    let row = |(case, paid): (&Case, &[Paid])| Row {
+        name: case.name.clone(),
+        group: case.group,
+        paid: paid.to_vec(),
+        runs: entrants.iter().map(|entrant| key(case, entrant)).collect(),
+    };
+    Ok(rows.map(row).collect())
 }
 
 /// Calls `work` with every number below `count`, on `jobs` threads.

@@ -89,7 +89,7 @@ impl Field<'_> {
             json!({
                 "name": entrant.name, "cost": round(paid.cost), "merges": round(paid.merges),
                 "ratio": round(row.ratio(at, self.six)), "write_amp": round(paid.write_amp),
-                "space_amp": round(paid.space_amp), "runs": paid.runs,
+                "space_amp": round(paid.space_amp), "runs": paid.runs, "run": row.runs.get(at),
             })
         });
         json!({

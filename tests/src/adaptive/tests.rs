@@ -3,6 +3,7 @@ use compaction_core::sim::{Op, Ops, Skew};
 
 use super::case::{Case, Reads, Set, hot, load, memtables, phase};
 use super::field::{bandit, further, six};
+use super::known::Known;
 use super::race::{Paid, Row, race};
 use super::show::{Field, Spread};
 use super::{ablation, moving, random, real, stationary};
@@ -85,7 +86,7 @@ fn the_answer_does_not_depend_on_the_number_of_threads() {
     let entrants =
         [six(u64::MAX), further(u64::MAX), vec![bandit("bandit", BanditSettings::default(), u64::MAX)]].concat();
     let text = |jobs| {
-        let rows = race(&small(), &entrants, jobs, &|| {}).expect("sound");
+        let rows = race(&small(), &entrants, &Known::default(), jobs, &|| {}).expect("sound");
         let field = Field { entrants: &entrants, six: 6 };
         (field.text(&rows), field.json(&rows))
     };
@@ -97,7 +98,7 @@ fn reads_are_thinned_without_moving_the_cost() {
     let keys = memtables(8.0);
     let case = Case::new("a", "x", 1, vec![load(keys), phase(500_000, keys, Skew::Uniform, Reads::Misses.mix(0.1))]);
     assert!(case.read_weight() > 8);
-    let thinned = race(std::slice::from_ref(&case), &six(u64::MAX)[..1], 1, &|| {}).expect("sound");
+    let thinned = race(std::slice::from_ref(&case), &six(u64::MAX)[..1], &Known::default(), 1, &|| {}).expect("sound");
     let store = super::field::store(1);
     let whole = compaction_core::sim::simulate(&case.workload, six(u64::MAX)[0].settings, &store).expect("sound");
     let (thinned, whole) = (thinned[0].paid[0].cost, Paid::of(&whole).cost);
@@ -107,7 +108,7 @@ fn reads_are_thinned_without_moving_the_cost() {
 #[test]
 fn regret_is_against_the_best_of_the_six_and_of_no_other() {
     let paid = [3.0, 2.0, 4.0, 1.0].map(|cost| Paid { cost, ..Paid::default() }).to_vec();
-    let row = Row { name: "a".into(), group: "x", paid };
+    let row = Row { name: "a".into(), group: "x", paid, runs: Vec::new() };
     assert_eq!((row.best(3), row.ratio(0, 3), row.ratio(3, 3)), ((1, 2.0), 1.5, 0.5));
 }
 
@@ -117,4 +118,22 @@ fn a_spread_counts_what_lies_within_its_limits() {
     assert_eq!((spread.count, spread.p95, spread.worst), (100, 1.095, 1.1));
     assert_eq!((spread.within_5, spread.within_10), (0.5, 1.0));
     assert!((spread.mean - 1.0505).abs() < 1e-9);
+}
+
+#[test]
+fn only_what_learns_is_run_again_and_the_figures_are_those_of_the_first_run() {
+    let statics = six(u64::MAX);
+    let first = race(&small()[..1], &statics, &Known::default(), 2, &|| {}).expect("sound");
+    let lines: Vec<String> =
+        Field { entrants: &statics, six: 6 }.json(&first).iter().map(ToString::to_string).collect();
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), lines.join("\n")).expect("written");
+    let known = Known::read(file.path()).expect("just written");
+    let again = race(&small()[..1], &statics, &known, 1, &|| {}).expect("sound");
+    for (first, again) in first[0].paid.iter().zip(&again[0].paid) {
+        assert!((first.cost / again.cost - 1.0).abs() < 1e-3 && first.runs == again.runs);
+    }
+    assert!(statics.iter().all(|entrant| known.paid(&small()[0], entrant).is_some()));
+    assert!(known.paid(&small()[1], &statics[0]).is_none(), "another workload");
+    assert!(known.paid(&small()[0], &bandit("b", BanditSettings::default(), u64::MAX)).is_none());
 }

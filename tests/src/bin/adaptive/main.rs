@@ -10,6 +10,7 @@ use clap::Parser;
 use compaction_core::{AnySettings, BanditSettings};
 use lsm_tests::adaptive::case::{Case, Set};
 use lsm_tests::adaptive::field::{Entrant, MEMTABLE_BYTES, bandit, further, six};
+use lsm_tests::adaptive::known::Known;
 use lsm_tests::adaptive::race::{Paid, Row, each, race};
 use lsm_tests::adaptive::show::Field;
 use lsm_tests::adaptive::{ablation, hot, moving, random, real, stationary};
@@ -43,6 +44,9 @@ struct Args {
     /// Cap on the input bytes of a job, in tables, for everybody [default: none]
     #[arg(long, global = true)]
     job_tables: Option<u64>,
+    /// Output of an earlier run with --json: static strategies are not run again where workload and settings are the same
+    #[arg(long, value_name = "FILE", global = true)]
+    known: Option<PathBuf>,
     /// Directory in which stores are made [default: that of the system]
     #[arg(long, value_name = "DIR", global = true)]
     tmp: Option<PathBuf>,
@@ -146,7 +150,8 @@ fn say(args: &Args, json: Value, text: String) {
 fn compare(args: &Args, mut cases: Vec<Case>, others: impl Fn(u64) -> Vec<Entrant>) -> Result<(), String> {
     cases.retain(|case| case.name.contains(&args.only));
     let (mut entrants, six, statics) = args.field(others(args.cap()));
-    let mut rows = race(&cases, &entrants, args.jobs, &progress(cases.len() * entrants.len()))?;
+    let known = args.known.as_deref().map_or_else(|| Ok(Known::default()), Known::read)?;
+    let mut rows = race(&cases, &entrants, &known, args.jobs, &progress(cases.len() * entrants.len()))?;
     if args.beside {
         entrants.push(Entrant::new("best static", AnySettings::Idle));
         for row in &mut rows {
@@ -181,6 +186,7 @@ fn in_engine(args: &Args) -> Result<(), String> {
             name: case.name.clone(),
             group: name,
             paid: costs.iter().map(paid).collect(),
+            runs: Vec::new(),
         };
         let rows: Vec<Row> = cases.iter().zip(costs.chunks(entrants.len())).map(row).collect();
         if !args.json {
