@@ -20,6 +20,7 @@ impl Engine {
             Ok(()) => Ok(()),
             Err(_) => committer.sink().sync().map_err(|error| self.health.fail(error)).and_then(|()| self.settle()),
         };
+        self.files.drop_spare();
         let learned = self.save_learned();
         emptied.and(kept).and(learned)
     }

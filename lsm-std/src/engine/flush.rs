@@ -73,8 +73,8 @@ impl Engine {
 
     /// Installs the tables of all memtables at the old end of the list that are built.
     fn install_built(&self) -> Result<()> {
-        let mut tree = self.tree();
         loop {
+            let mut tree = self.tree();
             let built = take_built(&mut lock(&self.memory), self.view.load().active.first_log());
             let Some(built) = built else { break };
             let memtable = Arc::clone(&built.memtable);
@@ -83,7 +83,7 @@ impl Engine {
                 return Err(error);
             }
         }
-        self.settle_if_due(&mut tree)
+        self.settle_if_due()
     }
 
     fn install_flush(&self, tree: &mut Tree, built: Built) -> Result<()> {
@@ -99,7 +99,7 @@ impl Engine {
             tables.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
             self.health.fail(error)
         })?;
-        tree.unsettled.added(built.tables);
+        tree.unsettled.flushed(built.tables);
         tree.unsettled.log_floor = built.log_floor;
         self.show(runs, true);
         let bytes = tables.iter().map(|table| table.bytes).sum();

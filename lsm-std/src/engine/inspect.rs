@@ -33,7 +33,7 @@ pub(crate) fn inspect(options: &Options, dir: &Path) -> Result<Verified> {
     read_small(&**fs, dir, FileName::Strategy, Purpose::Other)?;
     let listing = Listing::read(&**fs, dir, manifest.id, state)?;
     let cache = Cache::new(0, options.open_files_max);
-    let files = Arc::new(Files::new(Arc::clone(fs), dir.to_path_buf(), cache, listing.next_id));
+    let files = Arc::new(Files::new(Arc::clone(fs), dir.to_path_buf(), cache, listing.next_id, 0));
     let mut found = Verified::default();
     for table in state.tables() {
         TableHandle::new(&files, table.clone()).reader()?.verify()?;

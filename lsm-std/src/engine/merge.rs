@@ -103,10 +103,7 @@ impl Engine {
             Ok(metas)
         });
         let installed = match staged {
-            Ok(metas) => {
-                let finished = self.finish(&mut tree, task, &metas).map_err(|error| self.health.fail(error));
-                finished.and_then(|()| self.settle_if_due(&mut tree))
-            }
+            Ok(metas) => self.finish(&mut tree, task, &metas).map_err(|error| self.health.fail(error)),
             Err(error) => {
                 self.give_up(&mut tree, task, &error);
                 Err(error)
@@ -115,8 +112,9 @@ impl Engine {
         self.note_debt(&tree);
         let job = tree.jobs;
         drop(tree);
-        self.save_learned_at(job);
         self.bell.ring();
+        let installed = installed.and_then(|()| self.settle_if_due());
+        self.save_learned_at(job);
         installed
     }
 

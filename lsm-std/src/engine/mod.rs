@@ -17,6 +17,7 @@ mod replay;
 mod settle;
 mod shown;
 mod tree;
+mod unsynced;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -72,6 +73,10 @@ pub(crate) struct Engine {
     inline: Mutex<()>,
     /// Held while the log is synced in the background or on demand.
     syncing: Mutex<()>,
+    /// So many new tables may wait to be synced.
+    unsettled_files_max: u64,
+    /// Held while the tree settles in the background. Taken before `tree`.
+    settling: Mutex<()>,
     /// What the strategy has learned, as last written. Held while it is written.
     saving: Mutex<Option<Vec<u8>>>,
     /// Merge debt in bytes and running merges, for backpressure.

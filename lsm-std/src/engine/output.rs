@@ -66,8 +66,8 @@ impl Output {
             None => {
                 let id = self.files.new_id();
                 self.ids.push(id);
-                let (fs, dir) = (&*self.files.fs, &self.files.dir);
-                self.writer.insert(TableWriter::new(fs, dir, id, &self.options.table, self.options.purpose)?)
+                let (file, path) = self.files.create_table(id, self.options.purpose)?;
+                self.writer.insert(TableWriter::onto(file, path, id, &self.options.table))
             }
         };
         writer.add(&entry.key, entry.seqno, entry.kind, &entry.value)?;

@@ -10,6 +10,7 @@ use compaction_core::{CompactionStrategy, Event};
 use crate::cache::Cache;
 use crate::clock::Entropy;
 use crate::engine::replay::{Replayed, replay};
+use crate::engine::settle::unsettled_files_max;
 use crate::engine::{Engine, Flush, Frozen, Memory, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{CountingFs, FileLock, FileName, Fs, make_dir};
@@ -23,6 +24,9 @@ use crate::types::FileId;
 use crate::view::{Files, View};
 use crate::wal::WalWriter;
 
+/// Files of obsolete tables are kept for new ones up to this many bytes.
+const SPARE_BYTES_MAX: u64 = 32 << 20;
+
 /// Opens the store in `dir`, or makes one. Answers with the engine and the log segment for new writes, if there is a log.
 pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Option<WalWriter>)> {
     let counting = Arc::new(CountingFs::new(Arc::clone(&options.fs)));
@@ -34,7 +38,8 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
     };
     let listing = Listing::read(&*fs, dir, manifest.id(), manifest.state())?;
     let cache = Cache::new(options.cache_bytes, options.open_files_max);
-    let files = Arc::new(Files::new(Arc::clone(&fs), dir.to_path_buf(), cache, listing.next_id));
+    let spare_bytes_max = options.unsettled_bytes_max.min(SPARE_BYTES_MAX);
+    let files = Arc::new(Files::new(Arc::clone(&fs), dir.to_path_buf(), cache, listing.next_id, spare_bytes_max));
     let settings = match options.strategy {
         Some(settings) => settings,
         None => strategy::decode(&manifest.state().strategy, dir)?,
@@ -60,6 +65,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         visible: AtomicU64::new(replayed.last_seqno),
         logs: Mutex::new(replayed.logs.clone()),
         tree: Mutex::new(tree),
+        unsettled_files_max: unsettled_files_max(&options),
         options,
         files,
         counting,
@@ -76,6 +82,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         manual: Default::default(),
         saving: Default::default(),
         syncing: Default::default(),
+        settling: Default::default(),
         recovery: std::mem::take(&mut replayed.recovery),
         _lock: lock,
     };

@@ -4,30 +4,49 @@
 //! still part of it are synced, then their directory, then all edits go into the manifest as one record; only then do log
 //! segments and merged tables go. A crash before that loses no write: the log still holds what was flushed, and the tables on
 //! disk are those of the last settled tree. Tables that come and go in between are never synced.
+//!
+//! With threads at work the tables are synced first, many at once and without the tree's lock; under the lock it is only those that
+//! came meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::engine::output::NewTable;
+use crate::engine::unsynced::{Unsynced, sync_all};
 use crate::engine::{Engine, Tree};
 use crate::error::Result;
-use crate::fs::{FileName, WriteFile};
+use crate::fs::FileName;
 use crate::manifest::Edit;
-use crate::sync::{MutexGuard, lock};
+use crate::options::Options;
+use crate::sync::{lock, try_lock};
 use crate::types::FileId;
 use crate::view::TableHandle;
 
-/// A tree settles when so many files wait to be synced: each is open.
-const UNSETTLED_FILES_MAX: usize = 128;
+/// A tree settles when so many files wait to be synced, whatever the system allows: each is open.
+const FILES_MAX: u64 = 2048;
+
+/// If it is not known how many files the process may have open, or the store must be reproducible.
+const FILES_USUAL: u64 = 256;
+
+/// A tree settles when so many files wait to be synced: a quarter of those that the process may have open.
+pub(super) fn unsettled_files_max(options: &Options) -> u64 {
+    let limit = if options.seed.is_some() { None } else { getrlimit(Resource::Nofile).current };
+    limit.map_or(FILES_USUAL, |limit| (limit / 4).clamp(1, FILES_MAX))
+}
 
 /// What has happened to a tree since it last settled.
 #[derive(Debug, Default)]
 pub(super) struct Unsettled {
     /// New tables that are part of the tree.
-    files: BTreeMap<FileId, Box<dyn WriteFile>>,
+    files: BTreeMap<FileId, Arc<Unsynced>>,
     /// Tables that the manifest on disk still names.
     garbage: Vec<Arc<TableHandle>>,
+    /// Bytes of the new tables and of the garbage.
     bytes: u64,
+    /// Bytes that were flushed: as many of the log are kept.
+    flushed: u64,
     /// Log segments below are needed no more once the tree has settled.
     pub(super) log_floor: FileId,
 }
@@ -37,35 +56,76 @@ impl Unsettled {
     pub(super) fn added(&mut self, tables: Vec<NewTable>) {
         for table in tables {
             self.bytes += table.meta.bytes;
-            self.files.insert(table.meta.id, table.file);
+            self.files.insert(table.meta.id, Arc::new(Unsynced::new(table.file)));
         }
+    }
+
+    /// Notes new tables that hold what a part of the log holds.
+    pub(super) fn flushed(&mut self, tables: Vec<NewTable>) {
+        self.flushed += tables.iter().map(|table| table.meta.bytes).sum::<u64>();
+        self.added(tables);
     }
 
     /// Notes a table that is no longer part of the tree. Its file goes as soon as the manifest on disk does not name it.
     pub(super) fn removed(&mut self, table: &Arc<TableHandle>) {
         if self.files.remove(&table.meta().id).is_some() {
+            self.bytes -= table.meta().bytes;
             table.retire();
         } else {
             self.bytes += table.meta().bytes;
             self.garbage.push(Arc::clone(table));
         }
     }
+
+    /// How much is unsettled, in percent of what may be.
+    fn percent(&self, bytes_max: u64, files_max: u64) -> u64 {
+        let share = |part: u64, whole: u64| part.saturating_mul(100).checked_div(whole).unwrap_or(u64::MAX);
+        share(self.bytes.max(self.flushed), bytes_max).max(share(self.files.len() as u64, files_max))
+    }
 }
 
 impl Engine {
-    /// Settles the tree if it has grown unsettled enough.
-    pub(super) fn settle_if_due(&self, tree: &mut MutexGuard<'_, Tree>) -> Result<()> {
-        let unsettled = &tree.unsettled;
-        let due = unsettled.bytes >= self.options.unsettled_bytes_max || unsettled.files.len() >= UNSETTLED_FILES_MAX;
-        if due { self.settle_tree(tree) } else { Ok(()) }
+    /// Settles the tree if it has grown unsettled enough. Writers of other tables go on while those of this moment are synced.
+    pub(super) fn settle_if_due(&self) -> Result<()> {
+        let percent = || self.tree().unsettled.percent(self.options.unsettled_bytes_max, self.unsettled_files_max);
+        if self.options.seed.is_some() {
+            return if percent() >= 100 { self.settle_tree(&mut self.tree()) } else { Ok(()) };
+        }
+        let _turn = match percent() {
+            ..50 => return Ok(()),
+            50..100 => match try_lock(&self.settling) {
+                Some(turn) => turn,
+                None => return Ok(()),
+            },
+            100.. => lock(&self.settling),
+        };
+        // Another one may have settled it meanwhile.
+        if percent() < 50 {
+            return Ok(());
+        }
+        self.sync_tables()?;
+        self.settle_tree(&mut self.tree())
     }
 
-    /// Settles the tree: on return everything in it is durable.
+    /// Settles the tree: on return everything in it is durable, and no file is left that it needs no more.
     ///
     /// # Errors
     /// A full disk leaves all as it was, to be tried again. After any other failure the store is read-only.
     pub(crate) fn settle(&self) -> Result<()> {
-        self.settle_tree(&mut self.tree())
+        self.sync_tables()?;
+        let settled = self.settle_tree(&mut self.tree());
+        self.files.drop_spare();
+        settled
+    }
+
+    /// Syncs the tables that are to be synced, many at once, without the tree's lock.
+    fn sync_tables(&self) -> Result<()> {
+        if self.options.seed.is_some() {
+            return Ok(());
+        }
+        self.health.check()?;
+        let files: Vec<_> = self.tree().unsettled.files.values().cloned().collect();
+        sync_all(&files, &self.health)
     }
 
     /// As [`settle`](Self::settle), under a lock taken before.
@@ -78,15 +138,15 @@ impl Engine {
         }
         self.health.check()?;
         let fail = |error| self.health.fail(error);
-        for file in tree.unsettled.files.values_mut() {
-            file.sync().map_err(fail)?;
+        for file in tree.unsettled.files.values() {
+            file.sync(&self.health)?;
         }
-        // Synced once, and closed: a second try after a full disk need not sync them again.
-        tree.unsettled.files.clear();
         self.files.fs.sync_dir(&self.files.dir).map_err(fail)?;
         tree.commit(self)?;
-        tree.unsettled.bytes = 0;
-        for table in tree.unsettled.garbage.drain(..) {
+        let unsettled = &mut tree.unsettled;
+        (unsettled.bytes, unsettled.flushed) = (0, 0);
+        unsettled.files.clear();
+        for table in unsettled.garbage.drain(..) {
             table.retire();
         }
         self.remove_logs(tree.unsettled.log_floor);

@@ -120,7 +120,8 @@ impl Engine {
 
     /// Waits for work; lets the tree settle when nothing has happened for a while.
     fn rest(&self, rung: u64, time: Option<Duration>) {
-        if !self.tree().is_unsettled() || self.health.check().is_err() {
+        let is_clean = !self.tree().is_unsettled() && !self.files.has_spare();
+        if is_clean || self.health.check().is_err() {
             self.bell.wait(rung, time);
             return;
         }

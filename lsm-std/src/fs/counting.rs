@@ -85,6 +85,10 @@ impl Fs for CountingFs {
         Ok(self.writer(self.inner.create(path, purpose)?, purpose))
     }
 
+    fn reuse(&self, from: &Path, to: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        Ok(self.writer(self.inner.reuse(from, to, purpose)?, purpose))
+    }
+
     fn append(&self, path: &Path, len: u64, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
         Ok(self.writer(self.inner.append(path, len, purpose)?, purpose))
     }
@@ -149,6 +153,10 @@ impl WriteFile for CountingWriteFile {
         counters.written.fetch_add(bytes.len() as u64, Relaxed);
         counters.writes.fetch_add(1, Relaxed);
         Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.inner.end()
     }
 
     fn sync(&mut self) -> Result<()> {

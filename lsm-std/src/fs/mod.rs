@@ -56,6 +56,16 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// A new, empty file. Fails with `AlreadyExists` if the name is taken.
     fn create(&self, path: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>>;
 
+    /// A new, empty file `to` in the room of `from`, a file of no more use that nobody has open; the name `from` goes. Bytes of
+    /// the old file may follow those appended until [`WriteFile::end`]. As little durable as a removal and a creation, which it
+    /// is unless the file layer knows something cheaper.
+    ///
+    /// Other names of the old file keep its bytes.
+    fn reuse(&self, from: &Path, to: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        self.remove(from)?;
+        self.create(to, purpose)
+    }
+
     /// Cuts an existing file to `len` bytes, syncs the cut, and goes on writing there.
     ///
     /// Fails with `InvalidInput` if the file is shorter than `len`: a cut never grows a file.
@@ -105,7 +115,12 @@ pub trait WriteFile: Send + fmt::Debug {
     /// After an error an unknown part of them has been written.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// Makes every byte appended so far survive a power cut.
+    /// Cuts off what a [reused](Fs::reuse) file still holds behind the bytes appended. To be called before it is read.
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes every byte appended so far survive a power cut, and what [`end`](Self::end) has done.
     ///
     /// After an error nothing is known of any byte since the last good sync, and trying again proves nothing.
     fn sync(&mut self) -> Result<()>;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +20,21 @@ impl Fs for RealFs {
     fn create(&self, path: &Path, _: Purpose) -> Result<Box<dyn WriteFile>> {
         let file = OpenOptions::new().append(true).create_new(true).open(path);
         let file = file.map_err(|e| Error::io("create", path, e))?;
-        Ok(Box::new(RealWriteFile { file, path: path.into(), len: 0 }))
+        Ok(Box::new(RealWriteFile { file, path: path.into(), len: 0, old_len: 0 }))
+    }
+
+    /// Overwrites the old file in place: its inode and its blocks need be neither freed nor found. Without a journal and with
+    /// `discard`, ext4 takes milliseconds for each of the two.
+    fn reuse(&self, from: &Path, to: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        self.rename(from, to)?;
+        let fail = |e| Error::io("create", to, e);
+        let file = OpenOptions::new().write(true).open(to).map_err(fail)?;
+        let found = file.metadata().map_err(fail)?;
+        if found.nlink() > 1 {
+            self.remove(to)?;
+            return self.create(to, purpose);
+        }
+        Ok(Box::new(RealWriteFile { file, path: to.into(), len: 0, old_len: found.len() }))
     }
 
     fn append(&self, path: &Path, len: u64, _: Purpose) -> Result<Box<dyn WriteFile>> {
@@ -35,7 +49,7 @@ impl Fs for RealFs {
             file.set_len(len).map_err(fail)?;
         }
         file.sync_all().map_err(fail)?;
-        Ok(Box::new(RealWriteFile { file, path: path.into(), len }))
+        Ok(Box::new(RealWriteFile { file, path: path.into(), len, old_len: 0 }))
     }
 
     fn open(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
@@ -122,12 +136,22 @@ struct RealWriteFile {
     file: File,
     path: PathBuf,
     len: u64,
+    /// Bytes of a file that is written over.
+    old_len: u64,
 }
 
 impl WriteFile for RealWriteFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|e| Error::io("append", &self.path, e))?;
         self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.old_len > self.len {
+            self.file.set_len(self.len).map_err(|e| Error::io("cut", &self.path, e))?;
+        }
+        self.old_len = 0;
         Ok(())
     }
 

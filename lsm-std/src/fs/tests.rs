@@ -145,3 +145,35 @@ fn traffic_is_counted_by_purpose() {
         assert_eq!(fs.counts().of(other), IoStats::default());
     }
 }
+
+#[test]
+fn a_file_in_the_room_of_another_holds_what_was_appended_and_no_more() {
+    everywhere(|fs, dir| {
+        let (old, new) = (dir.join("old"), dir.join("new"));
+        for bytes in [b"longer than the first one".as_slice(), b"", b"short"] {
+            write(fs, &old, b"twelve bytes");
+            let mut file = fs.reuse(&old, &new, Purpose::Other).unwrap();
+            assert!(file.is_empty());
+            file.append(bytes).unwrap();
+            file.end().unwrap();
+            file.sync().unwrap();
+            assert_eq!(read(fs, &new), bytes);
+            assert!(!fs.exists(&old).unwrap());
+            fs.remove(&new).unwrap();
+        }
+        assert_eq!(kind(fs.reuse(&old, &new, Purpose::Other)), Some(ErrorKind::NotFound));
+    });
+}
+
+#[test]
+fn a_file_with_a_second_name_is_not_written_over() {
+    everywhere(|fs, dir| {
+        let (old, new, other) = (dir.join("old"), dir.join("new"), dir.join("other"));
+        write(fs, &old, b"twelve bytes");
+        fs.link(&old, &other).unwrap();
+        let mut file = fs.reuse(&old, &new, Purpose::Other).unwrap();
+        file.append(b"new").unwrap();
+        file.end().unwrap();
+        assert_eq!((read(fs, &new), read(fs, &other)), (b"new".to_vec(), b"twelve bytes".to_vec()));
+    });
+}

@@ -80,7 +80,7 @@ impl Default for Options {
             filter_bits: table.filter_bits,
             workers: 2,
             debt_bytes_max: None,
-            unsettled_bytes_max: 16 << 20,
+            unsettled_bytes_max: 64 << 20,
             seed: None,
             fs: Arc::new(RealFs),
             clock: None,
@@ -191,7 +191,7 @@ impl Options {
 
     /// Tables become durable together, once this many bytes of them were written or merged away, or after a pause. The log and
     /// the merged tables stay on disk until then, so this bounds the extra space, and what is read back from the log after a
-    /// crash. 0 makes each flush and each merge durable by itself, at the cost of several syncs each. Default: 16 MiB.
+    /// crash. 0 makes each flush and each merge durable by itself, at the cost of several syncs each. Default: 64 MiB.
     #[must_use]
     pub fn unsettled_bytes_max(mut self, bytes: u64) -> Self {
         self.unsettled_bytes_max = bytes;

@@ -42,6 +42,11 @@ impl TableWriter {
     pub fn new(fs: &dyn Fs, dir: &Path, id: FileId, options: &TableOptions, purpose: Purpose) -> Result<Self> {
         let path = dir.join(FileName::Table(id).to_string());
         let file = fs.create(&path, purpose)?;
+        Ok(Self::onto(file, path, id, options))
+    }
+
+    /// As [`new`](Self::new), into a `file` that was made for it at `path`, empty or [reused](Fs::reuse).
+    pub fn onto(file: Box<dyn WriteFile>, path: PathBuf, id: FileId, options: &TableOptions) -> Self {
         let meta = TableMeta {
             id,
             bytes: 0,
@@ -54,7 +59,7 @@ impl TableWriter {
             oldest_seqno: SeqNo::MAX,
             newest_seqno: 0,
         };
-        Ok(Self {
+        Self {
             file,
             path,
             options: *options,
@@ -67,7 +72,7 @@ impl TableWriter {
             last_seqno: 0,
             min: Vec::new(),
             meta,
-        })
+        }
     }
 
     /// Appends an entry. [`Error::Law`] if it does not come after the last one: keys ascend, and of one key the newest version comes first.
@@ -163,6 +168,7 @@ impl TableWriter {
         self.seal_properties(properties_at);
         Footer { filter_at, index_at, properties_at }.encode(self.meta.id, &mut self.pending);
         self.file.append(&self.pending)?;
+        self.file.end()?;
         Ok((self.meta, self.file))
     }
 

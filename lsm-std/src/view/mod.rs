@@ -3,6 +3,7 @@
 //! A view never changes but for its active memtable, which grows. Every freeze and every edit of the tree makes a new one, which
 //! shares all that stays; whoever holds an old one can go on reading it, its files included.
 
+mod files;
 mod runs;
 mod table;
 
@@ -14,8 +15,9 @@ use crate::memtable::{MemIter, Memtable};
 use crate::sst::{Access, key_hash};
 use crate::types::{Found, SeqNo};
 
+pub(crate) use files::Files;
 pub(crate) use runs::{RunIter, RunView, Runs};
-pub(crate) use table::{Files, TableHandle};
+pub(crate) use table::TableHandle;
 
 /// One state of a store.
 #[derive(Clone, Debug)]

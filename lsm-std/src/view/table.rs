@@ -1,49 +1,13 @@
 //! A table file as the engine holds it: opened when first read, removed when nobody can read it any more.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::cache::Cache;
 use crate::error::{Error, Result};
-use crate::fs::{FileName, Fs};
+use crate::fs::FileName;
 use crate::sst::TableReader;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
-use crate::types::{FileId, TableMeta};
-
-/// Where a store's files are.
-#[derive(Debug)]
-pub(crate) struct Files {
-    pub(crate) fs: Arc<dyn Fs>,
-    pub(crate) dir: PathBuf,
-    pub(crate) cache: Arc<Cache>,
-    next_id: AtomicU64,
-}
-
-impl Files {
-    /// Files in `dir`, numbered from `next_id` on.
-    pub(crate) fn new(fs: Arc<dyn Fs>, dir: PathBuf, cache: Arc<Cache>, next_id: FileId) -> Self {
-        Self { fs, dir, cache, next_id: AtomicU64::new(next_id) }
-    }
-
-    /// A number that no file of the store has ever had.
-    pub(crate) fn new_id(&self) -> FileId {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// All numbers from this one on are unused.
-    pub(crate) fn next_id(&self) -> FileId {
-        self.next_id.load(Ordering::Relaxed)
-    }
-
-    /// Removes a file that is no longer part of the store. A failure costs space until the next open, no more.
-    pub(crate) fn remove(&self, name: FileName) {
-        if let Err(error) = self.fs.remove(&self.dir.join(name.to_string()))
-            && !error.is_not_found()
-        {
-            tracing::warn!(%name, %error, "obsolete file not removed");
-        }
-    }
-}
+use crate::sync::{AtomicBool, Ordering};
+use crate::types::TableMeta;
+use crate::view::Files;
 
 /// A table of the store.
 #[derive(Debug)]
@@ -92,8 +56,12 @@ impl TableHandle {
 impl Drop for TableHandle {
     fn drop(&mut self) {
         if self.obsolete.load(Ordering::Acquire) {
-            drop(self.reader.take());
-            self.files.remove(FileName::Table(self.meta.id));
+            let is_read = self.reader.take().is_some_and(|reader| Arc::into_inner(reader).is_none());
+            if is_read {
+                self.files.remove(FileName::Table(self.meta.id));
+            } else {
+                self.files.discard(self.meta.id, self.meta.bytes);
+            }
         }
     }
 }

@@ -111,6 +111,12 @@ impl Fs for FailFs {
         Ok(Box::new(FailFile { inner, path: path.to_path_buf(), fs: self.clone() }))
     }
 
+    fn reuse(&self, from: &Path, to: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        self.call("reuse", to)?;
+        self.remove(from)?;
+        self.create(to, purpose)
+    }
+
     fn append(&self, path: &Path, len: u64, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
         self.call("cut", path)?;
         let inner = self.mem.append(path, len, purpose)?;

@@ -7,6 +7,8 @@ mod logs;
 mod merges;
 mod model;
 mod power;
+mod power_fs;
 mod recovery;
+mod reuse;
 mod scans;
 mod upkeep;

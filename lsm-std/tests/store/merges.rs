@@ -236,7 +236,7 @@ fn every_decision_is_told_with_its_reason_and_its_end() {
             _ => {}
         }
     }
-    assert!(flushes > 20 && done > 5 && open.is_empty(), "{flushes} {done} {open:?}");
+    assert!(flushes > 20 && done > 0 && open.is_empty(), "{flushes} {done} {open:?}");
     assert!(reports.last().unwrap().shape.iter().all(|level| level.runs > 0));
 }
 
