@@ -65,6 +65,10 @@ pub fn six(job_bytes_max: u64) -> Vec<Entrant> {
 pub fn further(job_bytes_max: u64) -> Vec<Entrant> {
     vec![
         Entrant::new("one run", AnySettings::Full(Full { table_bytes_max: MEMTABLE_BYTES })),
+        Entrant::new(
+            "leveled 10, 2 in L0",
+            AnySettings::from(LeveledSettings { l0_runs_max: 2, ..leveled(10, 1, job_bytes_max) }),
+        ),
         Entrant::new("leveled 32", AnySettings::from(leveled(32, 1, job_bytes_max))),
         Entrant::new("tiered 16", AnySettings::Tiered(tiered(16, job_bytes_max))),
     ]
