@@ -92,6 +92,8 @@ fn bandit() -> impl Strategy<Value = BanditSettings> {
             layout: layouts.0.checked_sub(1).map(|at| Layout::ALL[at]),
             switch_ppm: layouts.1,
             rent_ppm: layouts.2,
+            variance_k_ppm: odds.1,
+            change_ppm: odds.0,
         },
     )
 }

@@ -112,6 +112,8 @@ pub(super) fn write_bandit(writer: &mut Writer<'_>, settings: &BanditSettings) {
         ucb_c_ppm,
         alpha_ppm,
         discount_ppm,
+        variance_k_ppm,
+        change_ppm,
     } = *settings;
     writer.u64(l0_runs_max);
     writer.u64(table_bytes_max);
@@ -123,10 +125,8 @@ pub(super) fn write_bandit(writer: &mut Writer<'_>, settings: &BanditSettings) {
     writer.u64(max_space_amp_pct);
     writer.u32(slots_max);
     writer.u32(cold_runs_max);
-    writer.u8(match estimator {
-        EstimatorKind::Ucb => 0,
-        EstimatorKind::Greedy => 1,
-    });
+    let place = EstimatorKind::ALL.iter().position(|known| *known == estimator);
+    writer.u8(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0));
     writer.u64(epsilon_ppm);
     writer.u64(ucb_c_ppm);
     writer.u64(alpha_ppm);
@@ -135,6 +135,8 @@ pub(super) fn write_bandit(writer: &mut Writer<'_>, settings: &BanditSettings) {
     writer.u8(place.and_then(|place| u8::try_from(place.saturating_add(1)).ok()).unwrap_or(0));
     writer.u64(switch_ppm);
     writer.u64(rent_ppm);
+    writer.u64(variance_k_ppm);
+    writer.u64(change_ppm);
 }
 
 /// As they were written; a record of version 1 has none of the fields from `layout` on.
@@ -150,7 +152,10 @@ pub(super) fn read_bandit(reader: &mut Reader<'_>) -> Result<BanditSettings, Dec
         max_space_amp_pct: reader.u64("max_space_amp_pct")?,
         slots_max: reader.u32("slots_max")?,
         cold_runs_max: reader.u32("cold_runs_max")?,
-        estimator: choice(reader, "estimator", [EstimatorKind::Ucb, EstimatorKind::Greedy])?,
+        estimator: {
+            let place = reader.u8("estimator")?;
+            one_of(&EstimatorKind::ALL, place, "estimator")?
+        },
         epsilon_ppm: reader.u64("epsilon_ppm")?,
         ucb_c_ppm: reader.u64("ucb_c_ppm")?,
         alpha_ppm: reader.u64("alpha_ppm")?,
@@ -159,16 +164,14 @@ pub(super) fn read_bandit(reader: &mut Reader<'_>) -> Result<BanditSettings, Dec
     };
     if reader.version() >= 2 {
         let place = reader.u8("layout")?;
-        settings.layout = match place.checked_sub(1).map(|place| Layout::ALL.get(usize::from(place))) {
+        settings.layout = match place.checked_sub(1) {
             None => None,
-            Some(Some(layout)) => Some(*layout),
-            Some(None) => {
-                let max = u64::try_from(Layout::ALL.len()).unwrap_or(u64::MAX);
-                return Err(ConfigError::OutOfRange { name: "layout", value: place.into(), min: 0, max }.into());
-            }
+            Some(place) => Some(one_of(&Layout::ALL, place, "layout")?),
         };
         settings.switch_ppm = reader.u64("switch_ppm")?;
         settings.rent_ppm = reader.u64("rent_ppm")?;
+        settings.variance_k_ppm = reader.u64("variance_k_ppm")?;
+        settings.change_ppm = reader.u64("change_ppm")?;
     }
     Ok(settings)
 }
@@ -181,6 +184,13 @@ pub(super) fn write_fifo(writer: &mut Writer<'_>, settings: &FifoSettings) {
 
 pub(super) fn read_fifo(reader: &mut Reader<'_>) -> Result<FifoSettings, DecodeError> {
     Ok(FifoSettings { bytes_max: reader.u64("bytes_max")?, ttl_ms: reader.u64("ttl_ms")? })
+}
+
+/// One of a list of values, stored as its place.
+fn one_of<T: Copy>(all: &[T], place: u8, name: &'static str) -> Result<T, DecodeError> {
+    let max = u64::try_from(all.len().saturating_sub(1)).unwrap_or(u64::MAX);
+    let missing = ConfigError::OutOfRange { name, value: place.into(), min: 0, max };
+    all.get(usize::from(place)).copied().ok_or(missing.into())
 }
 
 /// One of two values, stored as 0 or 1.

@@ -148,8 +148,8 @@ mod tests {
         let settings = AnySettings::Bandit(BanditSettings { slots_max: 77, epsilon_ppm: 5, ..Default::default() });
         let mut bytes = [0; AnySettings::ENCODED_LEN_MAX];
         let len = settings.encode(&mut bytes).unwrap();
-        // The same record without the fields from `layout` on: one byte and two numbers less.
-        let old = len - 17;
+        // The same record without the fields from `layout` on: one byte and four numbers less.
+        let old = len - 33;
         bytes[4..6].copy_from_slice(&VERSION.to_le_bytes());
         bytes[6..10].copy_from_slice(&u32::try_from(old).unwrap().to_le_bytes());
         let crc = super::super::checksum::crc32(&bytes[..old - 4]);

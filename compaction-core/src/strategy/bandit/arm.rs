@@ -9,6 +9,17 @@ pub(crate) struct Arm {
     pub(crate) weight: f64,
     /// Mean reward, 0 to 1; 0 before the first.
     pub(crate) mean: f64,
+    /// Variance of its rewards.
+    pub(crate) variance: f64,
+    /// By how much its rewards have lately stood above the mean, summed up.
+    pub(crate) risen: f64,
+    /// The same below the mean.
+    pub(crate) fallen: f64,
+}
+
+impl Arm {
+    /// One that was never picked.
+    pub(crate) const NEW: Self = Self { picks: 0, weight: 0.0, mean: 0.0, variance: 0.0, risen: 0.0, fallen: 0.0 };
 }
 
 impl Arm {
@@ -21,7 +32,9 @@ impl Arm {
     pub(crate) fn joined(self, other: Self) -> Self {
         let weight = self.weight + other.weight;
         let mean = if weight > 0.0 { (self.mean * self.weight + other.mean * other.weight) / weight } else { 0.0 };
-        Self { picks: self.picks.saturating_add(other.picks), weight, mean }
+        let (variance, risen) = (self.variance.max(other.variance), self.risen.max(other.risen));
+        let fallen = self.fallen.max(other.fallen);
+        Self { picks: self.picks.saturating_add(other.picks), weight, mean, variance, risen, fallen }
     }
 }
 
@@ -31,12 +44,12 @@ mod tests {
 
     #[test]
     fn a_new_arm_was_never_picked() {
-        assert_eq!(Arm::default(), Arm { picks: 0, weight: 0.0, mean: 0.0 });
+        assert_eq!(Arm::default(), Arm::NEW);
     }
 
     #[test]
     fn split_and_joined_again_it_knows_the_same() {
-        let arm = Arm { picks: 3, weight: 3.0, mean: 0.25 };
+        let arm = Arm { picks: 3, weight: 3.0, mean: 0.25, ..Arm::NEW };
         let again = arm.halved().joined(arm.halved());
         assert_eq!((again.weight, again.mean), (3.0, 0.25));
         assert_eq!(Arm::default().joined(Arm::default()), Arm::default());

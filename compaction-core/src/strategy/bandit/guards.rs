@@ -38,13 +38,19 @@ pub(crate) fn survey<K: Ord>(
     settings: &BanditSettings,
 ) {
     let stack = stack(slots, at, version, until);
-    let Some(slot) = slots.get_mut(at) else { return };
+    if let Some(slot) = slots.get_mut(at) {
+        note(slot, &stack, settings);
+    }
+}
+
+/// Notes what a slot holds.
+pub(crate) fn note<K>(slot: &mut Slot<K>, stack: &Stack, settings: &BanditSettings) {
     slot.shape = Shape {
         runs: u32::try_from(stack.runs).unwrap_or(u32::MAX),
         bytes: clamp(stack.bytes),
         crossed: stack.crossed,
         loose: stack.lowest_gap().is_some(),
-        want: wish::want(&stack, &slot.plan(), settings),
+        want: wish::want(stack, &slot.plan(), settings),
     };
     if stack.runs < 2 {
         slot.owed = 0;

@@ -26,18 +26,19 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         if self.slots.as_slice().is_empty() && self.slots.push(Slot::EMPTY).is_err() {
             return;
         }
-        if follows {
-            let newest = version.runs().len().saturating_sub(1);
-            self.came(version, newest);
+        let newest = version.runs().len().saturating_sub(1);
+        if !(follows && self.came(version, newest)) {
+            guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
         }
-        self.look(version);
+        self.recut(version);
     }
 
-    /// Run `newest` came to the slots: each may change its layout for it.
-    fn came(&mut self, version: &Version<'_, K>, newest: usize) {
+    /// Run `newest` came to the slots: each is looked at, and may change its layout for it. False if the run is not cut at the
+    /// guards.
+    fn came(&mut self, version: &Version<'_, K>, newest: usize) -> bool {
         let until = guards::own_runs(self.slots.as_slice(), version);
         if newest >= until {
-            return;
+            return false;
         }
         let mut sum = Traffic::NONE;
         for at in 0..self.slots.as_slice().len() {
@@ -46,14 +47,18 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { break };
             slot.traffic.flushed(piece.map_or(0, |piece| piece.bytes));
             sum = sum.joined(slot.traffic);
-            if piece.is_some() {
-                let layout = self.settings.layout.unwrap_or_else(|| self.best_layout(at, &stack));
-                if let Some(slot) = self.slots.as_mut_slice().get_mut(at) {
-                    slot.layout = layout;
-                }
+            let layout = match (piece, self.settings.layout) {
+                (Some(_), None) => self.best_layout(at, &stack),
+                (_, Some(layout)) => layout,
+                (None, None) => slot.layout,
+            };
+            if let Some(slot) = self.slots.as_mut_slice().get_mut(at) {
+                slot.layout = layout;
+                guards::note(slot, &stack, &self.settings);
             }
         }
         self.mean = sum.scaled(1.0 / self.slots.as_slice().len().max(1) as f64);
+        true
     }
 
     /// The layout that costs a slot least, or the present one if no other is clearly cheaper.
@@ -119,7 +124,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let heat = self.heat.relative(slot.heat, slots);
         let reward = self.scale.reward(saved, outcome.bytes_written, heat);
         self.last_reward = Some(Reward { slot: slot.id, reward, bytes: outcome.bytes_written, heat });
-        if self.scheduler.reward(&mut slot.arm, reward) {
+        let context = slot.context;
+        if self.scheduler.reward(&mut slot.arm, reward, &context) {
             self.scheduler.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.arm));
         }
     }

@@ -14,6 +14,10 @@ mod arm;
 #[cfg(feature = "bandit")]
 mod board;
 #[cfg(feature = "bandit")]
+mod change;
+#[cfg(feature = "bandit")]
+mod context;
+#[cfg(feature = "bandit")]
 mod estimator;
 #[cfg(feature = "bandit")]
 mod guards;

@@ -17,7 +17,7 @@ const PROBES_MAX: usize = 8;
 /// Neighbours of a piece that sink with it, at most.
 const NEIGHBOURS_MAX: usize = 16;
 /// Runs that may stand beyond those of the deepest slot.
-const SLACK: usize = 2;
+const SLACK: usize = 4;
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers to let a piece of some slot sink when there are too many runs.

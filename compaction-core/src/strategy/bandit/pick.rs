@@ -23,7 +23,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let until = guards::own_runs(slots, &version);
         let any = self.scheduler.explore(search.moment().entropy, self.board.due());
         let any = any.and_then(|nth| self.board.nth(slots, nth));
-        let best = self.board.best().iter().map(|at| *at as usize);
+        let lucky = self.luckiest(search.moment().entropy);
+        let best = lucky
+            .into_iter()
+            .chain(self.board.best().iter().map(|at| *at as usize).filter(move |at| Some(*at) != lucky));
         let others = self.board.due() > self.board.best().len();
         let others = (0..if others { self.board.due() } else { 0 }).filter_map(|nth| self.board.nth(slots, nth));
         let others = others.filter(|at| !self.board.best().iter().any(|best| *best as usize == *at));
@@ -36,6 +39,19 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             }
         }
         None
+    }
+
+    /// Of the best slots the one with the best draw, for an estimator that goes by luck.
+    fn luckiest(&self, entropy: u64) -> Option<usize> {
+        let mut best: Option<(f64, usize)> = None;
+        for at in self.board.best() {
+            let slot = self.slots.as_slice().get(*at as usize)?;
+            let draw = self.scheduler.draw(&slot.arm, &slot.context, entropy, slot.id)?;
+            if best.is_none_or(|(most, _)| draw > most) {
+                best = Some((draw, *at as usize));
+            }
+        }
+        best.map(|(_, at)| at)
     }
 
     /// Offers what a slot wants; when the cap or the room forbids it, as much of it as a window of keys brings under them, then
@@ -58,8 +74,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let fits = search.moment().free_bytes.saturating_sub(search.moment().free_bytes / 16);
         let most = self.settings.job_bytes_max.min(fits);
         let version = search.version();
-        let parts = [self.part(&version, pieces, &whole, most), self.part(&version, pieces, &pair, most)];
-        let steps = [Some(whole), parts[0].clone(), parts[1].clone(), Some(table.clone())];
+        let part = self.oldest_part(&version, pieces, &whole, most);
+        let steps = [Some(whole), part, self.part(&version, pieces, &pair, most), Some(table.clone())];
         let mut before = None;
         for step in steps.into_iter().flatten() {
             if before.as_ref() == Some(&step) {
@@ -83,10 +99,20 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             trigger,
             layout: slot.layout,
             explored,
-            score_milli: milli(self.scheduler.score(&slot.arm)),
+            score_milli: milli(self.scheduler.score(&slot.arm, &slot.context)),
             mean_milli: milli(slot.arm.mean),
             picks: slot.arm.picks,
         }
+    }
+
+    /// As `part`, of the older pieces of a step alone where the newest of all has too few tables for it: nothing of the slot
+    /// stands in the way of that, and what is left out is merged with less another time.
+    fn oldest_part(&self, version: &Version<'_, K>, pieces: &[Piece], step: &Step, most: u64) -> Option<Step> {
+        (step.group.start..step.group.end.saturating_sub(1)).find_map(|start| {
+            let older = Step::of(pieces, start..step.group.end)?;
+            let part = self.part(version, pieces, &older, most)?;
+            self.plan(version, pieces, &part).filter(|planned| planned.bytes <= most).map(|_| part)
+        })
     }
 
     /// The first tables of a step's newest piece, as many as may be merged with what they meet within `most` bytes, about.

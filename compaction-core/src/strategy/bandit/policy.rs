@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 
 use super::board::Board;
+use super::context::{self, Pressure};
 use super::estimator::ratio;
 use super::heat::{Heat, Met};
 use super::reward::{Reward, Scale};
@@ -30,7 +31,7 @@ const FLUSH_CUTS_MAX: usize = 64;
 /// ```
 /// use compaction_core::{Bandit, BanditSettings, CompactionStrategy, Event, Lent, Moment, ReadSample, Run, Slot, Table, Version};
 /// // Two runs below level 0, over the same keys.
-/// let mut tables = [1u64, 2].map(|id| Table::new(id, 4_096, 0u32, 9));
+/// let mut tables = [(1, 16_384), (2, 4_096)].map(|(id, bytes)| Table::new(id, bytes, 0u32, 9));
 /// let mut runs = [Run::EMPTY; 2];
 /// for (at, table) in tables.iter_mut().enumerate() {
 ///     runs[at] = Run::seal(1, at, core::slice::from_mut(table))?;
@@ -151,12 +152,17 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     pub(super) fn look(&mut self, version: &Version<'_, K>) {
         if !self.slots.as_slice().is_empty() || self.slots.push(Slot::EMPTY).is_ok() {
             guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
-            let (before, count) = (self.next_id, self.slots.as_slice().len());
-            guards::recut(&mut self.slots, &mut self.next_id, version, &self.settings);
-            if (before, count) != (self.next_id, self.slots.as_slice().len()) {
-                // Other runs of level 0 may reach over whole slots now.
-                guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
-            }
+            self.recut(version);
+        }
+    }
+
+    /// Cuts the slots anew, all having been looked at.
+    pub(super) fn recut(&mut self, version: &Version<'_, K>) {
+        let (before, count) = (self.next_id, self.slots.as_slice().len());
+        guards::recut(&mut self.slots, &mut self.next_id, version, &self.settings);
+        if (before, count) != (self.next_id, self.slots.as_slice().len()) {
+            // Other runs of level 0 may reach over whole slots now.
+            guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
         }
         self.refresh();
     }
@@ -169,10 +175,18 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         follows
     }
 
+    /// What presses on all slots alike.
+    fn pressure(&self) -> Pressure {
+        Pressure { debt_bytes: self.board.debt, job_bytes_max: self.settings.job_bytes_max, runs: self.board.deepest }
+    }
+
     /// Scores all slots and lists those that want a merge. O(slots).
     pub(super) fn refresh(&mut self) {
+        let pressure = self.pressure();
+        let (heat, count) = (self.heat, self.slots.as_slice().len());
         for slot in self.slots.as_mut_slice() {
-            slot.score = self.scheduler.score(&slot.arm);
+            slot.context = context::of(slot, heat.relative(slot.heat, count), &pressure);
+            slot.score = self.scheduler.score(&slot.arm, &slot.context);
         }
         self.board = Board::of(self.slots.as_mut_slice());
     }

@@ -13,11 +13,17 @@ pub enum EstimatorKind {
     Ucb,
     /// The mean reward alone. Stored name `greedy`.
     Greedy,
+    /// The mean reward, and random picks the more often the more rewards vary. Stored name `variance`.
+    Variance,
+    /// Thompson sampling. Stored name `thompson`.
+    Thompson,
+    /// A linear model over heat, runs, size, traffic and pressure. Stored name `contextual`.
+    Contextual,
 }
 
 impl EstimatorKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Ucb, Self::Greedy];
+    pub const ALL: [Self; 5] = [Self::Ucb, Self::Greedy, Self::Variance, Self::Thompson, Self::Contextual];
 
     /// The stored name.
     #[must_use]
@@ -25,6 +31,9 @@ impl EstimatorKind {
         match self {
             Self::Ucb => "ucb",
             Self::Greedy => "greedy",
+            Self::Variance => "variance",
+            Self::Thompson => "thompson",
+            Self::Contextual => "contextual",
         }
     }
 
@@ -74,6 +83,10 @@ pub struct BanditSettings {
     pub alpha_ppm: u64,
     /// What a pick is still worth, in the scores, one pick later; 1 000 000: nothing is forgotten.
     pub discount_ppm: u64,
+    /// What a unit of variance of the rewards adds to epsilon, for the estimator `variance`.
+    pub variance_k_ppm: u64,
+    /// Rewards that deviate one way by so much in all are a change, after which the slot's past counts little; 0: off.
+    pub change_ppm: u64,
 }
 
 impl BanditSettings {
@@ -103,6 +116,8 @@ impl BanditSettings {
         ConfigError::within("epsilon_ppm", self.epsilon_ppm, 0, PPM)?;
         ConfigError::within("ucb_c_ppm", self.ucb_c_ppm, 0, Self::UCB_C_PPM_MAX)?;
         ConfigError::within("alpha_ppm", self.alpha_ppm, 1, PPM)?;
+        ConfigError::within("variance_k_ppm", self.variance_k_ppm, 0, Self::UCB_C_PPM_MAX)?;
+        ConfigError::within("change_ppm", self.change_ppm, 0, Self::UCB_C_PPM_MAX)?;
         ConfigError::within("discount_ppm", self.discount_ppm, Self::DISCOUNT_PPM_MIN, PPM)
     }
 }
@@ -129,6 +144,8 @@ impl Default for BanditSettings {
             ucb_c_ppm: 2 * PPM,
             alpha_ppm: PPM / 10,
             discount_ppm: PPM,
+            variance_k_ppm: PPM,
+            change_ppm: 0,
         }
     }
 }
@@ -173,6 +190,6 @@ mod tests {
         for kind in EstimatorKind::ALL {
             assert_eq!(EstimatorKind::from_name(kind.name()), Some(kind));
         }
-        assert_eq!(EstimatorKind::from_name("thompson"), None);
+        assert_eq!(EstimatorKind::from_name("gut"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! One slot of the key range.
 
 use super::arm::Arm;
+use super::estimator::FEATURES;
 use super::layout::Layout;
 use super::traffic::Traffic;
 use super::wish::{Target, Want};
@@ -22,6 +23,8 @@ pub struct Slot<K> {
     pub(crate) layout: Layout,
     /// What was found in the tree when last looked at.
     pub(crate) shape: Shape,
+    /// What an estimator may go by, as of the last refresh.
+    pub(crate) context: [f64; FEATURES],
     /// Its score as of the last refresh.
     pub(crate) score: f64,
     /// Position of the slot that is the n-th of those that want a merge, n being the position of this one.
@@ -46,12 +49,13 @@ impl<K> Slot<K> {
     pub const EMPTY: Self = Self {
         guard: None,
         id: 0,
-        arm: Arm { picks: 0, weight: 0.0, mean: 0.0 },
+        arm: Arm::NEW,
         heat: 0.0,
         owed: 0,
         traffic: Traffic::NONE,
         layout: Layout::Tiered(8),
         shape: Shape { runs: 0, bytes: 0, crossed: false, loose: false, want: Want::NEVER },
+        context: [0.0; FEATURES],
         score: f64::INFINITY,
         nth_due: 0,
     };

@@ -2,20 +2,29 @@
 //!
 //! ```text
 //! next slot id u32 | scheduler: unit f64, total f64 | heat: unit f64, total f64, last u64 ms
-//! reward scale: known u8, mean f64 | number of slots u32, then each slot:
-//!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed u64 | guard: length u32, bytes (none in the first slot)
+//! reward scale: known u8, mean f64 | number of slots u32
+//! reads that met runs: asked f64, stood f64 | traffic of the mean slot | estimator: count u8, that many f64
+//! then each slot:
+//!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed u64 | variance, risen, fallen f64 | traffic | layout u8
+//!     guard: length u32, bytes (none in the first slot)
+//! traffic: base, came, paid, samples, and since the last flush paid and samples, all f64
 //! ```
-//! At most 44 bytes and the guard's for each slot, and 75 beside them.
+//! At most 121 bytes and the guard's for each slot, and 204 beside them. Version 1, which is still read, had neither what stands
+//! behind the number of slots nor what stands behind `owed`.
 
 use super::arm::Arm;
+use super::estimator::{Estimator, FEATURES};
+use super::heat::Met;
+use super::layout::Layout;
 use super::policy::Bandit;
 use super::slot::Slot;
+use super::traffic::Traffic;
 use crate::config::codec::{Reader, Writer};
 use crate::config::{DecodeError, EncodeError};
 use crate::storage::Storage;
 
 const MAGIC: [u8; 4] = *b"LSMb";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// How keys are stored in learned state. An engine implements it, on a type of its own, for the key type that it uses.
 pub trait KeyCodec<K> {
@@ -72,6 +81,11 @@ struct Header {
     last_ms: u64,
     log_mean: Option<f64>,
     slots: u32,
+    met: Met,
+    mean: Traffic,
+    /// What the estimator had learned beside the arms.
+    memory: [f64; FEATURES],
+    memory_len: usize,
 }
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
@@ -90,6 +104,13 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         writer.u64(self.scale.log_mean.unwrap_or(0.0).to_bits());
         let slots = self.slots.as_slice();
         writer.u32(u32::try_from(slots.len()).unwrap_or(u32::MAX));
+        writer.u64(self.met.asked.to_bits());
+        writer.u64(self.met.stood.to_bits());
+        write_traffic(&mut writer, &self.mean);
+        let mut estimator = self.scheduler.estimator;
+        let memory = estimator.memory();
+        writer.u8(u8::try_from(memory.len()).unwrap_or(u8::MAX));
+        memory.iter().for_each(|value| writer.u64(value.to_bits()));
         for slot in slots {
             writer.u32(slot.id);
             writer.u64(slot.arm.picks);
@@ -97,6 +118,12 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
                 writer.u64(value.to_bits());
             }
             writer.u64(slot.owed);
+            for value in [slot.arm.variance, slot.arm.risen, slot.arm.fallen] {
+                writer.u64(value.to_bits());
+            }
+            write_traffic(&mut writer, &slot.traffic);
+            let layout = Layout::ALL.iter().position(|layout| *layout == slot.layout);
+            writer.u8(layout.and_then(|at| u8::try_from(at).ok()).unwrap_or(0));
             if let Some(guard) = &slot.guard {
                 codec.encode(guard, &mut |bytes| {
                     writer.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
@@ -145,6 +172,12 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         (self.scheduler.unit, self.scheduler.total) = (header.unit, header.total);
         (self.heat.unit, self.heat.total, self.heat.last_ms) = (header.heat_unit, header.heat_total, header.last_ms);
         self.scale.log_mean = header.log_mean;
+        (self.met, self.mean) = (header.met, header.mean);
+        let memory = self.scheduler.estimator.memory();
+        // Of another estimator, if the settings have changed: then this one starts anew.
+        if memory.len() == header.memory_len {
+            memory.iter_mut().zip(header.memory).for_each(|(place, value)| *place = value);
+        }
         self.forget_tree();
         Ok(())
     }
@@ -164,7 +197,53 @@ fn header(reader: &mut Reader<'_>) -> Result<Header, DecodeError> {
     }
     let log_mean = known.then_some(log_mean);
     let slots = reader.u32("number of slots")?;
-    Ok(Header { next_id, unit, total, heat_unit, heat_total, last_ms, log_mean, slots })
+    let mut header = Header {
+        next_id,
+        unit,
+        total,
+        heat_unit,
+        heat_total,
+        last_ms,
+        log_mean,
+        slots,
+        met: Met::default(),
+        mean: Traffic::NONE,
+        memory: [0.0; FEATURES],
+        memory_len: 0,
+    };
+    if reader.version() >= 2 {
+        header.met = Met { asked: number(reader, "runs asked")?, stood: number(reader, "runs there")? };
+        header.mean = read_traffic(reader)?;
+        header.memory_len = usize::from(reader.u8("estimator")?);
+        if header.memory_len > FEATURES {
+            return Err(DecodeError::Senseless { field: "estimator" });
+        }
+        for value in header.memory.iter_mut().take(header.memory_len) {
+            *value = f64::from_bits(reader.u64("estimator")?);
+            if !value.is_finite() {
+                return Err(DecodeError::Senseless { field: "estimator" });
+            }
+        }
+    }
+    Ok(header)
+}
+
+fn write_traffic(writer: &mut Writer<'_>, traffic: &Traffic) {
+    let Traffic { base, came, paid, samples, fresh, fresh_samples } = *traffic;
+    for value in [base, came, paid, samples, fresh, fresh_samples] {
+        writer.u64(value.to_bits());
+    }
+}
+
+fn read_traffic(reader: &mut Reader<'_>) -> Result<Traffic, DecodeError> {
+    Ok(Traffic {
+        base: number(reader, "base size")?,
+        came: number(reader, "bytes that came")?,
+        paid: number(reader, "bytes paid")?,
+        samples: number(reader, "samples")?,
+        fresh: number(reader, "bytes paid")?,
+        fresh_samples: number(reader, "samples")?,
+    })
 }
 
 fn read_slot<K>(reader: &mut Reader<'_>, codec: &impl KeyCodec<K>, nth: u32) -> Result<Slot<K>, DecodeError> {
@@ -174,13 +253,21 @@ fn read_slot<K>(reader: &mut Reader<'_>, codec: &impl KeyCodec<K>, nth: u32) -> 
     let mean = number(reader, "mean reward")?;
     let heat = number(reader, "heat")?;
     let owed = reader.u64("owed")?;
-    let mut guard = None;
+    let mut slot = Slot { id, arm: Arm { picks, weight, mean, ..Arm::NEW }, heat, owed, ..Slot::EMPTY };
+    if reader.version() >= 2 {
+        slot.arm.variance = number(reader, "variance")?;
+        slot.arm.risen = number(reader, "deviation")?;
+        slot.arm.fallen = number(reader, "deviation")?;
+        slot.traffic = read_traffic(reader)?;
+        let layout = Layout::ALL.get(usize::from(reader.u8("layout")?));
+        slot.layout = *layout.ok_or(DecodeError::Senseless { field: "layout" })?;
+    }
     if nth > 0 {
         let len = usize::try_from(reader.u32("guard")?).unwrap_or(usize::MAX);
         let key = codec.decode(reader.take("guard", len)?);
-        guard = Some(key.ok_or(DecodeError::Senseless { field: "guard" })?);
+        slot.guard = Some(key.ok_or(DecodeError::Senseless { field: "guard" })?);
     }
-    Ok(Slot { guard, id, arm: Arm { picks, weight, mean }, heat, owed, ..Slot::EMPTY })
+    Ok(slot)
 }
 
 /// A number that is finite and not negative.

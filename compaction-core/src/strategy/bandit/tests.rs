@@ -1,6 +1,7 @@
 //! Scheduler, heat and reward together: do the picks go where the reads are?
 
 use super::arm::Arm;
+use super::estimator::FEATURES;
 use super::heat::{Heat, read_cost};
 use super::reward::Scale;
 use super::scheduler::Scheduler;
@@ -50,7 +51,7 @@ impl Loop {
                 self.heat.add(&mut self.heats[at], read_cost(1, 0), 0);
             }
             let entropy = self.random(u64::MAX);
-            let scores: Vec<f64> = self.arms.iter().map(|arm| self.scheduler.score(arm)).collect();
+            let scores: Vec<f64> = self.arms.iter().map(|arm| self.scheduler.score(arm, &[0.0; FEATURES])).collect();
             let best = (0..SLOTS).rev().max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap();
             let at = self.scheduler.explore(entropy, SLOTS).unwrap_or(best);
             hits += usize::from((hot..hot + 4).contains(&at));
@@ -58,7 +59,7 @@ impl Loop {
             let (saved, bytes) = (1 + self.random(3), (1 << 20) + self.random(1 << 20));
             let heat = self.heat.relative(self.heats[at], SLOTS);
             let reward = self.scale.reward(saved, bytes, heat);
-            self.scheduler.reward(&mut self.arms[at], reward);
+            self.scheduler.reward(&mut self.arms[at], reward, &[0.0; FEATURES]);
         }
         hits * 100 / picks
     }

@@ -86,6 +86,8 @@ pub struct BanditIn {
     layout: Option<String>,
     switch: Option<f64>,
     rent: Option<f64>,
+    variance_k: Option<f64>,
+    change: Option<f64>,
     epsilon: Option<f64>,
     ucb_c: Option<f64>,
     alpha: Option<f64>,
@@ -201,6 +203,8 @@ impl BanditIn {
             ucb_c_ppm: ppm("ucb_c", self.ucb_c, default.ucb_c_ppm)?,
             alpha_ppm: ppm("alpha", self.alpha, default.alpha_ppm)?,
             discount_ppm: ppm("discount", self.discount, default.discount_ppm)?,
+            variance_k_ppm: ppm("variance_k", self.variance_k, default.variance_k_ppm)?,
+            change_ppm: ppm("change", self.change, default.change_ppm)?,
         })
     }
 }

@@ -54,11 +54,14 @@ effect: its slots lie in one level), and
                                    leveled2, leveled3, tiered2, tiered3, tiered4, tiered8: Dayan and Idreos 2018
   switch                0.9        a slot changes its layout for one that costs at most this share of the present one
   rent                  1.0        ski rental: merge once reads have paid this share of the merge's bytes
-  estimator             \"ucb\"      or \"greedy\"; Auer et al. 2002: UCB1
+  estimator             \"ucb\"      Auer et al. 2002: UCB1; or greedy, variance (epsilon + variance_k x
+                                   variance), thompson (Thompson 1933), contextual (Widrow and Hoff 1960)
   epsilon               0.1        epsilon-greedy: share of picks at random
   ucb_c                 2.0        UCB1: weight of the exploration bonus
   alpha                 0.1        weight of a new reward in the moving average
   discount              1.0        discounted UCB (Garivier and Moulines 2011): gamma
+  variance_k            1.0        epsilon that follows the variance of rewards: k
+  change                0          Page 1954: rewards off one way by so much in all are a change; 0: off
 
 fifo
   bytes_max             1073741824 RocksDB FIFO: max_table_files_size

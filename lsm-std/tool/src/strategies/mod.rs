@@ -206,6 +206,8 @@ mod tests {
                 ("ucb_c", json!(2.0)),
                 ("alpha", json!(0.1)),
                 ("discount", json!(1.0)),
+                ("variance_k", json!(1.0)),
+                ("change", json!(0.0)),
             ],
         };
         [leveled, own].concat()

@@ -1,0 +1,148 @@
+//! Estimators: how good an arm looks, and what a reward teaches.
+//!
+//! A new one is a file here with a type that has the functions of [`Estimator`], a kind in the settings, and a line in `new`.
+
+mod contextual;
+mod greedy;
+mod thompson;
+mod ucb;
+mod variance;
+
+use super::arm::Arm;
+use super::settings::{BanditSettings, EstimatorKind};
+use crate::strategy::PPM;
+
+use contextual::Contextual;
+use greedy::Greedy;
+use thompson::Thompson;
+use ucb::Ucb;
+use variance::Variance;
+
+/// Length of a context.
+pub(crate) const FEATURES: usize = 8;
+
+/// What is known when an arm is judged, beside the arm itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// Picks of the arm, older ones discounted.
+    pub(crate) picks: f64,
+    /// Picks of all arms.
+    pub(crate) total: f64,
+    /// What is known of the slot beside its arm.
+    pub(crate) context: [f64; FEATURES],
+}
+
+/// What a scheduler asks of an estimator.
+pub(crate) trait Estimator {
+    /// The score of `arm`. Infinite: before all others.
+    fn score(&self, arm: &Arm, seen: &Seen) -> f64;
+
+    /// Takes in a reward from 0 to 1, before the pick is counted.
+    fn update(&mut self, arm: &mut Arm, reward: f64, seen: &Seen);
+
+    /// A score by luck, for estimators that explore so; `bits` are even.
+    fn draw(&self, arm: &Arm, seen: &Seen, bits: u64) -> Option<f64> {
+        let _ = (arm, seen, bits);
+        None
+    }
+
+    /// How often any arm is picked instead of the best, when the settings say `base`.
+    fn epsilon(&self, base: f64) -> f64 {
+        base
+    }
+
+    /// What it has learned beside the arms, to be saved and loaded.
+    fn memory(&mut self) -> &mut [f64] {
+        &mut []
+    }
+}
+
+/// Moves the mean and the variance towards `reward` by the share `alpha`; the first reward sets the mean.
+fn smooth(arm: &mut Arm, reward: f64, alpha: f64) {
+    let off = reward - arm.mean;
+    if arm.picks == 0 {
+        (arm.mean, arm.variance) = (reward, 0.0);
+    } else {
+        arm.mean += alpha * off;
+        arm.variance += alpha * (off * off * (1.0 - alpha) - arm.variance);
+    }
+}
+
+/// A draw from the standard normal distribution (Box and Muller, 1958).
+fn normal(bits: u64) -> f64 {
+    let unit = |bits: u32| (f64::from(bits) + 0.5) / 4_294_967_296.0;
+    let (first, second) = (unit((bits >> 32) as u32), unit(bits as u32));
+    libm::sqrt(-2.0 * libm::log(first)) * libm::cos(2.0 * core::f64::consts::PI * second)
+}
+
+/// The estimator that the settings name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum AnyEstimator {
+    Ucb(Ucb),
+    Greedy(Greedy),
+    Variance(Variance),
+    Thompson(Thompson),
+    Contextual(Contextual),
+}
+
+impl AnyEstimator {
+    pub(crate) fn new(settings: &BanditSettings) -> Self {
+        let alpha = ratio(settings.alpha_ppm);
+        match settings.estimator {
+            EstimatorKind::Ucb => Self::Ucb(Ucb { c: ratio(settings.ucb_c_ppm), alpha }),
+            EstimatorKind::Greedy => Self::Greedy(Greedy { alpha }),
+            EstimatorKind::Variance => {
+                Self::Variance(Variance { k: ratio(settings.variance_k_ppm), alpha, spread: 0.0 })
+            }
+            EstimatorKind::Thompson => Self::Thompson(Thompson { alpha }),
+            EstimatorKind::Contextual => Self::Contextual(Contextual { alpha, weights: [0.0; FEATURES] }),
+        }
+    }
+
+    fn inner(&self) -> &dyn Estimator {
+        match self {
+            Self::Ucb(one) => one,
+            Self::Greedy(one) => one,
+            Self::Variance(one) => one,
+            Self::Thompson(one) => one,
+            Self::Contextual(one) => one,
+        }
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Estimator {
+        match self {
+            Self::Ucb(one) => one,
+            Self::Greedy(one) => one,
+            Self::Variance(one) => one,
+            Self::Thompson(one) => one,
+            Self::Contextual(one) => one,
+        }
+    }
+}
+
+impl Estimator for AnyEstimator {
+    fn score(&self, arm: &Arm, seen: &Seen) -> f64 {
+        self.inner().score(arm, seen)
+    }
+
+    fn update(&mut self, arm: &mut Arm, reward: f64, seen: &Seen) {
+        self.inner_mut().update(arm, reward, seen);
+    }
+
+    fn draw(&self, arm: &Arm, seen: &Seen, bits: u64) -> Option<f64> {
+        self.inner().draw(arm, seen, bits)
+    }
+
+    fn epsilon(&self, base: f64) -> f64 {
+        self.inner().epsilon(base)
+    }
+
+    fn memory(&mut self) -> &mut [f64] {
+        self.inner_mut().memory()
+    }
+}
+
+/// Parts per million as a number.
+pub(crate) fn ratio(ppm: u64) -> f64 {
+    ppm as f64 / PPM as f64
+}
