@@ -18,7 +18,10 @@ pub(crate) fn own_runs<K: Ord>(slots: &[Slot<K>], version: &Version<'_, K>) -> u
     let level = version.level_runs(0);
     let is_raw = |run: &usize| {
         let first = version.run_tables(*run).first();
-        first.is_some_and(|table| slot_of(slots, &table.max) > slot_of(slots, &table.min).saturating_add(1))
+        first.is_some_and(|table| {
+            let behind = slots.get(slot_of(slots, &table.min).saturating_add(2)).and_then(|slot| slot.guard.as_ref());
+            behind.is_some_and(|guard| *guard <= table.max)
+        })
     };
     level.clone().find(is_raw).unwrap_or(level.end)
 }
@@ -26,7 +29,7 @@ pub(crate) fn own_runs<K: Ord>(slots: &[Slot<K>], version: &Version<'_, K>) -> u
 /// The stack of the slot at position `at`, in the runs before `until`.
 pub(crate) fn stack<K: Ord>(slots: &[Slot<K>], at: usize, version: &Version<'_, K>, until: usize) -> Stack {
     let guard = |at: usize| slots.get(at).and_then(|slot| slot.guard.as_ref());
-    Stack::of(version, until, guard(at), guard(at.saturating_add(1)))
+    Stack::of(version, until, (guard(at), guard(at.saturating_add(1))), (at, slots.len()))
 }
 
 /// Looks at the slot at position `at` anew. O(runs x log tables).

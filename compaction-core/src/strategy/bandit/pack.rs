@@ -21,9 +21,8 @@ const SLACK: usize = 4;
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers to let a piece of some slot sink when there are too many runs.
-    pub(super) fn pack(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
+    pub(super) fn pack(&self, search: &mut Search<'_, '_, K>, runs: usize) -> Option<Decision> {
         let version = search.version();
-        let runs = guards::own_runs(self.slots.as_slice(), &version);
         let max = (self.board.deepest as usize).saturating_add(SLACK);
         if runs <= max || self.is_blind() {
             return None;

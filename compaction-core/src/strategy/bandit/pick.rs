@@ -13,14 +13,13 @@ use crate::version::{Plan, Planned, Version};
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers the slots that want a merge: perhaps any one first, then the best.
-    pub(super) fn pick(&self, search: &mut Search<'_, '_, K>) -> Option<Decision> {
+    pub(super) fn pick(&self, search: &mut Search<'_, '_, K>, until: usize) -> Option<Decision> {
         let slots = self.slots.as_slice();
         let version = search.version();
         if self.is_blind() {
-            let stack = Stack::of(&version, version.level_runs(0).start, None, None);
+            let stack = Stack::of(&version, version.level_runs(0).start, (None, None), (0, 1));
             return self.offer(search, &Slot::EMPTY, &stack, false);
         }
-        let until = guards::own_runs(slots, &version);
         let any = self.scheduler.explore(search.moment().entropy, self.board.due());
         let any = any.and_then(|nth| self.board.nth(slots, nth));
         let lucky = self.luckiest(search.moment().entropy);
@@ -74,10 +73,14 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let fits = search.moment().free_bytes.saturating_sub(search.moment().free_bytes / 16);
         let most = self.settings.job_bytes_max.min(fits);
         let version = search.version();
-        let part = self.oldest_part(&version, pieces, &whole, most);
-        let steps = [Some(whole), part, self.part(&version, pieces, &pair, most), Some(table.clone())];
+        let steps: [&dyn Fn() -> Option<Step>; 4] = [
+            &|| Some(whole.clone()),
+            &|| self.oldest_part(&version, pieces, &whole, most),
+            &|| self.part(&version, pieces, &pair, most),
+            &|| Some(table.clone()),
+        ];
         let mut before = None;
-        for step in steps.into_iter().flatten() {
+        for step in steps.iter().filter_map(|step| step()) {
             if before.as_ref() == Some(&step) {
                 continue;
             }
@@ -157,15 +160,19 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             place: Place::Join,
             table_bytes_max: self.table_bytes(pieces, step),
         };
-        let planned = version.plan_cheapest(&plan)?;
         let start = version.level_runs(0).start;
         if oldest.run < start || pieces.get(step.group.end).is_some_and(|older| older.run >= start) {
-            return Some(planned);
+            return version.plan_cheapest(&plan);
         }
-        let (min, max) = version.window(&planned.job)?;
+        let group = pieces.get(step.group.clone())?;
+        let min = group.iter().filter_map(|piece| version.tables().get(piece.first)).map(|table| &table.min).min()?;
+        let max = group.iter().filter_map(|piece| version.tables().get(piece.last)).map(|table| &table.max).max()?;
         let (dest, place) = version.landing(oldest.run, 1, min, max);
-        let down = version.plan_cheapest(&Plan { runs: dest..=newest.run, place, ..plan });
-        Some(down.filter(|down| down.tables == planned.tables).unwrap_or(planned))
+        let tables = |piece: &Piece| piece.last.saturating_sub(piece.first).saturating_add(1);
+        let most = group.iter().map(tables).fold(0, usize::saturating_add);
+        let down = version.plan_cheapest(&Plan { runs: dest..=newest.run, place, ..plan.clone() });
+        // More than the slot's own: something of a neighbour lies in between.
+        down.filter(|down| down.tables <= most).or_else(|| version.plan_cheapest(&plan))
     }
 
     /// Bytes at which the output tables of a step are cut. Those above the bottom are cut so small that one of them, with what

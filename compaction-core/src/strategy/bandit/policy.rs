@@ -203,8 +203,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
         }
         let own = if self.is_blind() { 0 } else { guards::own_runs(self.slots.as_slice(), &search.version()) };
         l0::offer(&self.settings, search, own, |table| self.is_inside(table))
-            .or_else(|| self.pack(search))
-            .or_else(|| self.pick(search))
+            .or_else(|| self.pack(search, own))
+            .or_else(|| self.pick(search, own))
             .or_else(|| purge::offer(&self.settings, search))
             .unwrap_or_else(|| search.wait())
     }
@@ -234,7 +234,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
         let above = if full { version.runs_bytes(level.clone()) } else { 0 };
         let below = if self.is_blind() {
             let slot = Slot::<K>::EMPTY;
-            let want = wish::want(&Stack::of(version, level.start, None, None), &slot.plan(), &self.settings);
+            let want = wish::want(&Stack::of(version, level.start, (None, None), (0, 1)), &slot.plan(), &self.settings);
             if want.threshold == 0 { u128::from(want.bytes) } else { 0 }
         } else {
             self.board.debt

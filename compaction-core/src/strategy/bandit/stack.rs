@@ -34,18 +34,31 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The stack, in the runs before `until`, of the slot from key `low` up to, not with, key `high`. O(runs x log tables).
-    pub(crate) fn of<K: Ord>(version: &Version<'_, K>, until: usize, low: Option<&K>, high: Option<&K>) -> Self {
+    /// The stack, in the runs before `until`, of the slot from key `low` up to, not with, key `high`. `place` says which of how
+    /// many slots it is: tables are looked for near there. O(runs x log tables).
+    pub(crate) fn of<K: Ord>(
+        version: &Version<'_, K>,
+        until: usize,
+        (low, high): (Option<&K>, Option<&K>),
+        place: (usize, usize),
+    ) -> Self {
         let mut stack = Self { pieces: [Piece::default(); PIECES_MAX], len: 0, runs: 0, bytes: 0, crossed: false };
         for run in (0..until).rev() {
-            stack.push(version, run, low, high);
+            stack.push(version, run, (low, high), place);
         }
         stack
     }
 
-    fn push<K: Ord>(&mut self, version: &Version<'_, K>, run: usize, low: Option<&K>, high: Option<&K>) {
+    fn push<K: Ord>(
+        &mut self,
+        version: &Version<'_, K>,
+        run: usize,
+        (low, high): (Option<&K>, Option<&K>),
+        place: (usize, usize),
+    ) {
         let tables = version.run_tables(run);
-        let start = low.map_or(0, |low| tables.partition_point(|table| table.max < *low));
+        let near = tables.len().saturating_mul(place.0).checked_div(place.1).unwrap_or(0);
+        let start = low.map_or(0, |low| first_from(tables, low, near));
         let end = high.map_or(tables.len(), |high| start.saturating_add(count_below(tables.get(start..), high)));
         let (Some(first), Some(last)) = (tables.get(start), end.checked_sub(1).and_then(|last| tables.get(last)))
         else {
@@ -63,7 +76,8 @@ impl Stack {
         if let Some(newer) = self.len.checked_sub(1).and_then(|at| self.pieces.get_mut(at))
             && let Some((least, most)) = version.tables().get(newer.first).zip(version.tables().get(newer.last))
         {
-            newer.clear = version.overlap(run, &least.min, &most.max).is_empty();
+            let inside = low.is_none_or(|low| *low <= least.min) && high.is_none_or(|high| most.max < *high);
+            newer.clear = inside && !meets(tables.get(start..end).unwrap_or(&[]), &least.min, &most.max);
         }
         if let Some(place) = self.pieces.get_mut(self.len) {
             *place = Piece { run, first: span.first, last: span.end.saturating_sub(1), bytes, clear: false };
@@ -100,6 +114,38 @@ impl Stack {
     }
 }
 
+/// Whether a key from `min` to `max` may lie in one of `tables`, which are sorted and disjoint.
+fn meets<K: Ord>(tables: &[Table<K>], min: &K, max: &K) -> bool {
+    let first = tables.partition_point(|table| table.max < *min);
+    tables.get(first).is_some_and(|table| table.min <= *max)
+}
+
+/// The first table that does not end below `low`, looked for from the position `near` on in steps that double.
+fn first_from<K: Ord>(tables: &[Table<K>], low: &K, near: usize) -> usize {
+    let is_below = |at: usize| tables.get(at).is_some_and(|table| table.max < *low);
+    let (mut from, mut until, mut step) = (near.min(tables.len()), near.min(tables.len()), 1usize);
+    while is_below(until) {
+        from = until.saturating_add(1);
+        until = until.saturating_add(step);
+        step = step.saturating_mul(2);
+    }
+    step = 1;
+    while from > 0 && from == until && !is_below(from.saturating_sub(1)) {
+        until = from.saturating_sub(1);
+        from = from.saturating_sub(step);
+        step = step.saturating_mul(2);
+        if is_below(from) {
+            break;
+        }
+        if from > 0 {
+            until = from;
+        }
+    }
+    let until = until.min(tables.len());
+    let from = from.min(until);
+    from.saturating_add(tables.get(from..until).unwrap_or(&[]).partition_point(|table| table.max < *low))
+}
+
 /// How many of the first tables start below `high`. They are few: looks ahead in steps that double. O(log of their number).
 fn count_below<K: Ord>(tables: Option<&[Table<K>]>, high: &K) -> usize {
     let tables = tables.unwrap_or(&[]);
@@ -117,6 +163,19 @@ fn count_below<K: Ord>(tables: Option<&[Table<K>]>, high: &K) -> usize {
 mod tests {
     use super::*;
     use std::vec::Vec;
+
+    #[test]
+    fn looking_near_a_place_finds_what_a_full_search_finds() {
+        let tables: Vec<_> = (0..40u32).map(|at| Table::new(u64::from(at), 1, at * 3, at * 3 + 1)).collect();
+        for len in [0, 1, 2, 7, 40] {
+            for low in 0..125 {
+                let expected = tables[..len].partition_point(|table| table.max < low);
+                for near in 0..45 {
+                    assert_eq!(first_from(&tables[..len], &low, near), expected, "{len} tables, {low} near {near}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn looking_ahead_finds_what_a_full_search_finds() {

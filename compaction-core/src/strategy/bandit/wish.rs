@@ -199,7 +199,7 @@ mod tests {
             (0..).zip(sizes.iter().rev()).map(|(id, bytes)| Table::new(id, *bytes, 0, 9)).collect();
         let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
         let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
-        Stack::of(&Version::new(&runs, &tables).unwrap(), runs.len(), None, None)
+        Stack::of(&Version::new(&runs, &tables).unwrap(), runs.len(), (None, None), (0, 1))
     }
 
     fn settings(cold_runs_max: u32, max_space_amp_pct: u64) -> BanditSettings {
