@@ -1,11 +1,11 @@
 //! Adaptive tiered-leveled compaction: the key range is cut into slots, and a bandit picks the slot to work on.
 //!
-//! 1. Too many runs in level 0: they become one new run of level 1, its tables cut at the slots' guard keys.
-//! 2. From level 1 down each slot is merged by itself, in place. A slot wants to be merged when it has too many runs, when its
-//!    newer runs outweigh the oldest, or when the reads that had to look into its extra runs have cost what the merge will
-//!    (ski rental). So slots that are read tend to one run, slots that are not keep several.
-//! 3. Of the slots that want it, an epsilon-greedy scheduler takes the one whose merges paid best so far, by upper confidence
-//!    bound, or now and then any one.
+//! 1. Flushes are cut at the slots' guard keys. Where an engine does not do that, level 0 goes down together once it has too many
+//!    runs, and is cut then.
+//! 2. Each slot is merged by itself, in place, for one of four reasons: its newer runs outweigh the oldest; its [`Layout`], the one
+//!    that costs least at what is read and written there, asks for it; the reads that had to look into its extra runs have cost
+//!    what the merge will (ski rental); it has too many runs. What meets nothing older sinks without being written.
+//! 3. Of the slots that want it, a scheduler takes the one whose merges pay best by its estimator, or now and then any one.
 //!
 //! Settings, and what can be read of them, are always there; the strategy itself needs the feature `bandit`.
 
