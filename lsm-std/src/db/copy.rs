@@ -37,7 +37,11 @@ impl Db {
         self.flush()?;
         let files = &self.engine.files;
         let fs = &files.fs;
-        make_dir(&**fs, dir)?;
+        make_dir(&**fs, dir).map_err(|error| match &error {
+            // It stands for the names of this store's files too.
+            Error::Io { path, .. } if *path == files.dir => self.engine.health.fail_if_in_doubt(error),
+            _ => error,
+        })?;
         if let Some(name) = fs.list(dir)?.first() {
             let why = format!("it holds {name}: a checkpoint needs an empty directory").into();
             return Err(Error::NotAStore { path: dir.to_path_buf(), why });

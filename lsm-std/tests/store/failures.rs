@@ -64,6 +64,22 @@ fn a_directory_whose_sync_failed_when_learned_state_was_saved_makes_the_store_re
 }
 
 #[test]
+fn a_failed_sync_of_its_own_directory_for_a_checkpoint_makes_the_store_read_only_one_of_another_does_not() {
+    for (copy, is_own) in [("store/copy", true), ("other/copy", false)] {
+        let disk = FailFs::default();
+        let db = Options::new().fs(Arc::new(disk.clone())).open("store").unwrap();
+        db.put(b"a", b"1").unwrap();
+        db.flush().unwrap();
+        let above = copy.trim_end_matches("/copy").to_owned();
+        disk.fail(move |op, path| (op == "sync_dir" && path == above).then_some(ErrorKind::Other));
+        db.checkpoint(copy).unwrap_err();
+        disk.heal();
+        let written = db.put(b"b", b"2");
+        assert_eq!(matches!(written, Err(Error::ReadOnly { .. })), is_own, "{copy}: {written:?}");
+    }
+}
+
+#[test]
 fn after_a_panic_in_a_flush_a_closed_store_keeps_its_log() {
     let (disk, panicked) = (FailFs::default(), Arc::new(AtomicBool::new(false)));
     let options = || Options::new().strategy(AnySettings::Idle).memtable_bytes(4096).fs(Arc::new(disk.clone()));
