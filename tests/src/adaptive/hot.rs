@@ -62,6 +62,10 @@ impl CompactionStrategy<u32> for Watched {
         self.strategy.guard_above(key)
     }
 
+    fn cuts_flushes(&self) -> bool {
+        self.strategy.cuts_flushes()
+    }
+
     fn observe(&mut self, event: &Event<'_, u32>) {
         self.strategy.observe(event);
     }
