@@ -45,7 +45,8 @@ impl Heat {
         self.wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Notes one read of `key` that looked into `runs` runs, or does not. True if so many samples wait that the strategy is to be told.
+    /// Notes one read of `key` that looked into `runs` runs, or does not. True if so many samples wait that the strategy is
+    /// to be told.
     pub(crate) fn note(&self, key: &[u8], read: Read, runs: impl FnOnce() -> u32) -> bool {
         let count = READS.get().wrapping_add(1);
         READS.set(count);

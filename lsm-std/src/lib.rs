@@ -1,8 +1,9 @@
 //! A thin LSM storage engine around `compaction-core`: an embedded store of sorted keys, made of files in one directory.
 //!
-//! Start at [`Db`]; [`Options`] says how a store is opened, [`Batch`] writes several keys at once, [`Snapshot`] reads a state that stays.
-//! What is merged when is the [strategy](compaction_core)'s choice, and any strategy may follow any other. [`Stats`] and
-//! [`Options::on_report`] tell what it does and why. Everything on disk is under a checksum; errors name file and offset.
+//! Start at [`Db`]; [`Options`] says how a store is opened, [`Batch`] writes several keys at once, [`Snapshot`] reads a
+//! state that stays. What is merged when is the [strategy](compaction_core)'s choice, and any strategy may follow any
+//! other. [`Stats`] and [`Options::on_report`] tell what it does and why. Everything on disk is under a checksum; errors
+//! name file and offset.
 //!
 //! ```
 //! use lsm_std::{Batch, Options, SyncPolicy};

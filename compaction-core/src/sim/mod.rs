@@ -19,9 +19,10 @@
 //!
 //! # Where it departs from an engine
 //! Values count as incompressible; keys as packed where they lie at even distances, and only in a workload that is not
-//! sampled. Blocks of entries of a few bytes are so within a few percent. Filters pass absent keys at random. Merges take no time while the tree changes; [`Stalls`] say what
-//! they would have kept writers waiting. Close decisions may fall otherwise than in an engine whose tables are a few bytes
-//! longer, and a small tree then ends in another phase of its cycle.
+//! sampled. Blocks of entries of a few bytes are so within a few percent. Filters pass absent keys at random. Merges take
+//! no time while the tree changes; [`Stalls`] say what they would have kept writers waiting. Close decisions may fall
+//! otherwise than in an engine whose tables are a few bytes longer, and a small tree then ends in another phase of its
+//! cycle.
 
 mod drive;
 mod entry;

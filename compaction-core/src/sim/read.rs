@@ -111,7 +111,8 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         self.reads_noted.saturating_add(self.read_weight()) / SAMPLE_EVERY > self.reads_noted / SAMPLE_EVERY
     }
 
-    /// Notes one read, which looked into `runs` runs, for the strategy, or does not; when enough of them wait, it is told and does what it wants.
+    /// Notes one read, which looked into `runs` runs, for the strategy, or does not; when enough of them wait, it is told
+    /// and does what it wants.
     fn note(&mut self, key: u32, (gets, scans): (u64, u64), runs: u64) -> Result<(), SimError> {
         let before = self.reads_noted / SAMPLE_EVERY;
         self.reads_noted = self.reads_noted.saturating_add(self.read_weight());

@@ -53,8 +53,8 @@ pub enum Skew {
     Zipf(f64),
     /// Puts insert the next key in order, as a time series does; all else draws by age, newest first, by Zipf(0.99).
     Latest,
-    /// As [`Latest`](Self::Latest) for so many series at once: each has its own contiguous range of keys, and the next key inserted is that
-    /// of the next series in turn.
+    /// As [`Latest`](Self::Latest) for so many series at once: each has its own contiguous range of keys, and the next key
+    /// inserted is that of the next series in turn.
     Series(u64),
     /// Each kind of operation walks through the keys in order and starts again at the end.
     Sequential,

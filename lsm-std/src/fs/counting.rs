@@ -8,8 +8,8 @@ use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
 
 /// Another [`Fs`] whose traffic is counted.
 ///
-/// What is counted is what the calls below it were given and did without error: amplification computed from it is what the disk saw.
-/// Copies made by [`Fs::link`] are not counted.
+/// What is counted is what the calls below it were given and did without error: amplification computed from it is what the
+/// disk saw. Copies made by [`Fs::link`] are not counted.
 #[derive(Clone, Debug)]
 pub struct CountingFs {
     inner: Arc<dyn Fs>,

@@ -13,7 +13,8 @@ const SMALL_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of the checksum at the end.
 const SEAL: usize = 4;
 
-/// Replaces `name` in `dir` by these bytes under a checksum: after a crash at any point the file holds the old bytes or the new ones.
+/// Replaces `name` in `dir` by these bytes under a checksum: after a crash at any point the file holds the old bytes or the
+/// new ones.
 ///
 /// Costs a file sync and a directory sync; on return both are done.
 pub fn replace_small(fs: &dyn Fs, dir: &Path, name: FileName, bytes: &[u8], purpose: Purpose) -> Result<()> {

@@ -5,13 +5,14 @@
 //! header  magic (8 bytes)  version u32  file id u64  crc u32
 //! record  mark u32  len u32  tag u64  synced u64  payload crc u32  header crc u32  payload
 //! ```
-//! The checksum of a record's header also covers the file's id and the record's offset: a record is valid only where it was written, so
-//! old bytes of another file, or a journal stored as a value, never pass for one. `synced` is the length up to which the file was known to be
-//! durable when the record was written. It tells damage from loss: what a later record says was synced cannot have been lost to a power cut.
+//! The checksum of a record's header also covers the file's id and the record's offset: a record is valid only where it was
+//! written, so old bytes of another file, or a journal stored as a value, never pass for one. `synced` is the length up to
+//! which the file was known to be durable when the record was written. It tells damage from loss: what a later record says
+//! was synced cannot have been lost to a power cut.
 //!
-//! Damage before a whole record is an error, unless it looks like the work of a power cut and no header behind it says that it was synced. So is
-//! damage at the end that some header, be its payload whole or not, says was synced. Other damage at the end is a torn tail, to be cut off; how much
-//! it must look like one depends on the kind of the journal.
+//! Damage before a whole record is an error, unless it looks like the work of a power cut and no header behind it says that
+//! it was synced. So is damage at the end that some header, be its payload whole or not, says was synced. Other damage at
+//! the end is a torn tail, to be cut off; how much it must look like one depends on the kind of the journal.
 
 mod reader;
 mod writer;
@@ -37,8 +38,8 @@ pub struct JournalKind {
     pub version: u32,
     /// What the file is opened for.
     pub purpose: Purpose,
-    /// Whether damage with no whole record behind it counts as a torn tail, whatever it looks like. If not, it must look like the work of a
-    /// power cut: a file that ends too early, or a sector of zeros.
+    /// Whether damage with no whole record behind it counts as a torn tail, whatever it looks like. If not, it must look
+    /// like the work of a power cut: a file that ends too early, or a sector of zeros.
     pub cuts_damage: bool,
 }
 

@@ -65,7 +65,8 @@ impl JournalReader {
         Ok(reader)
     }
 
-    /// How many whole records there are, damage or not; up to where the last of them knew the file to be synced; and the bytes of the file.
+    /// How many whole records there are, damage or not; up to where the last of them knew the file to be synced; and the
+    /// bytes of the file.
     pub fn survey(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<(u64, u64, u64)> {
         let reader = Self::load(fs, path, id, kind)?;
         let behind = reader.behind(0);
@@ -145,7 +146,8 @@ impl JournalReader {
 
     /// Judges the bytes at `self.at`, which are no record.
     ///
-    /// A power cut explains them if the file ends before they do, or if a sector of them reads as zeros: devices write in any order.
+    /// A power cut explains them if the file ends before they do, or if a sector of them reads as zeros: devices write in
+    /// any order.
     fn tail(&self, what: &'static str) -> Result<Torn> {
         let (at, len) = (self.at, self.bytes.len());
         let behind = self.behind(at + 1);

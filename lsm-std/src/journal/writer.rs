@@ -28,7 +28,8 @@ impl JournalWriter {
         Ok(Self { file, path: path.into(), id, synced: 0, group: Vec::new() })
     }
 
-    /// Goes on with an existing journal at `len`, where its last whole record ends. What lies behind is cut off, and what is left synced.
+    /// Goes on with an existing journal at `len`, where its last whole record ends. What lies behind is cut off, and what
+    /// is left synced.
     ///
     /// A journal that has lost its own header gets it again, not synced.
     pub fn resume(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, len: u64) -> Result<Self> {
@@ -42,7 +43,8 @@ impl JournalWriter {
 
     /// Appends records, each a tag and a payload, with one write for all. Returns the bytes written.
     ///
-    /// [`Error::BatchTooLarge`] before anything is written if a payload does not fit 32 bits of length. Costs one copy of the payloads.
+    /// [`Error::BatchTooLarge`] before anything is written if a payload does not fit 32 bits of length. Costs one copy of
+    /// the payloads.
     pub fn append_group<'a>(&mut self, records: impl IntoIterator<Item = (u64, &'a [u8])>) -> Result<u64> {
         self.group.clear();
         for (tag, payload) in records {

@@ -1,6 +1,7 @@
 //! The stored form of states and edits.
 //!
-//! A record is one byte that tells which it is, then the fields. An edit holds only the fields that it changes, each behind its number.
+//! A record is one byte that tells which it is, then the fields. An edit holds only the fields that it changes, each behind
+//! its number.
 
 use super::state::{AddRun, Edit, Place, RunState, State};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};

@@ -1,7 +1,8 @@
 //! The manifest: the one file that says what a store consists of.
 //!
-//! A journal (see [`crate::journal`]) whose first record is a whole [`State`] and whose others are [`Edit`]s. `CURRENT` names the manifest in use.
-//! An edit is one record, or part of one, so a merge's deletions and additions happen together or not at all.
+//! A journal (see [`crate::journal`]) whose first record is a whole [`State`] and whose others are [`Edit`]s. `CURRENT`
+//! names the manifest in use. An edit is one record, or part of one, so a merge's deletions and additions happen together
+//! or not at all.
 
 mod codec;
 mod live;
@@ -112,9 +113,9 @@ impl Manifest {
 
     /// Makes one edit, durable on return. Costs one write and one sync, and O(tables) if it deletes any.
     ///
-    /// [`Error::Law`] if it would break a law: nothing has been written. If the write fails (the disk is full, say) and could be cut off again,
-    /// the manifest is as before and still of use. After any other failure, a failed sync above all, it is not known what the disk holds: this
-    /// and every later edit fail, the later ones with [`Error::ReadOnly`].
+    /// [`Error::Law`] if it would break a law: nothing has been written. If the write fails (the disk is full, say) and
+    /// could be cut off again, the manifest is as before and still of use. After any other failure, a failed sync above
+    /// all, it is not known what the disk holds: this and every later edit fail, the later ones with [`Error::ReadOnly`].
     pub fn append(&mut self, edit: &Edit) -> Result<()> {
         if !self.staged.is_empty() {
             self.stage(edit)?;

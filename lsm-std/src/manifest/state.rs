@@ -13,8 +13,8 @@ pub struct State {
     pub next_id: FileId,
     /// Log segments below this number are obsolete: all they hold is in tables.
     pub log_floor: FileId,
-    /// Whether there is a log: then its first segment is that of number `log_floor`, and its file is there. False for a store that was
-    /// closed: all it holds is in tables.
+    /// Whether there is a log: then its first segment is that of number `log_floor`, and its file is there. False for a
+    /// store that was closed: all it holds is in tables.
     pub has_log: bool,
     /// Every sequence number in a table is at most this.
     pub last_seqno: SeqNo,

@@ -120,7 +120,8 @@ impl Block {
                 return Err(Malformed { at, what: "a key that shares too much" });
             }
             last_len = raw.shared + raw.rest.len();
-            // A key that shares more with the one before than the wanted one does differs where that one does, and so lies before it too.
+            // A key that shares more with the one before than the wanted one does differs where that one does, and so lies
+            // before it too.
             let order = if raw.shared > matched {
                 Ordering::Less
             } else if raw.shared > 0 && raw.shared < matched {

@@ -17,8 +17,8 @@ pub(super) const KEYS_BYTES_MAX: usize = 1 << 20;
 /// key       shared  unshared  cell length * 2 + kind  (varints)  rest of the key
 /// restart   start of a key u32  start of its cell u32
 /// ```
-/// `shared` is how many bytes the key has in common with the one before; 0 at a restart, else as many as there are. Keys stand apart from values,
-/// so that a search walks through few lines of memory.
+/// `shared` is how many bytes the key has in common with the one before; 0 at a restart, else as many as there are. Keys
+/// stand apart from values, so that a search walks through few lines of memory.
 #[derive(Debug, Default)]
 pub(super) struct BlockBuilder {
     cells: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Tells that a key is not in a table, mostly, without reading a block.
 //!
-//! A Bloom filter whose bits for one key all lie in one line of 64 bytes: one cache miss a question. The lines cost a little precision, which the
-//! number of probes is chosen for.
+//! A Bloom filter whose bits for one key all lie in one line of 64 bytes: one cache miss a question. The lines cost a
+//! little precision, which the number of probes is chosen for.
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;

@@ -1,7 +1,8 @@
 //! Finds the one data block in which a key can lie.
 //!
-//! For each block a separator: at or after its last entry, before the first of the next block. In memory all separators lie in one buffer without the
-//! prefix that they share; the first eight bytes of each, as a number, stand in an array of their own, so that a search touches little else.
+//! For each block a separator: at or after its last entry, before the first of the next block. In memory all separators lie
+//! in one buffer without the prefix that they share; the first eight bytes of each, as a number, stand in an array of their
+//! own, so that a search touches little else.
 
 use std::cmp::Ordering;
 
@@ -106,8 +107,8 @@ impl Index {
         self.slots.len()
     }
 
-    /// The first block whose separator is at or after (`key`, `seqno`): the only one that can hold the first entry there. The number of blocks
-    /// if there is none.
+    /// The first block whose separator is at or after (`key`, `seqno`): the only one that can hold the first entry there.
+    /// The number of blocks if there is none.
     pub(super) fn find(&self, key: &[u8], seqno: SeqNo) -> usize {
         let Some(rest) = key.strip_prefix(&*self.prefix) else {
             return if *key < *self.prefix { 0 } else { self.blocks() };

@@ -21,7 +21,8 @@ const AHEAD_BYTES: u64 = 256 << 10;
 /// A merge of more inputs than this shares the room of so many among all, and opens a file anew for each piece.
 const FULL_INPUTS_MAX: usize = 64;
 
-/// The entries of a table between two bounds, every version. Reads a block when its first entry is asked for; ends after the first error.
+/// The entries of a table between two bounds, every version. Reads a block when its first entry is asked for; ends after
+/// the first error.
 pub struct TableIter {
     table: Arc<TableReader>,
     access: Access,

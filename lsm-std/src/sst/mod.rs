@@ -4,9 +4,10 @@
 //! file    data block*  filter  index  properties  footer
 //! block   payload  packing u8  crc u32        every part but the footer has this form
 //! ```
-//! The checksum of a block also covers the table's number and the block's offset, so a block is valid only where it was written. Data blocks hold
-//! entries in order, prefix-compressed, about [`TableOptions::block_bytes`] each; a large value has a block of its own. The filter answers
-//! "not here" for a key without reading a block; the index tells the one block in which a key can lie; the properties are the [`TableMeta`].
+//! The checksum of a block also covers the table's number and the block's offset, so a block is valid only where it was
+//! written. Data blocks hold entries in order, prefix-compressed, about [`TableOptions::block_bytes`] each; a large value
+//! has a block of its own. The filter answers "not here" for a key without reading a block; the index tells the one block
+//! in which a key can lie; the properties are the [`TableMeta`].
 //!
 //! [`TableMeta`]: crate::TableMeta
 

@@ -74,8 +74,8 @@ impl TableReader {
 
     /// The newest version of `key` that is at most `snapshot`; `key_hash` is [`key_hash`](super::key_hash) of `key`.
     ///
-    /// At most one block is read, and none if the filter denies the key. Allocates nothing if the block is cached; the value is a slice of the
-    /// block and keeps it in memory.
+    /// At most one block is read, and none if the filter denies the key. Allocates nothing if the block is cached; the
+    /// value is a slice of the block and keeps it in memory.
     pub fn get(&self, key: &[u8], key_hash: u64, snapshot: SeqNo) -> Result<Option<Found>> {
         if snapshot < self.tail.meta.oldest_seqno || !self.may_contain(key_hash) {
             return Ok(None);
@@ -86,7 +86,8 @@ impl TableReader {
         block.get(key, snapshot).map_err(|e| e.in_file(&self.path, handle.offset))
     }
 
-    /// The entries between two bounds on the user key, every version, in either direction. Nothing is read before the first is asked for.
+    /// The entries between two bounds on the user key, every version, in either direction. Nothing is read before the first
+    /// is asked for.
     pub fn range(self: &Arc<Self>, low: Bound<Bytes>, high: Bound<Bytes>, access: Access) -> TableIter {
         TableIter::new(self.clone(), low, high, access)
     }

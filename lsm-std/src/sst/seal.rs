@@ -19,7 +19,8 @@ const LZ4_HEAD: usize = 4;
 /// LZ4 cannot pack a byte into less than this part of one: bounds what damaged lengths can make us allocate.
 const LZ4_RATIO_MAX: usize = 256;
 
-/// No data block is longer, packed or not: it holds one entry of any length, or several in about as many bytes as one may be told to hold.
+/// No data block is longer, packed or not: it holds one entry of any length, or several in about as many bytes as one may
+/// be told to hold.
 pub(super) const BLOCK_BYTES_MAX: usize = 128 << 20;
 
 /// Blocks below this length share one small table while packing.

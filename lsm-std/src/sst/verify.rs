@@ -12,8 +12,8 @@ use crate::fs::Purpose;
 use crate::types::{Entry, Kind, SeqNo};
 
 impl TableReader {
-    /// Reads every byte of the file from the disk, past the cache, and checks all checksums, the order of the entries, and that index, filter
-    /// and properties agree with them. [`Error::Corrupt`] names the first block that does not.
+    /// Reads every byte of the file from the disk, past the cache, and checks all checksums, the order of the entries, and
+    /// that index, filter and properties agree with them. [`Error::Corrupt`] names the first block that does not.
     pub fn verify(&self) -> Result<()> {
         let file = self.open_file(Purpose::Other)?;
         let tail = Tail::read(&*file, self.path(), self.meta().id)?;

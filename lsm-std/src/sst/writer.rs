@@ -75,7 +75,8 @@ impl TableWriter {
         }
     }
 
-    /// Appends an entry. [`Error::Law`] if it does not come after the last one: keys ascend, and of one key the newest version comes first.
+    /// Appends an entry. [`Error::Law`] if it does not come after the last one: keys ascend, and of one key the newest
+    /// version comes first.
     pub fn add(&mut self, key: &[u8], seqno: SeqNo, kind: Kind, value: &[u8]) -> Result<()> {
         if key.len() > KEY_BYTES_MAX {
             return Err(Error::KeyTooLong { len: key.len(), max: KEY_BYTES_MAX });
@@ -140,9 +141,11 @@ impl TableWriter {
         Ok(meta)
     }
 
-    /// Writes the rest. The table can be read; it survives a power cut once the file is synced, and its name after a sync of the directory.
+    /// Writes the rest. The table can be read; it survives a power cut once the file is synced, and its name after a sync
+    /// of the directory.
     ///
-    /// The times go into the [`TableMeta`] as they are, the second only if the table has a tombstone. [`Error::Law`] if it has no entry.
+    /// The times go into the [`TableMeta`] as they are, the second only if the table has a tombstone. [`Error::Law`] if it
+    /// has no entry.
     pub fn finish_unsynced(
         mut self,
         newest_ms: u64,

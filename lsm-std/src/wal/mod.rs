@@ -1,18 +1,21 @@
 //! The write-ahead log: what has been written since the last flush.
 //!
-//! A chain of segments, `000012.log`, each a journal (see [`crate::journal`]) with one record for each atomic batch. When a segment is full, the
-//! next one is made, then its name is made durable, then the full one is sealed: its last record names the next. The manifest names the first
-//! segment, or says that there is no log: so it is in a new store and in one that was closed. Hence every segment is named by something on
-//! disk before it takes a batch, under every sync policy, and **a segment that is missing is an error**, the last one included.
+//! A chain of segments, `000012.log`, each a journal (see [`crate::journal`]) with one record for each atomic batch. When a
+//! segment is full, the next one is made, then its name is made durable, then the full one is sealed: its last record names
+//! the next. The manifest names the first segment, or says that there is no log: so it is in a new store and in one that
+//! was closed. Hence every segment is named by something on disk before it takes a batch, under every sync policy, and **a
+//! segment that is missing is an error**, the last one included.
 //!
-//! What a power cut may take is the end of what was not synced: bytes of the segment in use and, unless every write is synced, of full ones that
-//! wait for their sync. Segments are synced in order, and those of an earlier opening before the first write of this one. So a record that
-//! says that some of its own segment was synced also says that all segments before are whole.
+//! What a power cut may take is the end of what was not synced: bytes of the segment in use and, unless every write is
+//! synced, of full ones that wait for their sync. Segments are synced in order, and those of an earlier opening before the
+//! first write of this one. So a record that says that some of its own segment was synced also says that all segments
+//! before are whole.
 //!
-//! A log breaks off where a record is damaged, or where a segment ends without a seal. Whole batches behind that place, in this segment or in later
-//! ones, make it an error that names file and offset, but for one case: the place looks like the work of a power cut (the file ends too early,
-//! or a sector reads as zeros), and nothing behind it says that it was synced. Then, and if nothing whole lies behind, the log is cut there and
-//! the cut is reported: what is left is a prefix of the batches, whole ones only.
+//! A log breaks off where a record is damaged, or where a segment ends without a seal. Whole batches behind that place, in
+//! this segment or in later ones, make it an error that names file and offset, but for one case: the place looks like the
+//! work of a power cut (the file ends too early, or a sector reads as zeros), and nothing behind it says that it was
+//! synced. Then, and if nothing whole lies behind, the log is cut there and the cut is reported: what is left is a prefix
+//! of the batches, whole ones only.
 
 use std::path::{Path, PathBuf};
 
@@ -67,9 +70,11 @@ impl WalWriter {
         self.journal.append_group([(SEAL, payload.as_slice())]).map(drop)
     }
 
-    /// Hands a group of batches to the operating system, each as its first sequence number, from 1 on, and its bytes, with one write.
+    /// Hands a group of batches to the operating system, each as its first sequence number, from 1 on, and its bytes, with
+    /// one write.
     ///
-    /// Returns the bytes written. [`BatchTooLarge`](crate::Error::BatchTooLarge) before anything is written if one has 4 GiB or more.
+    /// Returns the bytes written. [`BatchTooLarge`](crate::Error::BatchTooLarge) before anything is written if one has 4
+    /// GiB or more.
     pub fn append_group<'a>(&mut self, batches: impl IntoIterator<Item = (SeqNo, &'a [u8])>) -> Result<u64> {
         self.journal.append_group(batches)
     }

@@ -1,11 +1,14 @@
 //! What several test files use.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use lsm_std::compaction_core::{AnySettings, TieredSettings};
 use lsm_std::fs::{FileLock, Fs, MemFs, Purpose, ReadFile, WriteFile};
-use lsm_std::{Db, Error, Result, Value};
+use lsm_std::{Db, Error, Options, Result, SyncPolicy, Value};
 
 /// Says which calls fail: operation and path.
 type Rule = Arc<dyn Fn(&str, &str) -> Option<ErrorKind> + Send + Sync>;
@@ -194,4 +197,26 @@ pub fn value(seed: u64, len: usize) -> Vec<u8> {
         x as u8
     };
     (0..len).map(next).collect()
+}
+
+/// Tiered, of so many similar runs at a time.
+pub fn tiered(width: u32) -> AnySettings {
+    AnySettings::Tiered(TieredSettings { min_merge_width: width, table_bytes_max: 8192, ..Default::default() })
+}
+
+/// Options with small memtables.
+pub fn small(strategy: AnySettings) -> Options {
+    Options::new().strategy(strategy).memtable_bytes(4096).sync(SyncPolicy::Never)
+}
+
+/// Bytes of the files in `dir` by suffix.
+pub fn usage(dir: &Path) -> BTreeMap<String, u64> {
+    let mut usage = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let kind = name.rsplit_once('.').map_or(name.split('-').next().unwrap_or(&name), |(_, suffix)| suffix);
+        *usage.entry(kind.to_owned()).or_default() += entry.metadata().unwrap().len();
+    }
+    usage
 }

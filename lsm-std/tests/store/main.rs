@@ -3,6 +3,7 @@
 mod closing;
 mod common;
 mod failures;
+mod learning;
 mod logs;
 mod merges;
 mod model;

@@ -5,17 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use lsm_std::compaction_core::{AnySettings, BanditSettings, FifoSettings, Full, LeveledSettings, TieredSettings};
+use lsm_std::compaction_core::{AnySettings, BanditSettings, Full, LeveledSettings};
 use lsm_std::fs::{Fs, MemFs, Purpose};
-use lsm_std::{Batch, Db, Error, LogicalClock, Options, Report, SyncPolicy, What};
+use lsm_std::{Batch, Error, Options, Report, What};
 
-use crate::common::{FailFs, key, pairs, value};
-
-fn tiered(width: u32) -> AnySettings {
-    AnySettings::Tiered(TieredSettings { min_merge_width: width, table_bytes_max: 8192, ..Default::default() })
-}
+use crate::common::{FailFs, key, pairs, small, tiered, usage, value};
 
 fn strategies() -> [AnySettings; 7] {
     let leveled = LeveledSettings { base_bytes: 16384, fanout: 4, table_bytes_max: 4096, ..Default::default() };
@@ -28,22 +24,6 @@ fn strategies() -> [AnySettings; 7] {
         AnySettings::Bandit(BanditSettings { l0_runs_max: 2, table_bytes_max: 4096, ..Default::default() }),
         AnySettings::Full(Full { table_bytes_max: 4096 }),
     ]
-}
-
-fn small(strategy: AnySettings) -> Options {
-    Options::new().strategy(strategy).memtable_bytes(4096).sync(SyncPolicy::Never)
-}
-
-/// Bytes of the files in `dir` by suffix.
-fn usage(dir: &Path) -> BTreeMap<String, u64> {
-    let mut usage = BTreeMap::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let kind = name.rsplit_once('.').map_or(name.split('-').next().unwrap_or(&name), |(_, suffix)| suffix);
-        *usage.entry(kind.to_owned()).or_default() += entry.metadata().unwrap().len();
-    }
-    usage
 }
 
 #[test]
@@ -343,111 +323,4 @@ fn readers_see_every_write_while_memtables_freeze_flush_and_merge() {
         stop.store(true, Ordering::Relaxed);
     });
     assert!(db.stats().jobs.values().map(|jobs| jobs.jobs).sum::<u64>() > 0);
-}
-
-#[test]
-fn the_strategy_is_kept_until_another_is_given() {
-    let dir = tempfile::tempdir().unwrap();
-    let name = |options: Options| options.open(dir.path()).unwrap().stats().strategy;
-    assert_eq!(name(Options::new()), "SizeTieredCompaction");
-    assert_eq!(name(Options::new().strategy(AnySettings::Idle)), "Idle");
-    assert_eq!(name(Options::new()), "Idle");
-}
-
-#[test]
-fn what_the_bandit_learned_survives_another_strategy_and_damage_to_it_starts_anew() {
-    let dir = tempfile::tempdir().unwrap();
-    let bandit = AnySettings::Bandit(BanditSettings { l0_runs_max: 2, table_bytes_max: 4096, ..Default::default() });
-    let db = small(bandit).open(dir.path()).unwrap();
-    for at in 0..4000u64 {
-        db.put(&key(at * 7919 % 1000), &value(at, 50)).unwrap();
-        db.get(&key(at % 100)).unwrap();
-    }
-    db.close().unwrap();
-    let learned = fs::read(dir.path().join("STRATEGY")).unwrap();
-    assert!(learned.len() > 200, "{} bytes", learned.len());
-    small(tiered(4)).open(dir.path()).unwrap().close().unwrap();
-    assert_eq!(fs::read(dir.path().join("STRATEGY")).unwrap(), learned);
-    small(bandit).open(dir.path()).unwrap().close().unwrap();
-    fs::write(dir.path().join("STRATEGY"), &learned[..learned.len() / 2]).unwrap();
-    let db = small(bandit).open(dir.path()).unwrap();
-    assert!(matches!(db.verify(), Err(Error::Corrupt { path, .. }) if path.ends_with("STRATEGY")));
-    assert_eq!(db.iter().count(), 1000);
-    db.close().unwrap();
-    small(bandit).open(dir.path()).unwrap().verify().unwrap();
-}
-
-#[test]
-fn fifo_drops_what_is_old_but_not_from_an_open_snapshot() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(LogicalClock::at(0));
-    let fifo = AnySettings::Fifo(FifoSettings { bytes_max: u64::MAX, ttl_ms: 1000 });
-    let db = small(fifo).clock(clock.clone()).open(dir.path()).unwrap();
-    for at in 0..100u64 {
-        db.put(&key(at), &value(at, 60)).unwrap();
-    }
-    db.flush().unwrap();
-    let snapshot = db.snapshot();
-    let expected = pairs(db.iter());
-    clock.set(999);
-    db.put(b"young", b"1").unwrap();
-    db.flush().unwrap();
-    db.wait_idle().unwrap();
-    assert_eq!(db.iter().count(), 101);
-    clock.set(1500);
-    db.put(b"youngest", b"1").unwrap();
-    db.flush().unwrap();
-    db.wait_idle().unwrap();
-    assert_eq!(db.iter().count(), 2);
-    assert_eq!(pairs(snapshot.iter()), expected);
-    drop(snapshot);
-    assert_eq!(usage(dir.path())["sst"], db.stats().table_bytes());
-}
-
-#[test]
-fn writers_stopped_by_full_memtables_go_on_when_a_flush_is_done() {
-    let dir = tempfile::tempdir().unwrap();
-    let db: Db = small(tiered(2)).memtable_bytes(1024).frozen_memtables_max(1).open(dir.path()).unwrap();
-    std::thread::scope(|scope| {
-        for writer in 0..4u64 {
-            let db = &db;
-            scope.spawn(move || {
-                for at in 0..300 {
-                    db.put(&key(writer * 1000 + at), &value(at, 300)).unwrap();
-                }
-            });
-        }
-    });
-    assert!(db.stats().stops > 0);
-    assert_eq!(db.iter().count(), 1200);
-}
-
-#[test]
-fn a_phase_of_reads_alone_has_a_strategy_that_learns_from_reads_asked_again() {
-    for (strategy, learns) in [(AnySettings::Bandit(BanditSettings::default()), true), (tiered(2), false)] {
-        let disk = FailFs::default();
-        let db = small(strategy).fs(Arc::new(disk.clone())).open("store").unwrap();
-        for at in 0..100u64 {
-            db.put(&key(at), &value(at, 50)).unwrap();
-        }
-        db.flush().unwrap();
-        db.wait_idle().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        // Each decision asks for the room on the disk.
-        let decisions = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&decisions);
-        disk.fail(move |op, _| {
-            counted.fetch_add(u64::from(op == "free_bytes"), Ordering::Relaxed);
-            None
-        });
-        for at in 0..30_000u64 {
-            db.get(&key(at % 40)).unwrap();
-        }
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        while learns && decisions.load(Ordering::Relaxed) == 0 {
-            assert!(std::time::Instant::now() < end, "not asked in half a minute");
-            std::thread::yield_now();
-        }
-        assert!(learns || decisions.load(Ordering::Relaxed) == 0);
-    }
 }

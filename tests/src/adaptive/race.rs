@@ -25,8 +25,8 @@ pub struct Paid {
 }
 
 impl Paid {
-    /// From what the simulator reports. The simulation came to rest at the end, so that merges put off are paid for; what the strategy
-    /// still owes by its own rules is charged as read and written.
+    /// From what the simulator reports. The simulation came to rest at the end, so that merges put off are paid for; what
+    /// the strategy still owes by its own rules is charged as read and written.
     pub fn of(report: &SimReport) -> Self {
         let (counts, last, ops) = (report.counts(), report.last(), report.counts().ops.max(1) as f64);
         let number =

@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 
 /// Measure the adaptive strategy against tiered 4 and 8, leveled 4 and 10, lazy 4 and 10.
 ///
-/// Cost per operation: bytes that merges read and write, 4 096 a data block that a point read fetches, 512 a filter that it asks, 4 096
-/// a run that a scan opens. Everything counts, from an empty store on, the load too; at the end everything comes to rest, and
-/// what a strategy still owes then is charged as read and written. Ratios are to the best of the six in hindsight.
+/// Cost per operation: bytes that merges read and write, 4 096 a data block that a point read fetches, 512 a filter that it
+/// asks, 4 096 a run that a scan opens. Everything counts, from an empty store on, the load too; at the end everything
+/// comes to rest, and what a strategy still owes then is charged as read and written. Ratios are to the best of the six in
+/// hindsight.
 #[derive(Debug, Parser)]
 struct Args {
     /// What to measure
@@ -123,7 +124,8 @@ impl Args {
         self.job_tables.map_or(u64::MAX, |tables| tables.saturating_mul(MEMTABLE_BYTES))
     }
 
-    /// The six, the further ones if they are asked for, and of the others those that are; how many are the six, and how many static.
+    /// The six, the further ones if they are asked for, and of the others those that are; how many are the six, and how
+    /// many static.
     fn field(&self, others: Vec<Entrant>) -> (Vec<Entrant>, usize, usize) {
         let mut all = six(self.cap());
         let count = all.len();

@@ -1,0 +1,227 @@
+//! The adaptive strategy on drawn trees and case by case: level 0, tombstones, scarce room.
+#![cfg(all(feature = "alloc", feature = "bandit"))]
+
+use compaction_core::{
+    BanditSettings, BanditVec, Choice, CompactionStrategy, Event, Moment, ReadSample, Rule, Running, Table, VersionVec,
+    check_decision, settle,
+};
+use proptest::prelude::*;
+
+/// Runs of some levels, deepest first: level, and tables as (first key, keys, bytes, tombstones in percent, sequence number).
+type Shape = Vec<(u8, Vec<(u8, u8, u64, u8, u8)>)>;
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let bytes = prop_oneof![0..2_000u64, 0..u64::MAX / 128];
+    let table = (0..20u8, 0..30u8, bytes, 0..=100u8, 0..100u8);
+    let run = (0..9u8, prop::collection::vec(table, 1..8));
+    prop::collection::vec(run, 0..14).prop_map(|mut runs| {
+        runs.sort_by_key(|run| core::cmp::Reverse(run.0));
+        runs
+    })
+}
+
+fn build(shape: &Shape) -> VersionVec<u32> {
+    let (mut tree, mut id) = (VersionVec::default(), 0);
+    for (level, tables) in shape {
+        let mut key = 0u32;
+        let tables = tables.iter().map(|(gap, keys, bytes, pct, seqno)| {
+            let (min, max) = (key + u32::from(*gap), key + u32::from(*gap) + u32::from(*keys));
+            (id, key) = (id + 1, max + 1);
+            Table::new(id, *bytes, min, max)
+                .entries(100)
+                .tombstones(u64::from(*pct))
+                .newest_seqno(u64::from(*seqno))
+                .oldest_tombstone_ms((*pct > 0).then_some(u64::from(*seqno)))
+                .newest_ms(u64::from(*seqno))
+        });
+        tree.push_run(*level, tables.collect::<Vec<_>>()).unwrap();
+    }
+    tree
+}
+
+fn settings() -> impl Strategy<Value = BanditSettings> {
+    let cap = prop_oneof![Just(u64::MAX), 1..4_000u64];
+    let pct = prop_oneof![Just(u64::MAX), 0..300u64];
+    let age = prop_oneof![Just(u64::MAX), 0..80u64];
+    let ttl = prop_oneof![Just(u64::MAX), Just(u64::MAX), 0..120u64];
+    (1..5u64, 1..600u64, cap, pct, 1..20u32, 1..9u32, (0..=100u64, age, ttl)).prop_map(
+        |(
+            l0_runs_max,
+            table_bytes_max,
+            job_bytes_max,
+            max_space_amp_pct,
+            slots_max,
+            cold_runs_max,
+            (share, age, ttl_ms),
+        )| {
+            BanditSettings {
+                l0_runs_max,
+                table_bytes_max,
+                job_bytes_max,
+                max_space_amp_pct,
+                slots_max,
+                cold_runs_max,
+                tombstone_pct_max: share,
+                tombstone_age_ms_max: age,
+                ttl_ms,
+                ..BanditSettings::default()
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_tree_comes_to_rest_within_its_targets(
+        shape in shape(), settings in settings(), seen in any::<bool>(), reads in prop::collection::vec((0..300u32, any::<u32>()), 0..8),
+        floor in prop_oneof![Just(u64::MAX), 0..100u64], now_ms in 0..200u64, entropy in any::<u64>(),
+    ) {
+        let mut tree = build(&shape);
+        let mut bandit = BanditVec::new(settings, vec![]).unwrap();
+        if seen {
+            bandit.observe(&Event::Flushed { version: tree.view(), now_ms, bytes: 0 });
+        }
+        for (key, gets) in &reads {
+            bandit.observe(&Event::Reads(ReadSample { key, gets: *gets, scans: 1, runs: 8, now_ms }));
+        }
+        let moment = Moment { now_ms, entropy, snapshot_floor: floor, ..Moment::default() };
+        let jobs = settle(&mut bandit, &mut tree, &moment, &mut vec![], 20_000);
+        prop_assert!(jobs.is_ok(), "{}: {settings:?}", jobs.unwrap_err());
+        let view = tree.view();
+        prop_assert!(bandit.debt_bytes(&view) == 0, "{} {:?}\n{view}\n{settings:?}", bandit.debt_bytes(&view), bandit.slots());
+        for key in 0..300 {
+            let runs = (0..view.runs().len()).filter(|run| !view.overlap(*run, &key, &key).is_empty()).count();
+            let max = u64::from(settings.cold_runs_max).saturating_add(settings.l0_runs_max);
+            prop_assert!(runs as u64 <= max, "{runs} runs at key {key}\n{view}");
+        }
+    }
+
+    #[test]
+    fn whether_to_wait_never_depends_on_entropy_and_every_choice_is_lawful(
+        shape in shape(), settings in settings(), seen in any::<bool>(), free in prop_oneof![Just(u64::MAX), 0..5_000u64],
+        busy in prop::collection::vec((0..100usize, prop::option::of(0..9u8)), 0..3), seeds in any::<u64>(),
+    ) {
+        let tree = build(&shape);
+        let mut bandit = BanditVec::new(settings, vec![]).unwrap();
+        if seen {
+            bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 0, bytes: 0 });
+        }
+        let view = tree.view();
+        let tables = view.tables().len().max(1);
+        let running: Vec<Running> =
+            busy.iter().filter_map(|(at, level)| view.barrier(1, [at % tables], *level)).collect();
+        let view = view.with_running(&running);
+        let mut waits = vec![];
+        for at in 0..20u64 {
+            let entropy = seeds.wrapping_add(at.wrapping_mul(0x9E37_79B9));
+            let moment = Moment { entropy, free_bytes: free, ..Moment::default() };
+            let decision = bandit.choose(&view, &moment);
+            prop_assert_eq!(decision, bandit.choose(&view, &moment));
+            if let Err(law) = check_decision(&view, &moment, &decision) {
+                return Err(TestCaseError::fail(format!("{law}\n{view}{decision:?}")));
+            }
+            waits.push(decision.choice.job().is_none().then_some(decision));
+        }
+        prop_assert!(waits.windows(2).all(|pair| pair[0] == pair[1]) || waits.iter().all(Option::is_none), "{waits:?}");
+    }
+}
+
+/// A tree of `runs` runs of level 0, of one table of 1 000 B each over the same keys.
+fn level_0(runs: u64) -> VersionVec<u32> {
+    let mut tree = VersionVec::default();
+    for id in 1..=runs {
+        tree.flush([Table::new(id, 1_000, 0, 99)]).unwrap();
+    }
+    tree
+}
+
+#[test]
+fn of_level_0_no_more_runs_are_taken_than_the_cap_and_the_room_permit() {
+    let taken = |job_bytes_max: u64, free_bytes: u64| {
+        let settings = BanditSettings { l0_runs_max: 2, job_bytes_max, ..BanditSettings::default() };
+        let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        let decision = bandit.choose(&level_0(5).view(), &Moment { free_bytes, ..Moment::default() });
+        assert_eq!(decision.reason.rule, Rule::L0Runs { runs: 5, max: 2 });
+        (decision.choice.name(), decision.reason.bytes)
+    };
+    assert_eq!(taken(u64::MAX, u64::MAX), ("merge", 5_000));
+    assert_eq!(taken(3_500, u64::MAX), ("merge", 3_000));
+    assert_eq!(taken(u64::MAX, 2_200), ("merge", 2_000), "2 000 B and a sixteenth fit");
+    assert_eq!(taken(10, u64::MAX), ("move", 1_000), "the oldest table alone, which writes nothing");
+    assert_eq!(taken(u64::MAX, 1_000), ("move", 1_000));
+}
+
+#[test]
+fn where_level_0_exceeds_the_cap_one_table_goes_down_with_the_older_ones_it_meets() {
+    let mut tree = VersionVec::default();
+    for id in 0..4u64 {
+        let wide = (0..5u64).map(|at| Table::new(id * 5 + at, 1_000, at as u32 * 10, at as u32 * 10 + 9));
+        tree.flush(wide.collect::<Vec<_>>()).unwrap();
+    }
+    let settings = BanditSettings { l0_runs_max: 2, job_bytes_max: 4_500, ..BanditSettings::default() };
+    let decision = BanditVec::new(settings, vec![]).unwrap().choose(&tree.view(), &Moment::default());
+    let job = decision.choice.job().unwrap();
+    let inputs: Vec<u64> = tree.view().inputs(&job).map(|span| tree.view().tables()[span.range()][0].id).collect();
+    assert_eq!((inputs, decision.reason.bytes, job.level()), (vec![15, 10, 5, 0], 4_000, 1));
+}
+
+#[test]
+fn while_the_way_down_is_barred_the_newest_runs_of_level_0_are_merged_in_place() {
+    let chosen = |runs: u64, intra_l0: bool| {
+        let tree = level_0(runs);
+        let view = tree.view();
+        let busy: Vec<Running> = view.barrier(1, [0, 1, 2], Some(1)).into_iter().collect();
+        let settings = BanditSettings { l0_runs_max: 2, intra_l0, ..BanditSettings::default() };
+        let decision =
+            BanditVec::<u32>::new(settings, vec![]).unwrap().choose(&view.with_running(&busy), &Moment::default());
+        (decision.choice.job().map(|job| (job.range(), job.level())), decision.reason.rule)
+    };
+    assert_eq!(chosen(5, true), (Some((3..=4, 0)), Rule::IntraL0 { runs: 5, max: 2 }));
+    assert_eq!(chosen(4, true), (None, Rule::Busy), "one free run alone");
+    assert_eq!(chosen(5, false), (None, Rule::Busy));
+}
+
+#[test]
+fn a_table_full_of_tombstones_is_merged_to_the_bottom_unless_a_snapshot_sees_it() {
+    let mut tree = VersionVec::default();
+    tree.push_run(
+        3,
+        [Table::new(1, 1_000, 0, 9).entries(10).newest_seqno(5), Table::new(2, 1_000, 10, 99).entries(10)],
+    )
+    .unwrap();
+    tree.push_run(
+        1,
+        [Table::new(3, 10, 2, 7).entries(10).tombstones(6).newest_seqno(50).oldest_tombstone_ms(Some(40))],
+    )
+    .unwrap();
+    let chosen = |tombstone_pct_max: u64, tombstone_age_ms_max: u64, snapshot_floor: u64, now_ms: u64| {
+        let settings = BanditSettings { tombstone_pct_max, tombstone_age_ms_max, ..BanditSettings::default() };
+        let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        bandit.choose(&tree.view(), &Moment { snapshot_floor, now_ms, ..Moment::default() })
+    };
+    let decision = chosen(50, u64::MAX, 51, 0);
+    let job = decision.choice.job().unwrap();
+    assert_eq!((job.range(), job.bottommost(), decision.reason.bytes), (0..=1, true, 1_010));
+    assert_eq!(decision.reason.rule, Rule::TombstoneShare { table: 3, tombstones: 6, entries: 10, pct_max: 50 });
+    assert_eq!(chosen(60, u64::MAX, 51, 0).reason.rule, Rule::AtRest, "60 % are allowed");
+    assert_eq!(chosen(50, u64::MAX, 50, 0).reason.rule, Rule::AtRest, "a snapshot may see it");
+    let due = chosen(100, 60, u64::MAX, 99);
+    assert_eq!(due.choice, Choice::Wait { until_ms: Some(100) });
+    assert_eq!(
+        chosen(100, 60, u64::MAX, 100).reason.rule,
+        Rule::TombstoneAge { table: 3, written_ms: 40, age_ms_max: 60 }
+    );
+}
+
+#[test]
+fn a_table_of_level_0_full_of_tombstones_is_rewritten_too() {
+    let mut tree = VersionVec::default();
+    tree.flush([Table::new(1, 100, 0, 9).entries(10).tombstones(10).oldest_tombstone_ms(Some(1))]).unwrap();
+    let settings = BanditSettings { tombstone_age_ms_max: 10, tombstone_pct_max: 100, ..BanditSettings::default() };
+    let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+    let at = |now_ms| bandit.choose(&tree.view(), &Moment { now_ms, ..Moment::default() });
+    assert_eq!(at(5).choice, Choice::Wait { until_ms: Some(11) });
+    assert_eq!(at(11).choice.job().map(|job| (job.range(), job.bottommost())), Some((0..=0, true)));
+}
