@@ -87,7 +87,8 @@ fn read(fs: &Arc<MemFs>, probe: &[u8]) -> Result<Vec<Entry>> {
     }
     let key = Bytes::copy_from_slice(probe);
     let _ = table.get(&key, key_hash(&key), u64::MAX)?;
-    let _ = table.range(Bound::Excluded(key.clone()), Bound::Unbounded, Access::Merge { inputs: 1 }).next().transpose()?;
+    let _ =
+        table.range(Bound::Excluded(key.clone()), Bound::Unbounded, Access::Merge { inputs: 1 }).next().transpose()?;
     let _ = table.range(Bound::Unbounded, Bound::Included(key), Access::Read).next_back().transpose()?;
     table.verify()?;
     assert_eq!(forward, backward, "forward and backward differ in a table that verifies");
