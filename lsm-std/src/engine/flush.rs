@@ -1,5 +1,6 @@
 //! Frozen memtables into tables of level 0, installed oldest first whoever finishes first.
 
+use bytes::Bytes;
 use std::sync::Arc;
 
 use compaction_core::{CompactionStrategy, Event};
@@ -18,6 +19,12 @@ use crate::sync::lock;
 use crate::types::FileId;
 
 impl Engine {
+    /// The guard keys above `min` at which a flush is to be cut: none while threads flush and merge side by side. Each flush
+    /// would make a table for every slot, and runs then pile up by the thousand, faster than they are merged.
+    fn flush_guards(&self, min: &Bytes) -> Vec<Bytes> {
+        if self.options.seed.is_some() { self.tree().cuts_above(min) } else { Vec::new() }
+    }
+
     /// Flushes one frozen memtable that nobody else is flushing. False if there is none.
     pub(super) fn flush_one(&self) -> Result<bool> {
         let _careful = Careful::new(self);
@@ -57,7 +64,7 @@ impl Engine {
             table: self.options.table_options(),
             purpose: Purpose::Flush,
             bytes_max: self.options.table_bytes,
-            cuts: memtable.entries().next().map_or_else(Vec::new, |first| self.tree().flush_guards(&first.key)),
+            cuts: memtable.entries().next().map_or_else(Vec::new, |first| self.flush_guards(&first.key)),
             newest_ms: now_ms,
             oldest_tombstone_ms: now_ms,
         };

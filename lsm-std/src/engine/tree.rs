@@ -176,8 +176,8 @@ impl Tree {
         Ok(Task { ticket, job, chosen, inputs, cuts, snapshots, watch: Stopwatch::start() })
     }
 
-    /// The guard keys above `min` at which a flush is to be cut.
-    pub(super) fn flush_guards(&self, min: &Bytes) -> Vec<Bytes> {
+    /// The guard keys of the strategy above `min`, if it wants flushes cut there.
+    pub(super) fn cuts_above(&self, min: &Bytes) -> Vec<Bytes> {
         if !self.strategy.cuts_flushes() {
             return Vec::new();
         }
