@@ -52,7 +52,7 @@ pub struct Row {
     pub group: &'static str,
     /// What each entrant paid.
     pub paid: Vec<Paid>,
-    /// What was run, as [`key`](super::known::key) has it; empty where nothing was.
+    /// What was run, as [`key`] has it; empty where nothing was.
     pub runs: Vec<String>,
 }
 
