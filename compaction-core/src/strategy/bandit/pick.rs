@@ -126,7 +126,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             return Some(step.clone());
         }
         let share = u128::try_from(count).ok()?.saturating_mul(most.into()).checked_div(all.into())?;
-        let mut take = usize::try_from(share).ok()?.clamp(1, count);
+        let mut take = usize::try_from(share).ok()?.min(count).max(1);
         loop {
             let part = Step { last: step.first.saturating_add(take).saturating_sub(1), ..step.clone() };
             if take == 1 || self.plan(version, pieces, &part).is_some_and(|planned| planned.bytes <= most) {
@@ -184,7 +184,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let own = pieces.get(step.group.clone()).unwrap_or(&[]).iter().map(|piece| u128::from(piece.bytes));
         let own = own.fold(0, u128::saturating_add);
         let share = own.saturating_mul((self.settings.job_bytes_max / 4).into()).checked_div(older.max(1));
-        clamp(share.unwrap_or(u128::MAX)).clamp((most / 64).max(1), most)
+        clamp(share.unwrap_or(u128::MAX)).min(most).max((most / 64).max(1))
     }
 }
 
