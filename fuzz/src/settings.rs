@@ -3,7 +3,7 @@
 use arbitrary::Arbitrary;
 use compaction_core::{
     AnySettings, AnyStrategyVec, BanditSettings, CompactionStrategy, EstimatorKind, FifoSettings, Full, Granularity,
-    LeveledSettings, TieredSettings,
+    Layout, LeveledSettings, TieredSettings,
 };
 
 use crate::{Key, Size};
@@ -161,7 +161,17 @@ impl BanditSpec {
             max_space_amp_pct: self.max_space_amp_pct.value(),
             slots_max: u32::from(self.slots_max),
             cold_runs_max: u32::from(self.cold_runs_max % 16),
-            estimator: if self.ucb { EstimatorKind::Ucb } else { EstimatorKind::Greedy },
+            // What is left of fields that are drawn already chooses among more than two.
+            estimator: if self.ucb {
+                EstimatorKind::Ucb
+            } else {
+                EstimatorKind::ALL[alpha as usize % EstimatorKind::ALL.len()]
+            },
+            layout: Layout::ALL.get(discount as usize % 16).copied(),
+            switch_ppm: 1 + discount % 1_000_000,
+            rent_ppm: 1 + ucb_c * 2,
+            variance_k_ppm: ucb_c,
+            change_ppm: epsilon * 2,
             epsilon_ppm: epsilon,
             ucb_c_ppm: ucb_c * 4,
             alpha_ppm: alpha,
