@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::journal::Torn;
+
 /// What opening a store has found in its log and what it had to cut off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
@@ -26,4 +28,11 @@ pub struct Cut {
     pub bytes: u64,
     /// Whole records among them, which had to go because one before them was lost.
     pub records: u64,
+}
+
+impl Cut {
+    /// The torn end of the file at `path`.
+    pub(crate) fn of(path: PathBuf, torn: Torn) -> Self {
+        Self { path, offset: torn.offset, bytes: torn.bytes_lost, records: torn.records_lost }
+    }
 }

@@ -158,7 +158,8 @@ pub fn fanouts(tree: &Tree, bounds: &[Bounds], out: &mut [f64]) -> Result<Fanout
 /// use compaction_core::tune::{Bounds, Memtable, Shares, Size, Tree, levels};
 /// let (size, memtable) = (Size::Entries(1e9), Memtable::Fixed(1e5));
 /// let count = |reads, writes| {
-///     levels(&Tree { shares: Shares { reads, writes }, size, memtable }, Bounds::default(), &mut [0.0; 32]).map(|plan| plan.levels)
+///     let tree = Tree { shares: Shares { reads, writes }, size, memtable };
+///     levels(&tree, Bounds::default(), &mut [0.0; 32]).map(|plan| plan.levels)
 /// };
 /// assert!(count(0.05, 0.95)? > count(0.95, 0.05)?);
 /// # Ok::<(), compaction_core::tune::TuneError>(())

@@ -28,7 +28,7 @@ pub(crate) fn inspect(options: &Options, dir: &Path) -> Result<Verified> {
     strategy::decode(&state.strategy, dir)?;
     if let Some(torn) = manifest.torn {
         let path = dir.join(FileName::Manifest(manifest.id).to_string());
-        return Err(cut_short(&Cut { path, offset: torn.offset, bytes: torn.bytes_lost, records: torn.records_lost }));
+        return Err(cut_short(&Cut::of(path, torn)));
     }
     read_small(&**fs, dir, FileName::Strategy, Purpose::Other)?;
     let listing = Listing::read(&**fs, dir, manifest.id, state)?;

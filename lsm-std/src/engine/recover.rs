@@ -47,8 +47,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
     let mut replayed = replay(&files, options.memtable_bytes, manifest.state(), &listing.logs)?;
     if let Some(torn) = manifest.torn() {
         let path = dir.join(FileName::Manifest(manifest.id()).to_string());
-        let (offset, bytes, records) = (torn.offset, torn.bytes_lost, torn.records_lost);
-        replayed.recovery.cuts.push(Cut { path, offset, bytes, records });
+        replayed.recovery.cuts.push(Cut::of(path, torn));
     }
     let entropy = options.seed.map_or_else(Entropy::random, Entropy::seeded);
     let mut tree = Tree::load(&files, manifest, &settings, entropy)?;

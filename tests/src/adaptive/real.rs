@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use compaction_core::sim::{Mix, Skew, StoreSettings, Workload, simulate};
-use indicatif::ProgressBar;
 use lsm_std::SyncPolicy;
-use lsm_tool::compare::{Outcome, Run, Source, run};
+use lsm_tool::compare::{Outcome, Run, Source, run_apart, temporary};
 use lsm_tool::strategies::{Strategy, describe};
 use serde_json::{Value, json};
 
@@ -55,11 +54,7 @@ fn strategy(entrant: &Entrant) -> Strategy {
 /// # Errors
 /// What the store refuses; a read that found the wrong thing.
 fn engine(workload: &Workload, entrant: &Entrant, background: bool, tmp: Option<&Path>) -> Result<Outcome, String> {
-    let dir = match tmp {
-        Some(parent) => tempfile::tempdir_in(parent),
-        None => tempfile::tempdir(),
-    };
-    let dir = dir.map_err(|error| format!("temporary directory: {error}"))?;
+    let dir = temporary(tmp).map_err(|failure| failure.to_string())?;
     let source = Source::Workload { name: String::new(), workload: workload.clone() };
     let job = Run {
         source: &source,
@@ -71,10 +66,7 @@ fn engine(workload: &Workload, entrant: &Entrant, background: bool, tmp: Option<
         background,
         dir: dir.path().to_path_buf(),
     };
-    // In a thread of its own: the engine counts, thread by thread, which reads it samples.
-    let outcome = std::thread::scope(|scope| scope.spawn(|| run(&job, &ProgressBar::hidden())).join());
-    let outcome = outcome.map_err(|_| format!("the engine panicked under {}", entrant.name))?;
-    outcome.map_err(|failure| format!("{}: {failure}", entrant.name))
+    run_apart(&job).map_err(|failure| format!("{}: {failure}", entrant.name))
 }
 
 /// One case under one entrant: cost per operation, simulated and counted.

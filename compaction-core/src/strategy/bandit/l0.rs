@@ -12,9 +12,10 @@ struct Part {
     table: Option<usize>,
 }
 
-/// Offers a merge of level 0 when it has too many runs at or behind the position `own`, which are not cut at the guards: all that are free from the oldest up, fewer when the cap or the room
-/// asks for it; then one table of the newest free run with the older ones that it meets; in the end one table of the oldest
-/// run alone, which is moved when it lies within one slot (`is_inside`).
+/// Offers a merge of level 0 when it has too many runs at or behind the position `own`, which are not cut at the guards:
+/// all that are free from the oldest up, fewer when the cap or the room asks for it; then one table of the newest free run
+/// with the older ones that it meets; in the end one table of the oldest run alone, which is moved when it lies within one
+/// slot (`is_inside`).
 pub(crate) fn offer<K: Ord>(
     settings: &BanditSettings,
     search: &mut Search<'_, '_, K>,

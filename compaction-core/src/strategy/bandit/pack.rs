@@ -1,8 +1,9 @@
 //! Keeps the number of runs small where slots hold different ones.
 //!
 //! Every merge of level 0 makes a run, and a run stands as long as one slot has tables in it. Where writes fall on few slots
-//! at a time there would be as many runs as slots times their depth. So where there are more runs than the deepest slot has, the pieces of a slot sink, oldest
-//! first, until nothing of the slot is missing below them: a move, nothing is written. Neighbours go along where they can.
+//! at a time there would be as many runs as slots times their depth. So where there are more runs than the deepest slot
+//! has, the pieces of a slot sink, oldest first, until nothing of the slot is missing below them: a move, nothing is
+//! written. Neighbours go along where they can.
 
 use super::policy::Bandit;
 use super::slot::Slot;

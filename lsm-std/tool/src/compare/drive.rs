@@ -111,6 +111,15 @@ pub fn run(run: &Run<'_>, bar: &ProgressBar) -> Result<Outcome, Failure> {
     })
 }
 
+/// As [`run`], unseen and in a thread of its own: the engine counts, thread by thread, which reads it samples.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_apart(job: &Run<'_>) -> Result<Outcome, Failure> {
+    let outcome = std::thread::scope(|scope| scope.spawn(|| run(job, &ProgressBar::hidden())).join());
+    outcome.unwrap_or_else(|_| Err(Failure::Wrong("the engine panicked".into())))
+}
+
 struct Driver {
     db: Db,
     seen: Arc<Mutex<Seen>>,

@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use indicatif::ProgressBar;
 use lsm_std::SyncPolicy;
 
 use super::{Candidate, Simulated, number, simulate_source, store};
 use crate::Failure;
-use crate::compare::{Outcome, Run, Source, run, temporary};
+use crate::compare::{Outcome, Run, Source, run_apart, temporary};
 use crate::human::write_rows;
 use crate::strategies::{Sizes, Strategy, describe, scaled};
 
@@ -61,7 +60,7 @@ pub fn check(source: &Source, strategy: Strategy, scale: Option<u64>, tmp: Optio
     })
 }
 
-/// The real thing. In a thread of its own: the engine counts, thread by thread, which reads it samples.
+/// The real thing.
 fn engine(
     source: &Source,
     strategy: Strategy,
@@ -73,8 +72,7 @@ fn engine(
     let (settings, described) = (candidate.settings, describe(&candidate.settings));
     let (sync, path) = (SyncPolicy::Never, dir.path().to_path_buf());
     let job = Run { source, strategy, settings, described, memtable_bytes, sync, background: false, dir: path };
-    let outcome = std::thread::scope(|scope| scope.spawn(|| run(&job, &ProgressBar::hidden())).join());
-    outcome.unwrap_or_else(|_| Err(Failure::Wrong("the engine panicked".into())))
+    run_apart(&job)
 }
 
 /// Writes a row for each, simulated and counted side by side.
