@@ -126,6 +126,14 @@ impl Error {
         Self::Law { what: what.into() }
     }
 
+    /// What is wrong, without the path where an [`Error::Corrupt`] has one.
+    pub(crate) fn what(&self) -> String {
+        match self {
+            Self::Corrupt { what, .. } => what.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// The kind of the system's error, if this is an [`Error::Io`].
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {

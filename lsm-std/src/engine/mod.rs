@@ -13,6 +13,7 @@ mod merge;
 mod output;
 mod range;
 mod recover;
+mod repair;
 mod replay;
 mod settle;
 mod shown;
@@ -43,6 +44,7 @@ pub(crate) use health::Health;
 pub(crate) use inspect::inspect;
 pub(crate) use log::LogSink;
 pub(crate) use recover::recover;
+pub(crate) use repair::repair;
 pub(crate) use tree::Tree;
 pub(crate) use worker::Workers;
 

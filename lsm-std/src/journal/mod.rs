@@ -15,6 +15,7 @@
 //! the end is a torn tail, to be cut off; how much it must look like one depends on the kind of the journal.
 
 mod reader;
+mod salvage;
 mod writer;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use std::path::Path;
 use byteorder::{ByteOrder, LE};
 
 pub use reader::{JournalReader, JournalRecord, Torn};
+pub use salvage::{Gap, Salvaged};
 pub use writer::JournalWriter;
 
 use crate::codec::{put_u32, put_u64};

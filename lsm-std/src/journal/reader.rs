@@ -43,7 +43,7 @@ pub struct Torn {
 pub struct JournalReader {
     path: PathBuf,
     id: FileId,
-    bytes: Bytes,
+    pub(super) bytes: Bytes,
     at: usize,
     done: bool,
     torn: Option<Torn>,
@@ -73,7 +73,7 @@ impl JournalReader {
         Ok((behind.records, behind.synced, reader.len()))
     }
 
-    fn load(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
+    pub(super) fn load(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
         let file = fs.open(path, kind.purpose)?;
         let len = usize::try_from(file.len()).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
@@ -105,9 +105,15 @@ impl JournalReader {
         self.at as u64
     }
 
-    fn record(&self, at: usize) -> Option<(RecordHeader, Bytes)> {
+    /// The header at `at`, if it is whole.
+    pub(super) fn head(&self, at: usize) -> Option<RecordHeader> {
+        RecordHeader::decode(self.id, at as u64, &self.bytes[at..])
+    }
+
+    /// The record at `at`, if it is whole.
+    pub(super) fn record(&self, at: usize) -> Option<(RecordHeader, Bytes)> {
         let rest = &self.bytes[at..];
-        let head = RecordHeader::decode(self.id, at as u64, rest)?;
+        let head = self.head(at)?;
         let end = RECORD_HEADER_BYTES.checked_add(usize::try_from(head.len).ok()?)?;
         let payload = rest.get(RECORD_HEADER_BYTES..end)?;
         (crc32fast::hash(payload) == head.payload_crc).then(|| (head, self.bytes.slice_ref(payload)))

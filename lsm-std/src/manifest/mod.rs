@@ -7,6 +7,7 @@
 mod codec;
 mod live;
 mod read;
+mod salvage;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use live::Live;
 pub use read::ManifestContent;
+pub use salvage::Known;
 pub use state::{AddRun, Edit, Place, RunState, State};
 
 use crate::error::{Error, Result};

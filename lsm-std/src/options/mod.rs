@@ -11,9 +11,10 @@ use compaction_core::AnySettings;
 
 use crate::clock::{Clock, LogicalClock, SystemClock};
 use crate::db::{Db, Verified};
-use crate::engine::inspect;
+use crate::engine::{inspect, repair};
 use crate::error::Result;
 use crate::fs::{Fs, RealFs};
+use crate::repaired::Repaired;
 use crate::report::Report;
 use crate::sst::TableOptions;
 
@@ -247,6 +248,23 @@ impl Options {
     /// [`NotAStore`](crate::Error::NotAStore).
     pub fn verify(&self, dir: impl AsRef<Path>) -> Result<Verified> {
         inspect(self, dir.as_ref())
+    }
+
+    /// Saves what is whole of the damaged store in `dir` into a new store in `into`, a directory that is made or empty. In `dir`
+    /// nothing changes. Reads every table twice, writes all keys once; holds the log in memory, as opening a store does.
+    ///
+    /// Each key gets the newest version found in a whole block of a table or a whole batch of the log. Where a newer one, or a
+    /// delete, is among what is [lost](Repaired::lost), an older one may show. If the manifest is not whole, a deleted key may come
+    /// back from a table that a merge had made obsolete and that was not removed yet. Of a batch, what lies in tables may be
+    /// lost in part.
+    ///
+    /// # Errors
+    /// [`NotAStore`](crate::Error::NotAStore) if `dir` holds no file of a store or `into` holds anything;
+    /// [`Locked`](crate::Error::Locked) if the store is open; [`NewerFormat`](crate::Error::NewerFormat); a full disk, and
+    /// whatever else the file layer says of `into`: what was made there is removed again.
+    pub fn repair(&self, dir: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Repaired> {
+        self.check()?;
+        repair(self, dir.as_ref(), into.as_ref())
     }
 
     pub(crate) fn table_options(&self) -> TableOptions {

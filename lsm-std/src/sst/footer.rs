@@ -47,7 +47,7 @@ impl Footer {
     }
 
     /// Reads the footer `bytes` of the table `id`, which lies at `at`.
-    fn decode(path: &Path, id: FileId, bytes: &[u8], at: u64) -> Result<Self> {
+    pub(super) fn decode(path: &Path, id: FileId, bytes: &[u8], at: u64) -> Result<Self> {
         let corrupt = |what: &'static str| Error::corrupt(path, at, what);
         let (fields, rest) = bytes.split_at_checked(36).ok_or(corrupt("a footer too short"))?;
         if rest.get(4..) != Some(MAGIC) {
@@ -115,7 +115,8 @@ impl Tail {
     }
 }
 
-fn decode_meta(properties: &[u8], id: FileId, len: u64) -> Result<TableMeta, Malformed> {
+/// What the properties say of the table `id`, a file of `len` bytes.
+pub(super) fn decode_meta(properties: &[u8], id: FileId, len: u64) -> Result<TableMeta, Malformed> {
     let mut reader = Reader::new(properties);
     let meta = TableMeta::decode(&mut reader)?;
     let fits = meta.id == id && meta.bytes == len && reader.is_empty();

@@ -6,6 +6,8 @@
 
 use std::cmp::Ordering;
 
+use bytes::Bytes;
+
 use super::builder::common_prefix;
 use super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
@@ -135,6 +137,11 @@ impl Index {
         let offset = self.slots.get(index)?.offset;
         let end = self.slots.get(index + 1).map_or(data_end, |next| next.offset);
         Some(BlockHandle { offset, len: usize::try_from(end - offset).ok()? })
+    }
+
+    /// A key at or after all of block `index`, before all of the next.
+    pub(super) fn separator(&self, index: usize) -> Bytes {
+        [&*self.prefix, self.key(index)].concat().into()
     }
 
     fn key(&self, index: usize) -> &[u8] {

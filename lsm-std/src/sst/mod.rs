@@ -13,12 +13,14 @@
 
 mod block;
 mod builder;
+mod crc;
 mod entries;
 mod filter;
 mod footer;
 mod index;
 mod iter;
 mod reader;
+mod salvage;
 mod seal;
 mod verify;
 mod writer;
@@ -27,6 +29,7 @@ pub use block::Block;
 pub use filter::key_hash;
 pub use iter::TableIter;
 pub use reader::{Access, TableReader};
+pub use salvage::{LostPart, SalvagedEntries, SalvagedTable};
 pub use writer::TableWriter;
 
 /// How a table is laid out.

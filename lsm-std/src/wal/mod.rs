@@ -27,7 +27,7 @@ use crate::fs::{FileName, Fs, Purpose};
 use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter};
 use crate::types::{FileId, SeqNo};
 
-pub use crate::journal::Torn;
+pub use crate::journal::{Gap, Torn};
 
 const KIND: JournalKind = JournalKind { magic: *b"lsm-log\n", version: 1, purpose: Purpose::Log, cuts_damage: true };
 
@@ -196,6 +196,33 @@ impl Iterator for WalReader {
 /// Cuts a segment at `offset`, where its last whole batch ends, and syncs what is left.
 pub fn cut(fs: &dyn Fs, dir: &Path, id: FileId, offset: u64) -> Result<()> {
     fs.append(&segment_path(dir, id), offset, KIND.purpose).map(drop)
+}
+
+/// What is left of a damaged segment.
+#[derive(Debug, Default)]
+pub struct SalvagedSegment {
+    /// Its whole batches, in the order of the file.
+    pub batches: Vec<WalRecord>,
+    /// What lies between them.
+    pub gaps: Vec<Gap>,
+    /// The segment that goes on where this one ends, if that is known.
+    pub next: Option<FileId>,
+}
+
+/// Every whole batch of a segment, damage between them or not.
+///
+/// [`Error::Corrupt`] for a file that is no log segment of this number, [`Error::NewerFormat`].
+pub fn salvage(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<SalvagedSegment> {
+    let journal = JournalReader::salvage(fs, &segment_path(dir, id), id, &KIND)?;
+    let mut segment = SalvagedSegment { gaps: journal.gaps, ..SalvagedSegment::default() };
+    for JournalRecord { offset, tag, payload } in journal.records {
+        if tag == SEAL {
+            segment.next = Reader::new(&payload).u64().ok();
+        } else {
+            segment.batches.push(WalRecord { offset, first_seqno: tag, payload });
+        }
+    }
+    Ok(segment)
 }
 
 /// Where segment `id` of `dir` lies.

@@ -10,6 +10,7 @@ mod model;
 mod power;
 mod power_fs;
 mod recovery;
+mod repair;
 mod reuse;
 mod scans;
 mod upkeep;

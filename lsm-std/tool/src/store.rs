@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lsm_std::{Db, Error, Options, Stats, TableMeta, Verified};
+use lsm_std::{Db, Error, Options, Repaired, Stats, TableMeta, Verified};
 use serde_json::{Map, Value as Json, json};
 
 use crate::Failure;
@@ -68,6 +68,14 @@ pub fn verify(dir: &Path) -> Result<Verified, Failure> {
     Ok(unlocked(|| Options::new().verify(dir))?)
 }
 
+/// Saves what is whole of the store in `dir` into a new one in `target`.
+///
+/// # Errors
+/// No file of a store there, one that is in use, or a new one that cannot be made.
+pub fn repair(dir: &Path, target: &Path) -> Result<Repaired, Failure> {
+    Ok(unlocked(|| Options::new().repair(dir, target))?)
+}
+
 /// How keys and values are written on the command line and in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notation {
@@ -106,7 +114,7 @@ impl Notation {
     }
 
     /// `bytes` as a JSON field: `name` as text or hex, or `name_hex` for what is not UTF-8.
-    fn field(self, name: &str, bytes: &[u8], into: &mut Map<String, Json>) {
+    pub fn field(self, name: &str, bytes: &[u8], into: &mut Map<String, Json>) {
         match (self, std::str::from_utf8(bytes)) {
             (Self::Text, Ok(text)) => into.insert(name.to_owned(), text.into()),
             (Self::Text, Err(_)) => into.insert(format!("{name}_hex"), hex(bytes).into()),

@@ -3,6 +3,7 @@
 mod compare;
 mod options;
 mod plan;
+mod repair;
 mod replay;
 mod scan;
 mod sim;

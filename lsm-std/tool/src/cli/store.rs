@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use lsm_std::{Db, Options};
 use serde_json::{Value as Json, json};
 
+use super::repair::repair;
 use super::scan::{ScanArgs, bounds, scan};
 use super::{print, print_json};
 use crate::Failure;
@@ -53,6 +54,14 @@ pub enum Command {
     Verify {
         #[command(flatten)]
         at: At,
+    },
+    /// Save what is whole of a damaged store into a new one and say what is lost: every whole block of every table, every whole
+    /// batch of the log. Nothing in the damaged one changes. Exit with 0 if there is a new store, whatever was lost
+    Repair {
+        #[command(flatten)]
+        at: At,
+        /// Directory of the new store; made if there is none, must be empty; without it the store's name and `.repaired`
+        target: Option<PathBuf>,
     },
     /// List every table, newest run first: where it lies, what it holds
     Dump {
@@ -122,6 +131,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
             Ok(db.close()?)
         }
         Command::Verify { at } => verify(at),
+        Command::Repair { at, target } => repair(at, target.as_deref()),
         Command::Dump { at } => dump(at),
         Command::Compact { at, from, to } => compact(at, from.as_deref(), to.as_deref()),
         Command::Checkpoint { at, target } => {

@@ -3,6 +3,7 @@
 mod common;
 mod compare;
 mod plan;
+mod repair;
 mod replay;
 mod report;
 mod sim;

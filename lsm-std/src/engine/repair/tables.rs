@@ -1,0 +1,159 @@
+//! Which tables count, and what of each can be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::engine::repair::{Old, whole_file};
+use crate::error::{Error, Result};
+use crate::fs::{FileName, Fs, Purpose, read_small};
+use crate::manifest::{Known, Manifest, State};
+use crate::repaired::{Lost, Repaired};
+use crate::sst::SalvagedTable;
+use crate::types::{FileId, SeqNo, TableMeta};
+
+/// What the manifests say.
+pub(super) struct Catalogue {
+    /// Tables that are part of the store.
+    live: BTreeMap<FileId, TableMeta>,
+    /// Tables that are not.
+    dead: BTreeSet<FileId>,
+    /// Whether `live` is all that counts, but for tables that are newer than the manifest.
+    is_whole: bool,
+    /// All writes up to this one are in `live`; 0 if that is not known.
+    pub(super) settled_seqno: SeqNo,
+    /// No write had a larger number when the manifest was written.
+    pub(super) last_seqno: SeqNo,
+    /// The first segment of the log, if there is one.
+    pub(super) first_log: Option<FileId>,
+    /// The deepest level.
+    pub(super) level: u8,
+    /// The strategy's settings.
+    pub(super) strategy: Vec<u8>,
+}
+
+impl Catalogue {
+    /// Reads the manifest in use or, if it is not whole, what is left of all manifests.
+    pub(super) fn read(fs: &dyn Fs, dir: &Path, old: &Old, repaired: &mut Repaired) -> Result<Self> {
+        let whole = match Manifest::read(fs, dir) {
+            Err(error @ Error::NewerFormat { .. }) => return Err(error),
+            Ok(Some(read)) if read.torn.is_none() => Some(read.state),
+            _ => None,
+        };
+        match whole {
+            Some(state) if state.tables().all(|table| old.tables.binary_search(&table.id).is_ok()) => {
+                repaired.is_manifest_whole = true;
+                Ok(Self::whole(state))
+            }
+            _ => Self::salvage(fs, dir, old, repaired),
+        }
+    }
+
+    fn whole(state: State) -> Self {
+        Self {
+            level: state.runs.iter().map(|run| run.level).max().unwrap_or(0),
+            live: state.runs.into_iter().flat_map(|run| run.tables).map(|table| (table.id, table)).collect(),
+            dead: BTreeSet::new(),
+            is_whole: true,
+            settled_seqno: state.last_seqno,
+            last_seqno: state.last_seqno,
+            first_log: state.has_log.then_some(state.log_floor),
+            strategy: state.strategy,
+        }
+    }
+
+    fn salvage(fs: &dyn Fs, dir: &Path, old: &Old, repaired: &mut Repaired) -> Result<Self> {
+        let current = dir.join(FileName::Current.to_string());
+        match read_small(fs, dir, FileName::Current, Purpose::Manifest) {
+            Err(error @ Error::NewerFormat { .. }) => return Err(error),
+            Err(error) => repaired.lost.push(whole_file(fs, &current, &error, Some(0))),
+            Ok(None) => {
+                let what = "the file is missing".into();
+                repaired.lost.push(Lost { path: current, offset: 0, bytes: 0, entries: Some(0), keys: None, what });
+            }
+            Ok(Some(_)) => {}
+        }
+        let mut known = Known::default();
+        for &id in &old.manifests {
+            let path = dir.join(FileName::Manifest(id).to_string());
+            match known.add(fs, dir, id) {
+                Err(error @ Error::NewerFormat { .. }) => return Err(error),
+                Err(error) => repaired.lost.push(whole_file(fs, &path, &error, Some(0))),
+                Ok(gaps) => repaired.lost.extend(gaps.into_iter().map(|gap| Lost {
+                    path: path.clone(),
+                    offset: gap.offset,
+                    bytes: gap.bytes,
+                    entries: Some(0),
+                    keys: None,
+                    what: "no whole edit".into(),
+                })),
+            }
+        }
+        let Known { live, dead, level, strategy, last_seqno } = known;
+        Ok(Self { live, dead, is_whole: false, settled_seqno: 0, last_seqno, first_log: None, level, strategy })
+    }
+
+    /// Reads every block of every table that counts.
+    pub(super) fn survey(
+        &self,
+        fs: &Arc<dyn Fs>,
+        dir: &Path,
+        old: &Old,
+        repaired: &mut Repaired,
+    ) -> Result<Vec<SalvagedTable>> {
+        let mut tables = Vec::new();
+        for &id in &old.tables {
+            let meta = self.live.get(&id);
+            if self.dead.contains(&id) {
+                repaired.tables_obsolete += 1;
+                continue;
+            }
+            let path = dir.join(FileName::Table(id).to_string());
+            let table = match SalvagedTable::survey(fs, dir, id, meta) {
+                Ok(table) => table,
+                Err(error @ Error::NewerFormat { .. }) => return Err(error),
+                Err(error) => {
+                    repaired.lost.push(lost_table(whole_file(&**fs, &path, &error, None), meta));
+                    continue;
+                }
+            };
+            let oldest = table.meta.as_ref().map_or(table.oldest_seqno, |meta| meta.oldest_seqno);
+            let is_newer = oldest > self.settled_seqno && (table.meta.is_some() || table.keys.is_some());
+            if self.is_whole && meta.is_none() && !is_newer {
+                repaired.tables_obsolete += 1;
+                continue;
+            }
+            repaired.lost.extend(lost_parts(&table));
+            repaired.tables += u64::from(table.keys.is_some());
+            tables.push(table);
+        }
+        for (id, meta) in self.live.iter().filter(|(id, _)| old.tables.binary_search(id).is_err()) {
+            let path = dir.join(FileName::Table(*id).to_string());
+            let what = "the manifest names this table, but the file is missing".into();
+            let lost = Lost { path, offset: 0, bytes: meta.bytes, entries: None, keys: None, what };
+            repaired.lost.push(lost_table(lost, Some(meta)));
+        }
+        Ok(tables)
+    }
+}
+
+/// A table of which nothing is left.
+fn lost_table(lost: Lost, meta: Option<&TableMeta>) -> Lost {
+    let Some(meta) = meta else { return lost };
+    Lost { entries: Some(meta.entries), keys: Some((meta.min.clone(), meta.max.clone())), ..lost }
+}
+
+fn lost_parts(table: &SalvagedTable) -> impl Iterator<Item = Lost> + '_ {
+    let of_data = table.lost.iter().filter(|part| part.is_data).count();
+    table.lost.iter().map(move |part| {
+        let (entries, what) = match (part.is_data, table.entries_lost()) {
+            (false, _) => (Some(0), part.what.clone()),
+            (true, Some(lost)) if of_data > 1 => {
+                (None, format!("{}; {lost} entries are lost in the {of_data} places of this file", part.what))
+            }
+            (true, lost) => (lost, part.what.clone()),
+        };
+        let path = table.path().to_path_buf();
+        Lost { path, offset: part.offset, bytes: part.bytes, entries, keys: part.keys.clone(), what }
+    })
+}

@@ -1,0 +1,69 @@
+//! What is left of a damaged journal.
+
+use std::path::Path;
+
+use super::{HEADER_BYTES, JournalKind, JournalReader, JournalRecord, MARK, RECORD_HEADER_BYTES, header_is_whole};
+use crate::error::Result;
+use crate::fs::Fs;
+use crate::types::FileId;
+
+/// Bytes that hold nothing whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Where they start in the file.
+    pub offset: u64,
+    /// How many.
+    pub bytes: u64,
+}
+
+/// The whole records of a journal, and what lies between them.
+#[derive(Debug, Default)]
+pub struct Salvaged {
+    /// In the order of the file.
+    pub records: Vec<JournalRecord>,
+    /// In the order of the file; damage of the file's header included.
+    pub gaps: Vec<Gap>,
+}
+
+impl JournalReader {
+    /// Every whole record of a file, damage between them or not. O(length).
+    ///
+    /// [`Error::Corrupt`](crate::Error::Corrupt) for a file of another kind or number,
+    /// [`Error::NewerFormat`](crate::Error::NewerFormat).
+    pub fn salvage(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Salvaged> {
+        let reader = Self::load(fs, path, id, kind)?;
+        let len = reader.bytes.len();
+        let mut salvaged = Salvaged::default();
+        // Where the last whole part ends; and as elsewhere, no more is hashed than the file has.
+        let mut end = if header_is_whole(kind, path, id, &reader.bytes)? { HEADER_BYTES } else { 0 };
+        let (mut at, mut unhashed) = (end, len);
+        while at < len {
+            let Some(head) = reader.head(at) else {
+                let rest = &reader.bytes[at + 1..];
+                at = rest.windows(MARK.len()).position(|four| four == MARK).map_or(len, |skip| at + 1 + skip);
+                continue;
+            };
+            let fits = len - at - RECORD_HEADER_BYTES >= head.len as usize;
+            let Some(left) = unhashed.checked_sub(if fits { head.len as usize } else { 0 }) else { break };
+            unhashed = left;
+            let Some((head, payload)) = reader.record(at) else {
+                at += 1;
+                continue;
+            };
+            salvaged.gap(end, at);
+            end = at + RECORD_HEADER_BYTES + payload.len();
+            salvaged.records.push(JournalRecord { offset: at as u64, tag: head.tag, payload });
+            at = end;
+        }
+        salvaged.gap(end, len);
+        Ok(salvaged)
+    }
+}
+
+impl Salvaged {
+    fn gap(&mut self, start: usize, end: usize) {
+        if end > start {
+            self.gaps.push(Gap { offset: start as u64, bytes: (end - start) as u64 });
+        }
+    }
+}
