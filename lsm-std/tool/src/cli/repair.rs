@@ -52,7 +52,7 @@ fn lost_json(notation: Notation, lost: &Lost) -> Json {
 
 fn tell(at: &At, target: &Path, repaired: &Repaired, out: &mut dyn Write) -> io::Result<()> {
     let (keys, tables) = (count(repaired.keys, "key"), count(repaired.tables, "table"));
-    let batches = count(repaired.log_batches, "whole batch");
+    let batches = count(repaired.log_batches, "batch");
     writeln!(
         out,
         "{}: {keys}, {}, from {tables} and {batches} of the log",

@@ -33,7 +33,7 @@ fn a_damaged_store_is_saved_into_a_new_one_and_what_is_lost_is_named() {
     assert!(told.status.success(), "{}", said(&told));
     let told = String::from_utf8(told.stdout).expect("text");
     let name = table.file_name().and_then(|name| name.to_str()).expect("a name");
-    assert!(told.contains(name) && told.contains("at byte 0, ") && told.contains(": checksum"), "{told}");
+    assert!(told.contains(name) && told.contains("at byte 0, ") && told.contains(": a checksum"), "{told}");
     assert!(told.contains("CURRENT") && told.contains("the manifest was not whole"), "{told}");
     let beside = dir.path().join("store.repaired");
     assert_eq!(json(&["verify", "--dir", text(&beside), "--json"])["ok"], true);
