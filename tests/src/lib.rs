@@ -1,7 +1,9 @@
 //! Harness shared by the cross-crate tests.
 
 pub mod adaptive;
+pub mod disk;
 pub mod drawn;
+pub mod faults;
 pub mod settings;
 pub mod work;
 

@@ -11,10 +11,15 @@ use crate::sync::{Mutex, lock};
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
+/// Work done inline pauses until the next call that does any, which ends the pause.
+const RETRY_INLINE: Duration = Duration::from_secs(1 << 30);
+
 /// A store's health.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     fatal: OnceLock<Arc<Error>>,
+    /// Work is done inline: what failed is tried again at the next call that does any, however soon.
+    is_inline: bool,
     /// Trouble of flushes, and of making the tree durable: writers wait for these.
     pub(crate) flushes: Background,
     /// Trouble of merges: reads get slower, nothing else.
@@ -33,6 +38,11 @@ struct Trouble {
 }
 
 impl Health {
+    /// Of a store just opened.
+    pub(crate) fn new(is_inline: bool) -> Self {
+        Self { is_inline, ..Self::default() }
+    }
+
     /// # Errors
     /// [`Error::ReadOnly`] after a failure that leaves it unknown what is on disk.
     pub(crate) fn check(&self) -> Result<()> {
@@ -74,7 +84,11 @@ impl Health {
         }
         tracing::warn!(%error, "background work failed, to be tried again");
         let mut trouble = lock(&work.0);
-        let pause = trouble.as_ref().map_or(RETRY_MIN, |last| (last.pause * 2).min(RETRY_MAX));
+        let pause = match &*trouble {
+            _ if self.is_inline => RETRY_INLINE,
+            None => RETRY_MIN,
+            Some(last) => (last.pause * 2).min(RETRY_MAX),
+        };
         *trouble = Some(Trouble { error, pause, until: Instant::now() + pause });
     }
 }
@@ -83,6 +97,13 @@ impl Background {
     /// Notes that the work succeeded.
     pub(crate) fn recovered(&self) {
         *lock(&self.0) = None;
+    }
+
+    /// Ends a pause.
+    pub(crate) fn try_again(&self) {
+        if let Some(trouble) = &mut *lock(&self.0) {
+            trouble.until = Instant::now();
+        }
     }
 
     /// How long the work is still to pause; `None` if it may go on.

@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::clock::Entropy;
 use crate::engine::replay::{Replayed, replay};
 use crate::engine::settle::unsettled_files_max;
-use crate::engine::{Engine, Flush, Frozen, Memory, Tree};
+use crate::engine::{Engine, Flush, Frozen, Health, Memory, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{CountingFs, FileLock, FileName, Fs, make_dir};
 use crate::manifest::{Edit, Manifest, State};
@@ -65,11 +65,11 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         logs: Mutex::new(replayed.logs.clone()),
         tree: Mutex::new(tree),
         unsettled_files_max: unsettled_files_max(&options),
+        health: Health::new(options.seed.is_some()),
         options,
         files,
         counting,
         snapshots: Default::default(),
-        health: Default::default(),
         heat: Default::default(),
         counters: Default::default(),
         bell: Default::default(),

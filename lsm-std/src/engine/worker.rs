@@ -168,6 +168,10 @@ impl Engine {
     /// Does all that is to be done, in the calling thread.
     pub(crate) fn work_inline(&self) -> Result<()> {
         let _turn = lock(&self.inline);
+        if self.health.flushes.check().is_err() {
+            self.try_settle_inline()?;
+        }
+        self.health.merges.try_again();
         loop {
             self.health.check()?;
             if self.flush_one().inspect_err(|error| self.health.trouble(&self.health.flushes, error.clone()))? {
@@ -176,6 +180,16 @@ impl Engine {
                 return self.health.flushes.check();
             }
         }
+    }
+
+    /// A tree that could not be settled after a flush is tried again, though there may be nothing to flush now.
+    fn try_settle_inline(&self) -> Result<()> {
+        self.settle_if_due().inspect_err(|error| self.health.trouble(&self.health.flushes, error.clone()))?;
+        if self.frozen() == 0 {
+            self.health.flushes.recovered();
+        }
+        self.health.flushes.try_again();
+        Ok(())
     }
 
     /// Has the strategy asked what is to be done: by a thread, or here if there are none.

@@ -129,3 +129,15 @@ fn the_first_error_ends_a_merge() {
     assert!(matches!(merge.next(), Some(Err(Error::Closed))));
     assert!(merge.next().is_none());
 }
+
+#[test]
+fn an_older_version_is_not_given_where_a_newer_one_could_not_be_read() {
+    let entry = |key: &'static [u8], seqno| {
+        Ok(Entry { key: Bytes::from_static(key), seqno, kind: Kind::Put, value: Bytes::new() })
+    };
+    for (direction, good) in [(Direction::Backward, 1), (Direction::Forward, 2)] {
+        let entries = vec![entry(b"b", 1), entry(b"a", 1), Err(Error::Closed)];
+        let mut seen = Visible::new(entries.into_iter(), 9, direction);
+        assert_eq!(seen.by_ref().take_while(Result::is_ok).count(), good, "{direction:?}");
+    }
+}

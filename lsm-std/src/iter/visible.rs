@@ -54,6 +54,10 @@ impl<I: Iterator<Item = Result<Entry>>> Visible<I> {
                     best = Some(entry);
                 }
             }
+            // What could not be read may be a newer version of this key.
+            if let Some(unread) = self.entries.next_if(Result::is_err) {
+                return Some(unread);
+            }
             if let Some(best) = best {
                 return Some(Ok(best));
             }

@@ -7,8 +7,6 @@ mod learning;
 mod logs;
 mod merges;
 mod model;
-mod power;
-mod power_fs;
 mod recovery;
 mod repair;
 mod reuse;

@@ -1,0 +1,192 @@
+//! One file: what was written to it, and what of that is durable.
+
+use compaction_core::sim::SplitMix;
+
+use super::Left;
+
+/// The unit in which a device writes: the whole of it or nothing, in any order.
+pub const SECTOR_BYTES: usize = 512;
+
+/// The bytes of a file.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// What readers find.
+    pub live: Vec<u8>,
+    /// How many names it has.
+    pub names: u32,
+    /// What a power cut leaves whatever happens.
+    durable: Vec<u8>,
+    /// What was done to it since the last sync, in order.
+    steps: Vec<Step>,
+    /// A sync has failed: readers find what is not on disk.
+    is_lost: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write { at: usize, bytes: Vec<u8> },
+    Cut(usize),
+}
+
+impl Step {
+    fn apply(&self, image: &mut Vec<u8>) {
+        match self {
+            Self::Write { at, bytes } => write(image, *at, bytes),
+            Self::Cut(len) => image.truncate(*len),
+        }
+    }
+}
+
+fn write(image: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let end = at + bytes.len();
+    if image.len() < end {
+        image.resize(end, 0);
+    }
+    image[at..end].copy_from_slice(bytes);
+}
+
+impl File {
+    /// Writes at `at`, not durably.
+    pub fn write(&mut self, at: usize, bytes: &[u8]) {
+        write(&mut self.live, at, bytes);
+        self.steps.push(Step::Write { at, bytes: bytes.to_vec() });
+    }
+
+    /// Cuts the file to `len` bytes, not durably.
+    pub fn cut(&mut self, len: usize) {
+        self.live.truncate(len);
+        self.steps.push(Step::Cut(len));
+    }
+
+    /// Makes all steps durable.
+    pub fn sync(&mut self) {
+        for step in self.steps.drain(..) {
+            step.apply(&mut self.durable);
+        }
+    }
+
+    /// Bytes of the last step, if it was a write that is not durable.
+    pub fn last_write(&self) -> Option<usize> {
+        match self.steps.last()? {
+            Step::Write { bytes, .. } => Some(bytes.len()),
+            Step::Cut(_) => None,
+        }
+    }
+
+    /// A sync has failed: some of the steps have reached the disk, the others never will. Readers go on finding what was
+    /// written, or, if `evict`, what is on disk.
+    pub fn lose(&mut self, rng: &mut SplitMix, evict: bool) {
+        self.durable = self.left(Left::Random, false, rng);
+        self.steps.clear();
+        self.is_lost = true;
+        if evict {
+            self.evict();
+        }
+    }
+
+    /// After a sync that failed: from now on readers find what is on disk, and what was written since.
+    pub fn evict(&mut self) {
+        if std::mem::take(&mut self.is_lost) {
+            self.live = self.up_to(self.steps.len(), 0);
+        }
+    }
+
+    /// The power has gone. `is_last`: the last write before that was to this file.
+    pub fn survive(&mut self, left: Left, is_last: bool, rng: &mut SplitMix) {
+        if !self.steps.is_empty() {
+            self.durable = self.left(left, is_last, rng);
+            self.steps.clear();
+        }
+        self.is_lost = false;
+        self.live.clone_from(&self.durable);
+    }
+
+    /// Flips a bit on disk, seen by readers too.
+    pub fn flip(&mut self, bit: usize) {
+        for bytes in [&mut self.live, &mut self.durable] {
+            if let Some(byte) = bytes.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    fn left(&self, left: Left, is_last: bool, rng: &mut SplitMix) -> Vec<u8> {
+        let all = self.steps.len();
+        match left {
+            Left::Nothing => self.durable.clone(),
+            Left::Torn(bytes) if is_last => self.up_to(all.saturating_sub(1), bytes),
+            Left::Everything | Left::Torn(_) => self.up_to(all, 0),
+            Left::Alternating => {
+                let len = self.up_to(all, 0).len();
+                self.mixed(len, |sector| if sector % 2 == 1 { all } else { 0 })
+            }
+            Left::Random => self.random(rng),
+        }
+    }
+
+    fn random(&self, rng: &mut SplitMix) -> Vec<u8> {
+        let all = self.steps.len();
+        match rng.below(8) {
+            0 => self.durable.clone(),
+            1 => self.up_to(all, 0),
+            // The last steps in order, the very last torn at any byte.
+            way @ 2..=4 => {
+                let whole = if way == 2 { rng.below(all as u64 + 1) as usize } else { all.saturating_sub(1) };
+                let torn = match self.steps.get(whole) {
+                    Some(Step::Write { bytes, .. }) => rng.below(bytes.len() as u64 + 1) as usize,
+                    _ => 0,
+                };
+                self.up_to(whole, torn)
+            }
+            // The length without the bytes.
+            5 => {
+                let len = self.up_to(all, 0).len();
+                self.mixed(len, |_| 0)
+            }
+            // Each sector as it was at some moment, and so the length.
+            _ => {
+                let sectors = self.live.len().max(self.durable.len()) / SECTOR_BYTES + 1;
+                let times: Vec<_> = (0..sectors).map(|_| rng.below(all as u64 + 1) as usize).collect();
+                let (short, long) = (self.durable.len(), self.live.len());
+                let len = match rng.below(3) {
+                    0 => long,
+                    1 => self.up_to(rng.below(all as u64 + 1) as usize, 0).len(),
+                    _ => short.min(long) + rng.below(short.abs_diff(long) as u64 + 1) as usize,
+                };
+                self.mixed(len, |sector| times.get(sector).copied().unwrap_or(0))
+            }
+        }
+    }
+
+    /// The file after its first `whole` steps, and after the first `torn` bytes of the next one, if that is a write.
+    fn up_to(&self, whole: usize, torn: usize) -> Vec<u8> {
+        let mut image = self.durable.clone();
+        self.steps.iter().take(whole).for_each(|step| step.apply(&mut image));
+        if let Some(Step::Write { at, bytes }) = self.steps.get(whole) {
+            let torn = torn.min(bytes.len());
+            if torn > 0 {
+                write(&mut image, *at, &bytes[..torn]);
+            }
+        }
+        image
+    }
+
+    /// `len` bytes, each sector of them as it was after so many steps as `time` says. What was not there then is zeros.
+    fn mixed(&self, len: usize, time: impl Fn(usize) -> usize) -> Vec<u8> {
+        let mut mixed = vec![0; len];
+        let mut image = self.durable.clone();
+        for done in 0..=self.steps.len() {
+            for sector in (0..len.div_ceil(SECTOR_BYTES)).filter(|sector| time(*sector) == done) {
+                let start = sector * SECTOR_BYTES;
+                let end = (start + SECTOR_BYTES).min(len).min(image.len());
+                if start < end {
+                    mixed[start..end].copy_from_slice(&image[start..end]);
+                }
+            }
+            if let Some(step) = self.steps.get(done) {
+                step.apply(&mut image);
+            }
+        }
+        mixed
+    }
+}
