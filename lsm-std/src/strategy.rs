@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use compaction_core::{AnySettings, AnyStrategyVec, KeyCodec, TieredSettings};
+use compaction_core::{AnySettings, AnyStrategyVec, DecodeError, KeyCodec, TieredSettings};
 
 use crate::error::{Error, Result};
 
@@ -73,11 +73,20 @@ pub(crate) fn save(strategy: &Strategy) -> Option<Vec<u8>> {
 
 /// Gives back to the strategy what it learned; does nothing to one that learns nothing. Bytes that cannot be used are dropped:
 /// it starts anew.
-pub(crate) fn load(strategy: &mut Strategy, bytes: &[u8]) {
-    if let Some(bandit) = strategy.bandit_mut()
-        && let Err(error) = bandit.load(&ByteKeys, bytes)
-    {
-        tracing::warn!(%error, "what the strategy had learned cannot be used, it starts anew");
+///
+/// # Errors
+/// [`Error::NewerFormat`] for bytes of a later version, which this one would write over. `path` is their file.
+pub(crate) fn load(strategy: &mut Strategy, bytes: &[u8], path: &Path) -> Result<()> {
+    let Some(bandit) = strategy.bandit_mut() else { return Ok(()) };
+    match bandit.load(&ByteKeys, bytes) {
+        Err(DecodeError::Version { found, known }) if found > known => {
+            Err(Error::NewerFormat { path: path.to_path_buf(), found: found.into(), known: known.into() })
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what the strategy had learned cannot be used, it starts anew");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

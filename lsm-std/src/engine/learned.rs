@@ -13,11 +13,12 @@ impl Engine {
     /// Gives back to the strategy what it had learned. A damaged file is dropped: the strategy starts anew.
     ///
     /// # Errors
-    /// What the file layer says.
+    /// [`Error::NewerFormat`]; what the file layer says.
     pub(super) fn load_learned(&self, tree: &mut Tree) -> Result<()> {
         match read_small(&*self.files.fs, &self.files.dir, FileName::Strategy, Purpose::Other) {
             Ok(Some(bytes)) => {
-                strategy::load(&mut tree.strategy, &bytes);
+                let path = self.files.dir.join(FileName::Strategy.to_string());
+                strategy::load(&mut tree.strategy, &bytes, &path)?;
                 *lock(&self.saving) = Some(bytes);
             }
             Ok(None) => {}

@@ -1,17 +1,26 @@
 //! Small files that are replaced as a whole: `CURRENT`, `STRATEGY`.
+//!
+//! ```text
+//! file    bytes  version u32  crc u32
+//! ```
+//! The checksum covers the file's name too, so that one small file cannot pass for another.
 
 use std::path::{Path, PathBuf};
 
 use byteorder::{ByteOrder, LE};
 
 use super::{FileName, Fs, Purpose, Result};
+use crate::codec::put_u32;
 use crate::error::Error;
 
 /// Largest small file that is read back, in bytes.
 const SMALL_BYTES_MAX: u64 = 64 << 20;
 
-/// Bytes of the checksum at the end.
-const SEAL: usize = 4;
+/// The newest format version that this crate knows, and the one it writes.
+const VERSION: u32 = 1;
+
+/// Bytes at the end: the version and the checksum.
+const SEAL: usize = 8;
 
 /// Replaces `name` in `dir` by these bytes under a checksum: after a crash at any point the file holds the old bytes or the
 /// new ones.
@@ -30,7 +39,9 @@ pub fn prepare_small(fs: &dyn Fs, dir: &Path, name: FileName, bytes: &[u8], purp
     }
     let mut sealed = Vec::with_capacity(bytes.len() + SEAL);
     sealed.extend_from_slice(bytes);
-    sealed.extend_from_slice(&seal(name, bytes));
+    put_u32(&mut sealed, VERSION);
+    let sum = sum(name, &sealed);
+    put_u32(&mut sealed, sum);
     let mut file = fs.create(&temp, purpose)?;
     file.append(&sealed)?;
     file.sync()
@@ -48,7 +59,7 @@ fn temp_path(dir: &Path, name: FileName) -> PathBuf {
 
 /// The bytes last given to [`replace_small`] for `name` in `dir`; `None` if there is no such file.
 ///
-/// [`Error::Corrupt`] if they are not what was written.
+/// [`Error::Corrupt`] if they are not what was written, [`Error::NewerFormat`].
 pub fn read_small(fs: &dyn Fs, dir: &Path, name: FileName, purpose: Purpose) -> Result<Option<Vec<u8>>> {
     let path = dir.join(name.to_string());
     if !fs.exists(&path)? {
@@ -62,21 +73,23 @@ pub fn read_small(fs: &dyn Fs, dir: &Path, name: FileName, purpose: Purpose) -> 
     }
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     file.read_at(&mut bytes, 0)?;
-    let found = bytes.split_off(bytes.len() - SEAL);
-    if found != seal(name, &bytes) {
+    let sum_at = bytes.len() - 4;
+    if LE::read_u32(&bytes[sum_at..]) != sum(name, &bytes[..sum_at]) {
         return Err(Error::corrupt(&path, 0, "checksum does not match"));
     }
+    let found = LE::read_u32(&bytes[sum_at - 4..]);
+    if found > VERSION {
+        return Err(Error::NewerFormat { path, found, known: VERSION });
+    }
+    bytes.truncate(sum_at - 4);
     Ok(Some(bytes))
 }
 
-/// The checksum covers the name too, so that one small file cannot pass for another.
-fn seal(name: FileName, bytes: &[u8]) -> [u8; SEAL] {
+fn sum(name: FileName, bytes: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(name.to_string().as_bytes());
     crc.update(bytes);
-    let mut sealed = [0; SEAL];
-    LE::write_u32(&mut sealed, crc.finalize());
-    sealed
+    crc.finalize()
 }
 
 #[cfg(test)]
@@ -95,6 +108,19 @@ mod tests {
             assert_eq!(read().unwrap().as_deref(), Some(bytes));
         }
         assert_eq!(fs.bytes("STRATEGY.tmp"), None);
+    }
+
+    #[test]
+    fn a_small_file_of_a_later_format_is_refused() {
+        let (fs, dir) = (MemFs::new(), Path::new(""));
+        replace_small(&fs, dir, FileName::Strategy, b"learned", Purpose::Other).unwrap();
+        let mut newer = fs.bytes("STRATEGY").unwrap();
+        newer[7] = 2;
+        let sum = sum(FileName::Strategy, &newer[..11]);
+        LE::write_u32(&mut newer[11..], sum);
+        fs.set_bytes("STRATEGY", newer);
+        let read = read_small(&fs, dir, FileName::Strategy, Purpose::Other);
+        assert!(matches!(read, Err(Error::NewerFormat { found: 2, known: 1, .. })), "{read:?}");
     }
 
     #[test]

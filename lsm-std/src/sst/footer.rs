@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::filter::Filter;
 use super::index::Index;
-use super::seal::{crc, unseal, zeros};
+use super::seal::{BLOCK_BYTES_MAX, crc, unseal, zeros};
 use crate::codec::{Malformed, Reader, put_u32, put_u64};
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
@@ -97,7 +97,7 @@ impl Tail {
         };
         let part = |start: u64, end: u64| {
             let stored = parts.slice((start - parts_at) as usize..(end - parts_at) as usize);
-            unseal(&stored, id, start, usize::MAX).map_err(|e| e.in_file(path, start))
+            unseal(&stored, id, start, BLOCK_BYTES_MAX).map_err(|e| e.in_file(path, start))
         };
         let filter = match footer.filter_at == footer.index_at {
             true => None,

@@ -13,6 +13,9 @@ use super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::types::{SeqNo, order};
 
+/// No stored block is shorter: what little it holds has a frame and a trailer. Bounds the memory that an index can ask for.
+const BLOCK_BYTES_MIN: usize = 2 * TRAILER_BYTES;
+
 /// The index in the making: the stored form, entry by entry.
 #[derive(Debug, Default)]
 pub(super) struct IndexBuilder {
@@ -78,7 +81,8 @@ impl Index {
             let (key, seqno, len) = (reader.bytes()?, reader.varint()?, reader.varint()?);
             let last = separators.last().zip(slots.last());
             let ascends = last.is_none_or(|(last, slot)| order(last, slot.seqno, key, seqno) == Ordering::Less);
-            if !ascends || len == 0 || len > (BLOCK_BYTES_MAX + TRAILER_BYTES) as u64 {
+            let fits = (BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX + TRAILER_BYTES).contains(&usize::try_from(len).unwrap_or(0));
+            if !ascends || !fits {
                 return Err(place);
             }
             separators.push(key);

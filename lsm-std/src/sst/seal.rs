@@ -20,7 +20,7 @@ const LZ4_HEAD: usize = 4;
 const LZ4_RATIO_MAX: usize = 256;
 
 /// No data block is longer, packed or not: it holds one entry of any length, or several in about as many bytes as one may
-/// be told to hold.
+/// be told to hold. A longer filter or index is never packed, so that no few bytes can claim to be more.
 pub(super) const BLOCK_BYTES_MAX: usize = 128 << 20;
 
 /// Blocks below this length share one small table while packing.
@@ -58,7 +58,7 @@ impl Sealer {
     /// Packs into `self.packed` if it pays, and tells how long that is.
     fn pack(&mut self, raw: &[u8]) -> Option<usize> {
         let table = self.table.as_mut()?;
-        let raw_len = u32::try_from(raw.len()).ok()?;
+        let raw_len = u32::try_from(raw.len()).ok().filter(|_| raw.len() <= BLOCK_BYTES_MAX)?;
         let room = LZ4_HEAD + get_maximum_output_size(raw.len());
         if self.packed.len() < room {
             self.packed.resize(room, 0);
@@ -171,6 +171,13 @@ mod tests {
         assert!(unseal(&block, 7, 4096, 5000).is_ok());
         assert!(unseal(&block, 7, 4096, 4999).is_err());
         assert!(zeros(usize::MAX).is_none() && zeros(isize::MAX as usize).is_none());
+    }
+
+    #[test]
+    fn what_is_longer_than_any_data_block_is_not_packed() {
+        let zeros = vec![0; BLOCK_BYTES_MAX + 1];
+        assert_eq!(sealed(&zeros, true).len(), zeros.len() + TRAILER_BYTES);
+        assert!(sealed(&zeros[1..], true).len() < zeros.len() / 100);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - [`replay`]: a trace into a store, resumable, and everything read back.
 //! - [`rules`]: when they fire, in words.
 //! - [`sim`]: strategies simulated, and held against the engine.
+//! - [`soak`]: a process killed again and again, and its store checked.
 //! - [`store`]: what the commands for one store share.
 //! - [`strategies`]: their names and settings.
 //! - [`trace`]: change histories as key-value traffic, with their answers.
@@ -24,6 +25,7 @@ pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod sim;
+pub mod soak;
 pub mod store;
 pub mod strategies;
 pub mod trace;

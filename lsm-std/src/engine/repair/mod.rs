@@ -82,11 +82,7 @@ fn lock(fs: &dyn Fs, dir: &Path) -> Result<Option<Box<dyn FileLock>>> {
     if !fs.exists(&path)? {
         return Ok(None);
     }
-    match fs.lock(&path) {
-        // Who cannot write there cannot have opened it either.
-        Err(error) if error.io_kind() == Some(std::io::ErrorKind::ReadOnlyFilesystem) => Ok(None),
-        taken => taken.map(Some),
-    }
+    fs.lock(&path).map(Some)
 }
 
 /// What the strategy had learned, if that is whole.

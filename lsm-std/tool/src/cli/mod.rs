@@ -7,6 +7,7 @@ mod repair;
 mod replay;
 mod scan;
 mod sim;
+mod soak;
 mod store;
 mod tune;
 
@@ -35,6 +36,7 @@ enum Command {
     Compare(compare::Args),
     Sim(sim::Args),
     Tune(tune::Args),
+    Soak(soak::Args),
     #[command(flatten)]
     Store(store::Command),
 }
@@ -47,6 +49,7 @@ pub fn run() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Tune(args) => tune::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Store(command) => store::run(&command),
     };
     match done {

@@ -7,6 +7,7 @@ mod repair;
 mod replay;
 mod report;
 mod sim;
+mod soak;
 mod store;
 mod traces;
 mod tune;
