@@ -89,6 +89,11 @@ impl Fs for RealFs {
 
     fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        // A store that may only be read can be locked too.
+        let file = file.or_else(|e| match e.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => File::open(path).map_err(|_| e),
+            _ => Err(e),
+        });
         let file = file.map_err(|e| Error::io("lock", path, e))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Box::new(RealLock { _file: file })),
