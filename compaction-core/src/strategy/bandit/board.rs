@@ -6,7 +6,7 @@ use super::slot::Slot;
 const BEST_MAX: usize = 16;
 
 /// The slots that want a merge. They are listed in the slots themselves, in `nth_due`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Board {
     best: [u32; BEST_MAX],
     len: usize,
@@ -15,16 +15,36 @@ pub(crate) struct Board {
     pub(crate) deepest: u32,
     /// Bytes of the merges wanted.
     pub(crate) debt: u128,
+    /// So many times its oldest run a slot's newer ones may weigh at present: without limit while all slots together keep
+    /// within theirs.
+    pub(crate) bloat_max: f64,
+    /// How many times its oldest run the newer ones of a slot weigh at most.
+    pub(crate) bloat: f64,
+}
+
+/// Once there is too much of newer runs in all, the slots with the most of them are merged: those within this share of the worst.
+const WORST: f64 = 0.8;
+
+/// See [`Board::bloat_max`]; `pct` is by how many percent the newer runs of all slots may outweigh the oldest.
+fn bloat_max<K>(slots: &[Slot<K>], pct: u64) -> f64 {
+    let sum = |of: fn(&Slot<K>) -> u64| slots.iter().map(|slot| u128::from(of(slot))).fold(0, u128::saturating_add);
+    let (all, newer) = (sum(|slot| slot.shape.bytes), sum(|slot| slot.shape.newer));
+    let allowed = all.saturating_sub(newer).saturating_mul(pct.into());
+    if pct == u64::MAX || newer.saturating_mul(100) <= allowed {
+        return f64::INFINITY;
+    }
+    WORST * slots.iter().map(Slot::bloat).fold(0.0, f64::max)
 }
 
 impl Board {
-    /// Lists the slots that want a merge. O(slots).
-    pub(crate) fn of<K>(slots: &mut [Slot<K>]) -> Self {
-        let mut board = Self::default();
+    /// Lists the slots that want a merge; the newer runs of all of them may outweigh the oldest by `bloat_pct` percent. O(slots).
+    pub(crate) fn of<K>(slots: &mut [Slot<K>], bloat_pct: u64) -> Self {
+        let bloat = slots.iter().map(Slot::bloat).fold(0.0, f64::max);
+        let mut board = Self { bloat_max: bloat_max(slots, bloat_pct), bloat, ..Self::default() };
         for at in 0..slots.len() {
             let Some(slot) = slots.get(at) else { break };
             board.deepest = board.deepest.max(slot.shape.runs);
-            if slot.is_due() {
+            if slot.is_due(board.bloat_max) {
                 board.add(slots, at);
             }
         }
@@ -38,7 +58,8 @@ impl Board {
             self.due = self.due.saturating_add(1);
         }
         let Some(slot) = slots.get(at) else { return };
-        self.debt = self.debt.saturating_add(u128::from(slot.shape.want.bytes));
+        let bytes = if slot.is_due(f64::INFINITY) { slot.shape.want.bytes } else { slot.shape.bytes };
+        self.debt = self.debt.saturating_add(bytes.into());
         let stays = |other: &u32| slots.get(*other as usize).is_some_and(|other| !is_better(slot, other));
         let place = self.best().partition_point(stays);
         if let Some(tail) = self.best.get_mut(place..)
@@ -89,7 +110,7 @@ mod tests {
     #[test]
     fn the_best_stand_in_order_and_slots_at_rest_are_left_out() {
         let mut slots = slots(&[0.5, -1.0, f64::INFINITY, 0.25, 0.5]);
-        let board = Board::of(&mut slots);
+        let board = Board::of(&mut slots, u64::MAX);
         assert_eq!(board.best(), [2, 0, 4, 3]);
         assert_eq!((board.due(), board.debt), (4, 40));
         let listed: Vec<_> = (0..5).map(|nth| board.nth(&slots, nth)).collect();
@@ -99,9 +120,33 @@ mod tests {
     #[test]
     fn of_many_slots_the_sixteen_best_are_kept() {
         let scores: Vec<f64> = (0..1_000u32).map(|at| f64::from(at * 7_919 % 1_000)).collect();
-        let board = Board::of(&mut slots(&scores));
+        let board = Board::of(&mut slots(&scores), u64::MAX);
         let mut order: Vec<u32> = (0..1_000).collect();
         order.sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]));
         assert_eq!((board.best(), board.due()), (&order[..16], 1_000));
+    }
+
+    /// Slots with so many bytes in their newer runs and in the oldest.
+    fn laden(bytes: &[(u64, u64)]) -> Vec<Slot<u32>> {
+        let slot = |(newer, oldest): &(u64, u64)| {
+            let mut slot = Slot::EMPTY;
+            (slot.shape.newer, slot.shape.bytes) = (*newer, newer + oldest);
+            slot
+        };
+        bytes.iter().map(slot).collect()
+    }
+
+    #[test]
+    fn room_is_shared_and_when_it_is_short_the_slots_with_most_to_win_are_due() {
+        let due = |bytes: &[(u64, u64)], pct| {
+            let mut slots = laden(bytes);
+            let board = Board::of(&mut slots, pct);
+            (0..board.due()).filter_map(|nth| board.nth(&slots, nth)).collect::<Vec<_>>()
+        };
+        assert_eq!(due(&[(300, 100), (0, 200)], 100), [], "300 against 300");
+        assert_eq!(due(&[(301, 100), (0, 200)], 100), [0]);
+        assert_eq!(due(&[(301, 100), (250, 100), (200, 100)], 100), [0, 1], "those near the worst");
+        assert_eq!(due(&[(301, 100), (0, 200)], u64::MAX), [], "no limit");
+        assert_eq!(due(&[(7, 0), (0, 0)], 0), [0]);
     }
 }

@@ -51,9 +51,10 @@ pub(crate) fn note<K>(slot: &mut Slot<K>, stack: &Stack, settings: &BanditSettin
     slot.shape = Shape {
         runs: u32::try_from(stack.runs).unwrap_or(u32::MAX),
         bytes: clamp(stack.bytes),
+        newer: clamp(stack.newer().unwrap_or(0)),
         crossed: stack.crossed,
         loose: stack.lowest_gap().is_some(),
-        want: wish::want(stack, &slot.plan(), settings),
+        want: wish::want(stack, &slot.plan(f64::INFINITY), settings),
     };
     if stack.runs < 2 {
         slot.owed = 0;

@@ -2,8 +2,8 @@
 //!
 //! Sizes are seen in units of the slot's base, the bytes of a piece as flushes bring it. The oldest piece, the bottom, stands
 //! apart; the others belong to classes by their size, each class `ratio` times as large as the one before. A class that holds
-//! more pieces than its layout allows is emptied whole, with all that is newer, into the next; and when all pieces above the
-//! bottom together have reached a share of it, everything is merged.
+//! more pieces than its layout allows is emptied whole, with all that is newer, into the next. A leveled bottom is merged when all
+//! pieces above it together have reached a share of it, a tiered one when room is short.
 //!
 //! Sources: Dayan and Idreos, "Dostoevsky", SIGMOD 2018 (between tiering and leveling); O'Neil et al., "The LSM-tree", 1996,
 //! theorem 3.1 (equal ratios between neighbours).
@@ -16,7 +16,7 @@ pub enum Layout {
     One,
     /// So many classes of one run each above the bottom, all ratios equal. Stored names `leveled1` to `leveled3`.
     Leveled(u8),
-    /// Classes of up to so many runs less one; the bottom is merged when as much has come. Stored names `tiered2`, `tiered3`,
+    /// Classes of up to so many runs less one; the bottom is merged when room is short. Stored names `tiered2`, `tiered3`,
     /// `tiered4` and `tiered8`.
     Tiered(u8),
 }
@@ -75,7 +75,7 @@ impl Layout {
         let full = match self {
             Self::One => 0.0,
             Self::Leveled(classes) => libm::pow(ratio, f64::from(classes)).min(*bottom),
-            Self::Tiered(_) => *bottom,
+            Self::Tiered(_) => f64::INFINITY,
         };
         if sum >= full * 0.9999 { sizes.len() } else { self.overfull(above, ratio) }
     }
@@ -109,12 +109,13 @@ impl Layout {
     }
 
     /// What the layout costs a slot of `size` base sizes: bytes that its merges read and write for each byte that comes, and
-    /// the runs beyond the first that a read meets on average.
+    /// the runs beyond the first that a read meets on average. A tiered bottom is merged when `bloat` times as much has come.
     ///
     /// Fitted to what [`newest`](Self::newest) does with entries spread evenly that replace older ones; the test below says
     /// how well.
-    pub(crate) fn price(self, size: f64) -> (f64, f64) {
-        let size = size.max(1.0);
+    pub(crate) fn price(self, size: f64, bloat: f64) -> (f64, f64) {
+        // What comes replaces itself: with more than four times the bottom there is little more to be won.
+        let (size, bloat) = (size.max(1.0), bloat.clamp(1.0, 4.0));
         match self {
             Self::One => (2.0 * size + 1.0, 0.0),
             Self::Leveled(classes) => {
@@ -123,8 +124,11 @@ impl Layout {
             }
             Self::Tiered(width) => {
                 let width = f64::from(width);
-                let classes = libm::log(size) / libm::log(width);
-                (3.0 + 2.0 * (1.0 - 1.0 / width) * (classes - 1.0).max(0.0), 0.475 * (width - 1.0) * classes)
+                let classes = libm::log(size * bloat) / libm::log(width);
+                (
+                    1.0 + 2.0 / bloat + 2.0 * (1.0 - 1.0 / width) * (classes - 1.0).max(0.0),
+                    0.475 * (width - 1.0) * classes,
+                )
             }
         }
     }
@@ -135,14 +139,17 @@ mod tests {
     use super::*;
     use std::vec;
 
-    /// What a layout costs a slot of `size` base sizes when it is played through, entries spread evenly.
-    fn played(layout: Layout, size: f64) -> (f64, f64) {
+    /// What a layout costs a slot of `size` base sizes when it is played through, entries spread evenly, room being short when the
+    /// newer pieces weigh `bloat` times the bottom.
+    fn played(layout: Layout, size: f64, bloat: f64) -> (f64, f64) {
         let union = |a: f64, b: f64| size * (1.0 - (1.0 - a.min(size) / size) * (1.0 - b.min(size) / size));
         let (mut pieces, mut moved, mut runs) = (vec![size], 0.0, 0usize);
         let rounds = ((6.0 * size) as usize).clamp(60, 20_000);
         for _ in 0..rounds {
             pieces.insert(0, 1.0);
-            let merged: vec::Vec<f64> = pieces.drain(..layout.newest(&pieces)).collect();
+            let is_full = pieces.iter().sum::<f64>() > (bloat + 1.0) * pieces.last().unwrap();
+            let merged = if is_full { pieces.len() } else { layout.newest(&pieces) };
+            let merged: vec::Vec<f64> = pieces.drain(..merged).collect();
             if !merged.is_empty() {
                 let out = merged.iter().fold(0.0, |out, piece| union(out, *piece));
                 moved += merged.iter().sum::<f64>() + out;
@@ -156,15 +163,19 @@ mod tests {
     #[test]
     fn the_price_is_what_a_slot_that_is_played_through_comes_to() {
         let (mut worst, mut sum, mut count) = (0.0f64, 0.0, 0.0);
-        for size in [8.0, 16.0, 32.0, 64.0, 128.0, 500.0, 2_000.0] {
+        for (size, bloat) in
+            [8.0, 32.0, 64.0, 128.0, 500.0, 2_000.0].into_iter().flat_map(|size| [(size, 1.0), (size, 2.0)])
+        {
             for layout in Layout::ALL {
-                let ((moved, runs), (found_moved, found_runs)) = (layout.price(size), played(layout, size));
+                let ((moved, runs), (found_moved, found_runs)) =
+                    (layout.price(size, bloat), played(layout, size, bloat));
                 // Weighed as they enter a choice: an extra run against a few rewrites.
                 for weight in [0.5, 2.0, 8.0] {
                     let (told, found) = (moved + weight * runs, found_moved + weight * found_runs);
                     let off = (told / found - 1.0).abs();
                     (worst, sum, count) = (worst.max(off), sum + off, count + 1.0);
-                    assert!(off < 0.25, "{layout:?} of {size}: {moved} {runs}, played {found_moved} {found_runs}");
+                    let what = (moved, runs, found_moved, found_runs);
+                    assert!(off < 0.25, "{layout:?} of {size}, {bloat}: {what:?}");
                 }
             }
         }
@@ -190,7 +201,8 @@ mod tests {
         assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 50.0]), 0);
         assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 1.0, 50.0]), 4);
         assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 50.0]), 7);
-        assert_eq!(Layout::Tiered(8).newest(&[10.0, 20.0, 20.0, 50.0]), 4, "as much as the bottom");
+        assert_eq!(Layout::Tiered(8).newest(&[10.0, 20.0, 20.0, 50.0]), 0, "as much as the bottom, but there is room");
+        assert_eq!(Layout::Leveled(2).newest(&[10.0, 20.0, 20.0, 50.0]), 4, "as much as the bottom");
     }
 
     #[test]

@@ -40,13 +40,15 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         if newest >= until {
             return false;
         }
-        let mut sum = Traffic::NONE;
+        self.fade();
         for at in 0..self.slots.as_slice().len() {
             let stack = guards::stack(self.slots.as_slice(), at, version, until);
             let piece = stack.pieces().first().filter(|piece| piece.run == newest);
             let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { break };
-            slot.traffic.flushed(piece.map_or(0, |piece| piece.bytes));
-            sum = sum.joined(slot.traffic);
+            if piece.is_some() {
+                slot.forgive(slot.traffic.usual(&self.mean));
+            }
+            slot.traffic.bring(piece.map_or(0, |piece| piece.bytes));
             let layout = match (piece, self.settings.layout) {
                 (Some(_), None) => self.best_layout(at, &stack),
                 (_, Some(layout)) => layout,
@@ -57,8 +59,20 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
                 guards::note(slot, &stack, &self.settings);
             }
         }
-        self.mean = sum.scaled(1.0 / self.slots.as_slice().len().max(1) as f64);
         true
+    }
+
+    /// What reads paid counts less with each flush. O(slots).
+    fn fade(&mut self) {
+        let share = 1.0 / self.slots.as_slice().len().max(1) as f64;
+        let samples: f64 = self.slots.as_slice().iter().map(|slot| slot.traffic.fresh_samples).sum();
+        let kept = Traffic::kept(samples * share);
+        let mut sum = Traffic::NONE;
+        for slot in self.slots.as_mut_slice() {
+            slot.traffic.fade(kept);
+            sum = sum.joined(slot.traffic);
+        }
+        self.mean = sum.scaled(share);
     }
 
     /// The layout that costs a slot least, or the present one if no other is clearly cheaper.
@@ -69,7 +83,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         // Where a slot is larger than a job may be, it cannot be rewritten for each piece that comes.
         let is_large = stack.bytes > u128::from(self.settings.job_bytes_max);
         let cost = |layout: Layout| {
-            let (moved, runs) = layout.price(size);
+            let (moved, runs) = layout.price(size, self.board.bloat);
             moved + run_price * runs
         };
         let mut best = (slot.layout, cost(slot.layout) * self.switch);
@@ -134,17 +148,17 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     pub(super) fn read(&mut self, sample: &ReadSample<'_, K>) {
         let at = guards::slot_of(self.slots.as_slice(), sample.key);
         let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
-        let was_due = slot.is_due();
+        let was_due = slot.is_due(self.board.bloat_max);
         let cost = heat::read_cost(sample.gets, sample.scans);
         let extra = sample.runs.min(slot.shape.runs).saturating_sub(1);
         slot.charge(cost.saturating_mul(extra.into()));
         slot.traffic.read(self.met.cost(sample, slot.shape.runs));
-        let is_new = slot.is_due() && !was_due;
+        let is_new = slot.is_due(self.board.bloat_max) && !was_due;
         if self.heat.add(&mut slot.heat, cost, sample.now_ms) {
             self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
         }
         if is_new {
-            self.board = Board::of(self.slots.as_mut_slice());
+            self.board = Board::of(self.slots.as_mut_slice(), self.settings.max_space_amp_pct);
         }
     }
 }

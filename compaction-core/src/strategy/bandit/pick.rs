@@ -57,14 +57,14 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// two of its runs, in the end one table of the newer.
     fn offer(&self, search: &mut Search<'_, '_, K>, slot: &Slot<K>, stack: &Stack, explored: bool) -> Option<Decision> {
         let pieces = stack.pieces();
-        let mut wanted = wish::wish(stack, slot.owed, &slot.plan(), &self.settings)?;
+        let mut wanted = wish::wish(stack, slot.owed, &self.target(slot), &self.settings)?;
         if wanted.trigger == SlotTrigger::Sink {
             let sunk = self.sink(&search.version(), pieces, wanted.group.start);
             if let Some(planned) = sunk {
                 let rule = self.rule(slot, stack, SlotTrigger::Sink, explored);
                 return search.offer(&planned, rule, self.settings.job_bytes_max, true);
             }
-            wanted = wish::merge_wish(stack, slot.owed, &slot.plan(), &self.settings)?;
+            wanted = wish::merge_wish(stack, slot.owed, &self.target(slot), &self.settings)?;
         }
         let rule = self.rule(slot, stack, wanted.trigger, explored);
         let whole = Step::of(pieces, wanted.group.clone())?;

@@ -12,6 +12,7 @@ use super::settings::BanditSettings;
 use super::slot::Slot;
 use super::stack::Stack;
 use super::traffic::Traffic;
+use super::wish::Target;
 use super::{guards, l0, purge, wish};
 use crate::config::ConfigError;
 use crate::decision::Decision;
@@ -175,6 +176,13 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         follows
     }
 
+    /// How the runs of a slot are to be laid out.
+    pub(super) fn target(&self, slot: &Slot<K>) -> Target {
+        let pct = self.settings.max_space_amp_pct;
+        let alone = if pct == u64::MAX { f64::INFINITY } else { pct as f64 / 100.0 };
+        slot.plan(if self.is_blind() { alone } else { self.board.bloat_max })
+    }
+
     /// What presses on all slots alike.
     fn pressure(&self) -> Pressure {
         Pressure { debt_bytes: self.board.debt, job_bytes_max: self.settings.job_bytes_max, runs: self.board.deepest }
@@ -188,7 +196,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             slot.context = context::of(slot, heat.relative(slot.heat, count), &pressure);
             slot.score = self.scheduler.score(&slot.arm, &slot.context);
         }
-        self.board = Board::of(self.slots.as_mut_slice());
+        self.board = Board::of(self.slots.as_mut_slice(), self.settings.max_space_amp_pct);
     }
 }
 
@@ -234,7 +242,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
         let above = if full { version.runs_bytes(level.clone()) } else { 0 };
         let below = if self.is_blind() {
             let slot = Slot::<K>::EMPTY;
-            let want = wish::want(&Stack::of(version, level.start, (None, None), (0, 1)), &slot.plan(), &self.settings);
+            let want =
+                wish::want(&Stack::of(version, level.start, (None, None), (0, 1)), &self.target(&slot), &self.settings);
             if want.threshold == 0 { u128::from(want.bytes) } else { 0 }
         } else {
             self.board.debt

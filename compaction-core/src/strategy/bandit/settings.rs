@@ -61,7 +61,7 @@ pub struct BanditSettings {
     pub tombstone_age_ms_max: u64,
     /// The time to live in milliseconds: tables that hold only older entries are dropped. `u64::MAX`: off.
     pub ttl_ms: u64,
-    /// By how many percent the newer runs of a slot may outweigh its oldest. `u64::MAX`: without limit.
+    /// By how many percent the newer runs of all slots may outweigh the oldest ones. `u64::MAX`: without limit.
     pub max_space_amp_pct: u64,
     /// The most slots that the key range is cut into; the storage may hold fewer.
     pub slots_max: u32,
@@ -73,7 +73,8 @@ pub struct BanditSettings {
     pub layout: Option<Layout>,
     /// A slot changes its layout only for one that costs at most this share of the present one.
     pub switch_ppm: u64,
-    /// Reads must have paid this share of what a merge costs before it is made for their sake alone; `u64::MAX`: never.
+    /// Reads must have paid this share of what a merge costs, beyond what the layout was chosen for, before it is made for their sake
+    /// alone; `u64::MAX`: never.
     pub rent_ppm: u64,
     /// How often any slot is picked instead of the best.
     pub epsilon_ppm: u64,
@@ -139,7 +140,7 @@ impl Default for BanditSettings {
             estimator: EstimatorKind::Ucb,
             layout: None,
             switch_ppm: 9 * (PPM / 10),
-            rent_ppm: PPM,
+            rent_ppm: PPM / 2,
             epsilon_ppm: PPM / 10,
             ucb_c_ppm: 2 * PPM,
             alpha_ppm: PPM / 10,

@@ -37,6 +37,8 @@ pub(crate) struct Shape {
     pub(crate) runs: u32,
     /// Saturates.
     pub(crate) bytes: u64,
+    /// Bytes in all runs but the oldest; 0 while not all are looked at.
+    pub(crate) newer: u64,
     /// Whether a table reaches over a border.
     pub(crate) crossed: bool,
     /// Whether a piece could sink.
@@ -54,7 +56,7 @@ impl<K> Slot<K> {
         owed: 0,
         traffic: Traffic::NONE,
         layout: Layout::Tiered(8),
-        shape: Shape { runs: 0, bytes: 0, crossed: false, loose: false, want: Want::NEVER },
+        shape: Shape { runs: 0, bytes: 0, newer: 0, crossed: false, loose: false, want: Want::NEVER },
         context: [0.0; FEATURES],
         score: f64::INFINITY,
         nth_due: 0,
@@ -102,14 +104,19 @@ impl<K> Slot<K> {
         self.arm.mean
     }
 
-    /// Whether it wants a merge.
-    pub(crate) fn is_due(&self) -> bool {
-        self.owed >= self.shape.want.threshold && self.shape.want.threshold != u64::MAX
+    /// Whether it wants a merge, the newer runs being allowed to weigh `bloat_max` times the oldest.
+    pub(crate) fn is_due(&self, bloat_max: f64) -> bool {
+        self.owed >= self.shape.want.threshold && self.shape.want.threshold != u64::MAX || self.bloat() > bloat_max
     }
 
-    /// How its runs are to be laid out.
-    pub(crate) fn plan(&self) -> Target {
-        Target { layout: self.layout, base: self.traffic.base }
+    /// How many times the oldest run the newer ones weigh.
+    pub(crate) fn bloat(&self) -> f64 {
+        self.shape.newer as f64 / (self.shape.bytes.saturating_sub(self.shape.newer)).max(1) as f64
+    }
+
+    /// How its runs are to be laid out, the newer ones being allowed to weigh `bloat_max` times the oldest.
+    pub(crate) fn plan(&self, bloat_max: f64) -> Target {
+        Target { layout: self.layout, base: self.traffic.base, bloat_max }
     }
 
     /// Takes in the slot that begins where this one ends.
@@ -123,6 +130,13 @@ impl<K> Slot<K> {
     /// Charges reads that paid `cost` for runs beyond the first.
     pub(crate) fn charge(&mut self, cost: u64) {
         self.owed = self.owed.saturating_add(cost);
+    }
+
+    /// Its layout was chosen for reads that pay `usual` for a run from one flush to the next, and merges for their sake: only what
+    /// they pay beyond that is owed.
+    pub(crate) fn forgive(&mut self, usual: f64) {
+        let usual = usual * f64::from(self.shape.runs.saturating_sub(1));
+        self.owed = self.owed.saturating_sub(usual as u64);
     }
 
     /// What is still owed after a merge left `after` of `before` runs: the share of the extra runs that are left.
@@ -153,10 +167,10 @@ mod tests {
     #[test]
     fn a_slot_wants_a_merge_once_enough_is_owed() {
         let mut slot = Slot::<u32> { owed: 79, ..Slot::EMPTY };
-        assert!(!slot.is_due());
+        assert!(!slot.is_due(f64::INFINITY));
         slot.shape.want = Want { threshold: 80, bytes: 20 };
-        assert!(!slot.is_due());
+        assert!(!slot.is_due(f64::INFINITY));
         slot.owed = 80;
-        assert!(slot.is_due());
+        assert!(slot.is_due(f64::INFINITY));
     }
 }

@@ -101,6 +101,12 @@ impl Stack {
         self.len == self.runs
     }
 
+    /// Bytes of all pieces but the oldest; `None` while not all runs are looked at.
+    pub(crate) fn newer(&self) -> Option<u128> {
+        let oldest = self.pieces().last().filter(|_| self.is_whole())?;
+        Some(self.bytes.saturating_sub(u128::from(oldest.bytes)))
+    }
+
     /// The oldest piece that has a run below it in which the slot has nothing, and the oldest such run. Unknown, and taken for
     /// none, while not all runs are looked at.
     pub(crate) fn lowest_gap(&self) -> Option<(&Piece, usize)> {

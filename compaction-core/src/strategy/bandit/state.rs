@@ -7,10 +7,10 @@
 //! then each slot:
 //!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed u64 | variance, risen, fallen f64 | traffic | layout u8
 //!     guard: length u32, bytes (none in the first slot)
-//! traffic: base, came, paid, samples, and since the last flush paid and samples, all f64
+//! traffic: base, came, paid, seen, samples, and since the last flush paid and samples, all f64
 //! ```
-//! At most 121 bytes and the guard's for each slot, and 204 beside them. Version 1, which is still read, had neither what stands
-//! behind the number of slots nor what stands behind `owed`.
+//! At most 129 bytes and the guard's for each slot, and 212 beside them. Versions 1 and 2 are still read: 2 had no `seen`, 1 had
+//! neither what stands behind the number of slots nor what stands behind `owed`.
 
 use super::arm::Arm;
 use super::estimator::{Estimator, FEATURES};
@@ -24,7 +24,7 @@ use crate::config::{DecodeError, EncodeError};
 use crate::storage::Storage;
 
 const MAGIC: [u8; 4] = *b"LSMb";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// How keys are stored in learned state. An engine implements it, on a type of its own, for the key type that it uses.
 pub trait KeyCodec<K> {
@@ -229,17 +229,20 @@ fn header(reader: &mut Reader<'_>) -> Result<Header, DecodeError> {
 }
 
 fn write_traffic(writer: &mut Writer<'_>, traffic: &Traffic) {
-    let Traffic { base, came, paid, samples, fresh, fresh_samples } = *traffic;
-    for value in [base, came, paid, samples, fresh, fresh_samples] {
+    let Traffic { base, came, paid, seen, samples, fresh, fresh_samples } = *traffic;
+    for value in [base, came, paid, seen, samples, fresh, fresh_samples] {
         writer.u64(value.to_bits());
     }
 }
 
 fn read_traffic(reader: &mut Reader<'_>) -> Result<Traffic, DecodeError> {
+    let (base, came) = (number(reader, "base size")?, number(reader, "bytes that came")?);
+    let paid = number(reader, "bytes paid")?;
     Ok(Traffic {
-        base: number(reader, "base size")?,
-        came: number(reader, "bytes that came")?,
-        paid: number(reader, "bytes paid")?,
+        base,
+        came,
+        paid,
+        seen: if reader.version() >= 3 { number(reader, "bytes paid")? } else { paid },
         samples: number(reader, "samples")?,
         fresh: number(reader, "bytes paid")?,
         fresh_samples: number(reader, "samples")?,

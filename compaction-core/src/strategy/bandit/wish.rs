@@ -1,10 +1,10 @@
 //! What a slot wants merged: neighbours in age of its stack, and why.
 //!
 //! 1. Sink: the newest tables meet nothing of the piece before them: they join it, and nothing is written.
-//! 2. Space: the newer runs together outweigh the oldest by more than is allowed: all of them.
+//! 2. Space: the newer runs of all slots outweigh the oldest ones by more than is allowed, and here most: all of them.
 //! 3. Layout: what the slot's [layout](super::layout) merges.
-//! 4. Ski rental: reads had to look into more than one run, and what that has cost them so far, the slot's `owed`, has
-//!    reached what a merge would cost: read and written, twice its bytes. Each group of neighbours is charged its share of
+//! 4. Ski rental: reads had to look into more than one run, and what that has cost them beyond what the layout was chosen for,
+//!    the slot's `owed`, has reached a share of what a merge would cost: read and written, twice its bytes. Each group of neighbours is charged its share of
 //!    what is owed; the one with the largest gain is merged.
 //! 5. Count: more runs than any slot may have: the cheapest neighbours, and older ones that are no larger than all of
 //!    these together.
@@ -28,6 +28,8 @@ pub(crate) struct Target {
     pub(crate) layout: Layout,
     /// Bytes of a piece as flushes bring it; 0 if not known: then the newest piece counts as one.
     pub(crate) base: f64,
+    /// So many times the oldest the newer runs may weigh.
+    pub(crate) bloat_max: f64,
 }
 
 /// What a slot wants.
@@ -53,7 +55,7 @@ pub(crate) fn merge_wish(stack: &Stack, owed: u64, target: &Target, settings: &B
     if stack.runs < 2 {
         return None;
     }
-    if is_bloated(stack, settings) {
+    if is_bloated(stack, target.bloat_max) {
         return wish(SlotTrigger::Space, 0..stack.pieces().len());
     }
     let newest = laid_out(stack, target);
@@ -123,13 +125,9 @@ pub(crate) fn cheapest(pieces: &[Piece], range: Range<usize>, width: usize) -> O
 }
 
 /// Whether the newer pieces outweigh the oldest by too much. Unknown, and taken for no, while not all runs are looked at.
-fn is_bloated(stack: &Stack, settings: &BanditSettings) -> bool {
-    let Some((oldest, _)) = stack.pieces().split_last().filter(|_| stack.is_whole() && stack.runs > 1) else {
-        return false;
-    };
-    let newer = stack.bytes.saturating_sub(u128::from(oldest.bytes));
-    let allowed = u128::from(oldest.bytes).saturating_mul(u128::from(settings.max_space_amp_pct));
-    settings.max_space_amp_pct != u64::MAX && newer.saturating_mul(100) > allowed
+fn is_bloated(stack: &Stack, bloat_max: f64) -> bool {
+    stack.runs > 1
+        && stack.newer().is_some_and(|newer| newer as f64 > bloat_max * stack.bytes.saturating_sub(newer) as f64)
 }
 
 /// What must be owed for a group of `bytes` to be paid for, times the extra runs in it.
@@ -203,15 +201,20 @@ mod tests {
     }
 
     fn settings(cold_runs_max: u32, max_space_amp_pct: u64) -> BanditSettings {
-        BanditSettings { cold_runs_max, max_space_amp_pct, ..BanditSettings::default() }
+        BanditSettings { cold_runs_max, max_space_amp_pct, rent_ppm: PPM, ..BanditSettings::default() }
     }
 
     /// What a slot of eight-way tiering wants merged.
     fn group(stack: &Stack, owed: u64, settings: &BanditSettings) -> Option<Range<usize>> {
-        wish(stack, owed, &TIERED, settings).map(|wish| wish.group)
+        wish(stack, owed, &tiered(settings), settings).map(|wish| wish.group)
     }
 
-    const TIERED: Target = Target { layout: Layout::Tiered(8), base: 0.0 };
+    /// Of a slot that is alone.
+    fn tiered(settings: &BanditSettings) -> Target {
+        let pct = settings.max_space_amp_pct;
+        let bloat_max = if pct == u64::MAX { f64::INFINITY } else { pct as f64 / 100.0 };
+        Target { layout: Layout::Tiered(8), base: 0.0, bloat_max }
+    }
 
     #[test]
     fn newer_runs_that_outweigh_the_oldest_want_everything_merged() {
@@ -237,7 +240,7 @@ mod tests {
         let settings = settings(8, u64::MAX);
         let stack = stack(&[10, 10, 1_000]);
         // Two extra runs: the pair has one of them, so half of what is owed must cover twice 20 B.
-        assert_eq!(want(&stack, &TIERED, &settings), Want { threshold: 80, bytes: 20 });
+        assert_eq!(want(&stack, &tiered(&settings), &settings), Want { threshold: 80, bytes: 20 });
         assert_eq!(group(&stack, 79, &settings), None);
         assert_eq!(group(&stack, 80, &settings), Some(0..2));
         // All three cost twice 1 020 B.
@@ -250,7 +253,7 @@ mod tests {
         for sizes in [&[3, 1, 4, 1, 5][..], &[9, 2, 6], &[0, 0], &[u64::MAX / 4, 7, u64::MAX / 4]] {
             for settings in [settings(8, u64::MAX), settings(2, u64::MAX), settings(8, 100)] {
                 let stack = stack(sizes);
-                let threshold = want(&stack, &TIERED, &settings).threshold;
+                let threshold = want(&stack, &tiered(&settings), &settings).threshold;
                 assert!(threshold == 0 || group(&stack, threshold - 1, &settings).is_none(), "{sizes:?}");
                 assert!(threshold == u64::MAX || group(&stack, threshold, &settings).is_some(), "{sizes:?}");
             }
@@ -259,18 +262,20 @@ mod tests {
 
     #[test]
     fn the_reason_tells_what_for_and_what_meets_nothing_older_sinks_first() {
-        let trigger = |stack: &Stack, owed, target: &Target, settings: &BanditSettings| {
-            wish(stack, owed, target, settings).map(|wish| wish.trigger)
+        let trigger = |stack: &Stack, owed, layout: Layout, settings: &BanditSettings| {
+            let target = Target { layout, base: 10.0, ..tiered(settings) };
+            wish(stack, owed, &target, settings).map(|wish| wish.trigger)
         };
         let (eight, none) = (settings(8, u64::MAX), settings(8, 0));
         let mut stack = stack(&[10, 10, 1_000]);
-        let one = Target { layout: Layout::One, base: 10.0 };
-        assert_eq!(trigger(&stack, 0, &TIERED, &none), Some(SlotTrigger::Space));
-        assert_eq!(trigger(&stack, 0, &one, &eight), Some(SlotTrigger::Layout));
-        assert_eq!(trigger(&stack, 80, &TIERED, &eight), Some(SlotTrigger::Reads));
-        assert_eq!(trigger(&stack, 80, &TIERED, &BanditSettings { rent_ppm: u64::MAX, ..eight }), None);
-        assert_eq!(trigger(&stack, 0, &TIERED, &settings(2, u64::MAX)), Some(SlotTrigger::Runs));
+        let (one, many) = (Layout::One, Layout::Tiered(8));
+        assert_eq!(trigger(&stack, 0, many, &none), Some(SlotTrigger::Space));
+        assert_eq!(trigger(&stack, 0, one, &eight), Some(SlotTrigger::Layout));
+        assert_eq!(trigger(&stack, 80, many, &eight), Some(SlotTrigger::Reads));
+        assert_eq!(trigger(&stack, 80, many, &BanditSettings { rent_ppm: u64::MAX, ..eight }), None);
+        assert_eq!(trigger(&stack, 0, many, &settings(2, u64::MAX)), Some(SlotTrigger::Runs));
         stack.set_clear(1);
+        let one = Target { layout: one, ..tiered(&none) };
         assert_eq!(wish(&stack, 0, &one, &none), Some(Wish { group: 1..3, trigger: SlotTrigger::Sink }));
         assert_eq!(want(&stack, &one, &none), Want { threshold: 0, bytes: 0 });
     }
