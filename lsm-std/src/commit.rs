@@ -42,6 +42,8 @@ struct Queue<T, E> {
     /// Groups that failed although others do not, until all their writers know.
     refused: Vec<Refused<E>>,
     led: bool,
+    /// Writers that sleep. To wake them is a call to the system, so none is made where nobody sleeps.
+    sleeping: usize,
     failed: Option<E>,
 }
 
@@ -66,8 +68,15 @@ impl<T, E: Clone> Queue<T, E> {
 impl<T, S: Sink<T>> Committer<T, S> {
     /// A queue before `sink`.
     pub(crate) fn new(sink: S) -> Self {
-        let queue =
-            Queue { waiting: Vec::new(), first: 0, committed: 0, refused: Vec::new(), led: false, failed: None };
+        let queue = Queue {
+            waiting: Vec::new(),
+            first: 0,
+            committed: 0,
+            refused: Vec::new(),
+            led: false,
+            sleeping: 0,
+            failed: None,
+        };
         Self { queue: Mutex::new(queue), decided: Condvar::new(), sink: Mutex::new(sink) }
     }
 
@@ -89,8 +98,16 @@ impl<T, S: Sink<T>> Committer<T, S> {
             if let Some(failed) = &queue.failed {
                 return Err(failed.clone());
             }
-            queue = if queue.led { wait(&self.decided, queue) } else { self.lead(queue) };
+            queue = if queue.led { self.sleep(queue) } else { self.lead(queue) };
         }
+    }
+
+    /// Waits until a group is committed or refused.
+    fn sleep<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T, S::Error>>) -> MutexGuard<'a, Queue<T, S::Error>> {
+        queue.sleeping += 1;
+        let mut queue = wait(&self.decided, queue);
+        queue.sleeping -= 1;
+        queue
     }
 
     /// Commits all that is queued.
@@ -137,7 +154,9 @@ impl<T, S: Sink<T>> Drop for Lead<'_, T, S> {
                 queue.failed = Some(error);
             }
         }
-        self.committer.decided.notify_all();
+        if queue.sleeping > 0 {
+            self.committer.decided.notify_all();
+        }
     }
 }
 
