@@ -106,7 +106,7 @@ impl Engine {
             tables.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
             self.health.fail(error)
         })?;
-        tree.unsettled.flushed(built.tables);
+        tree.unsettled.flushed(built.tables, built.memtable.bytes());
         tree.unsettled.log_floor = built.log_floor;
         self.show(runs, true);
         let bytes = tables.iter().map(|table| table.bytes).sum();

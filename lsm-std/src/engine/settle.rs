@@ -45,7 +45,7 @@ pub(super) struct Unsettled {
     garbage: Vec<Arc<TableHandle>>,
     /// Bytes of the new tables and of the garbage.
     bytes: u64,
-    /// Bytes that were flushed: as many of the log are kept.
+    /// Bytes of the memtables that were flushed: about as many of the log are kept, however small the tables are.
     flushed: u64,
     /// Log segments below are needed no more once the tree has settled.
     pub(super) log_floor: FileId,
@@ -60,9 +60,9 @@ impl Unsettled {
         }
     }
 
-    /// Notes new tables that hold what a part of the log holds.
-    pub(super) fn flushed(&mut self, tables: Vec<NewTable>) {
-        self.flushed += tables.iter().map(|table| table.meta.bytes).sum::<u64>();
+    /// Notes new tables that hold what a memtable of so many bytes held, and the log holds still.
+    pub(super) fn flushed(&mut self, tables: Vec<NewTable>, memtable_bytes: u64) {
+        self.flushed = self.flushed.saturating_add(memtable_bytes);
         self.added(tables);
     }
 

@@ -248,3 +248,16 @@ fn a_sync_covers_a_segment_that_becomes_full_while_it_runs() {
     assert_eq!(dirty.lock().unwrap().len(), 0, "{dirty:?}");
     disk.heal();
 }
+
+#[test]
+fn the_log_stays_small_however_small_the_tables_are_that_it_becomes() {
+    let disk = FailFs::default();
+    let options = options(Arc::new(disk.clone()), SyncPolicy::Never).frozen_memtables_max(1);
+    let db = options.memtable_bytes(16 << 10).unsettled_bytes_max(64 << 10).open("store").unwrap();
+    for at in 0..1000 {
+        db.put(&key(at), &[0; 1000]).unwrap();
+        let logs = disk.files("store", ".log").into_iter();
+        let bytes: usize = logs.map(|log| disk.mem.bytes(log).unwrap().len()).sum();
+        assert!(bytes <= (64 + 3 * 16) << 10, "{bytes} bytes of log after {at} writes");
+    }
+}

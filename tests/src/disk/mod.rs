@@ -80,6 +80,11 @@ impl Disk {
         state.cut_at = state.calls.saturating_add(calls);
     }
 
+    /// Cuts the power so many calls after the next file is made whose path has `part` in it; 0 for that call.
+    pub fn cut_near(&self, part: &'static str, calls: u64) {
+        self.state().cut_near = Some((part, calls));
+    }
+
     /// Cuts the power now, if that has not happened yet, and decides what is left.
     pub fn cut(&self, left: Left) {
         let mut state = self.state();

@@ -35,6 +35,8 @@ pub struct State {
     pub calls: u64,
     /// The power goes in this one.
     pub cut_at: u64,
+    /// The power goes so many calls after the next file is made whose path has this in it.
+    pub cut_near: Option<(&'static str, u64)>,
     pub is_dead: bool,
     /// The file last written to.
     pub last: Option<usize>,
@@ -78,6 +80,7 @@ impl State {
             life: 0,
             calls: 0,
             cut_at: u64::MAX,
+            cut_near: None,
             is_dead: false,
             last: None,
             faults: Vec::new(),
@@ -100,6 +103,10 @@ impl State {
         if op.changes() {
             self.take_picture();
             self.calls += 1;
+            let is_near = |near: &mut (&str, u64)| op == Op::Create && path.to_string_lossy().contains(near.0);
+            if let Some((_, calls)) = self.cut_near.take_if(is_near) {
+                self.cut_at = self.calls + calls;
+            }
             if self.calls == self.cut_at {
                 self.is_dead = true;
                 return Ok(Fate::Dies);
@@ -247,7 +254,7 @@ impl State {
     pub fn boot(&mut self) {
         self.life += 1;
         self.is_dead = false;
-        self.cut_at = u64::MAX;
+        (self.cut_at, self.cut_near) = (u64::MAX, None);
         self.locks.clear();
         self.files.iter_mut().for_each(File::evict);
         self.dirs.iter_mut().for_each(Dir::evict);

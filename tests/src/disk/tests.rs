@@ -152,6 +152,11 @@ fn the_power_goes_in_the_call_that_was_named_and_a_killed_process_has_no_effect_
     disk.cut(Left::Everything);
     let fs = disk.boot();
     assert_eq!(fs.list(Path::new(STORE)).unwrap(), ["a", "b"]);
+    disk.cut_near("c1", 1);
+    fs.create(&path("d"), Purpose::Other).unwrap();
+    fs.create(&path("c1"), Purpose::Other).unwrap();
+    assert!(fs.create(&path("e"), Purpose::Other).is_err() && disk.is_dead());
+    let fs = disk.boot();
     let lock = fs.lock(&path("LOCK")).unwrap();
     let next = disk.boot();
     assert!(fs.remove(&path("a")).is_err());

@@ -89,6 +89,7 @@ impl Run {
                 break;
             }
             self.step(&db, &fs);
+            self.check_room(&db);
             self.end_trouble(&db);
         }
         self.look(&db);

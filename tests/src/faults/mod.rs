@@ -13,6 +13,7 @@
 
 pub mod history;
 mod life;
+mod room;
 pub mod script;
 pub mod setup;
 mod steps;

@@ -23,17 +23,22 @@ pub struct Setup {
     /// Whether flushes and merges run in threads.
     pub threads: bool,
     seed: u64,
-    memtable_bytes: u64,
+    /// See [`Options`].
+    pub memtable_bytes: u64,
     table_bytes: u64,
-    log_segment_bytes: u64,
-    unsettled_bytes_max: u64,
-    frozen_memtables_max: usize,
+    /// See [`Options`].
+    pub log_segment_bytes: u64,
+    /// See [`Options`].
+    pub unsettled_bytes_max: u64,
+    /// See [`Options`].
+    pub frozen_memtables_max: usize,
     cache_bytes: u64,
     open_files_max: usize,
     block_bytes: usize,
     lz4: bool,
     filter_bits: u8,
-    has_long_keys: bool,
+    /// The manifest grows fast enough to be rewritten.
+    pub has_long_keys: bool,
 }
 
 impl Setup {

@@ -63,6 +63,12 @@ impl Run {
             }
             return;
         }
+        // A manifest is rarely rewritten: only where it grows fast.
+        let part = if self.setup.has_long_keys { "MANIFEST" } else { [".log", ".tmp"][self.rng.below(2) as usize] };
+        if self.rng.below(3) == 0 {
+            self.disk.cut_near(part, self.rng.below(12));
+            return;
+        }
         let calls = match self.rng.below(4) {
             0 => 40,
             1 => 200,
