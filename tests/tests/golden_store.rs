@@ -208,5 +208,6 @@ fn newer_learned_state_is_refused_and_not_written_over() {
     fs::write(&path, &bytes).unwrap();
     let refused = Options::new().open(dir.path()).unwrap_err();
     assert!(matches!(refused, Error::NewerFormat { .. }) && refused.to_string().contains("STRATEGY"), "{refused}");
+    assert!(matches!(Options::new().verify(dir.path()), Err(Error::NewerFormat { .. })));
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }

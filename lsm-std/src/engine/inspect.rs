@@ -25,12 +25,14 @@ pub(crate) fn inspect(options: &Options, dir: &Path) -> Result<Verified> {
     let _lock = fs.lock(&dir.join(FileName::Lock.to_string()))?;
     let manifest = Manifest::read(&**fs, dir)?.ok_or_else(missing)?;
     let state = &manifest.state;
-    strategy::decode(&state.strategy, dir)?;
+    let mut strategy = strategy::start(&strategy::decode(&state.strategy, dir)?)?;
     if let Some(torn) = manifest.torn {
         let path = dir.join(FileName::Manifest(manifest.id).to_string());
         return Err(cut_short(&Cut::of(path, torn)));
     }
-    read_small(&**fs, dir, FileName::Strategy, Purpose::Other)?;
+    if let Some(learned) = read_small(&**fs, dir, FileName::Strategy, Purpose::Other)? {
+        strategy::load(&mut strategy, &learned, &dir.join(FileName::Strategy.to_string()))?;
+    }
     let listing = Listing::read(&**fs, dir, manifest.id, state)?;
     let cache = Cache::new(0, options.open_files_max);
     let files = Arc::new(Files::new(Arc::clone(fs), dir.to_path_buf(), cache, listing.next_id, 0));

@@ -36,14 +36,19 @@ impl Manifest {
         let Some(FileName::Manifest(id)) = str::from_utf8(&name).ok().and_then(FileName::parse) else {
             return Err(Error::corrupt(&current, 0, "it names no manifest"));
         };
-        let path = manifest_path(dir, id);
-        let mut journal = match JournalReader::open(fs, &path, id, &KIND) {
+        match Self::read_file(fs, dir, id) {
             Err(e) if e.is_not_found() => {
                 let what = format!("it names {}, which is missing", FileName::Manifest(id));
-                return Err(Error::corrupt(&current, 0, what));
+                Err(Error::corrupt(&current, 0, what))
             }
-            opened => opened?,
-        };
+            read => read.map(Some),
+        }
+    }
+
+    /// What the manifest `id` says, whatever `CURRENT` names. As [`Self::read`].
+    pub fn read_file(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<ManifestContent> {
+        let path = manifest_path(dir, id);
+        let mut journal = JournalReader::open(fs, &path, id, &KIND)?;
         let Some(first) = journal.next().transpose()? else {
             return Err(Error::corrupt(&path, journal.end(), "the first record is missing"));
         };
@@ -69,7 +74,7 @@ impl Manifest {
             records += 1;
         }
         let (torn, end) = (journal.torn(), journal.end());
-        Ok(Some(ManifestContent { id, state: state.into_state(), torn, end, snapshot_bytes, records }))
+        Ok(ManifestContent { id, state: state.into_state(), torn, end, snapshot_bytes, records })
     }
 }
 

@@ -18,6 +18,8 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
+use compaction_core::AnySettings;
+
 use crate::engine::repair::log::Holes;
 use crate::engine::repair::tables::Catalogue;
 use crate::engine::repair::write::NewStore;
@@ -25,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::fs::{FileLock, FileName, Fs, Purpose, make_dir, read_small};
 use crate::options::Options;
 use crate::repaired::{Lost, Repaired};
+use crate::strategy;
 
 /// Makes a new store in `into` from what is whole of the one in `dir`, in which nothing changes.
 pub(crate) fn repair(options: &Options, dir: &Path, into: &Path) -> Result<Repaired> {
@@ -40,7 +43,7 @@ pub(crate) fn repair(options: &Options, dir: &Path, into: &Path) -> Result<Repai
     let tables = catalogue.survey(fs, dir, &old, &mut repaired)?;
     let holes = Holes::new(catalogue.settled_seqno, &repaired.lost);
     let memtable = log::read(&**fs, dir, &old, &catalogue, &holes, &mut repaired)?;
-    let learned = learned(&**fs, dir, &mut repaired)?;
+    let learned = learned(&**fs, dir, &catalogue.settings(), &mut repaired)?;
     let mut store = NewStore::create(options, &catalogue, into)?;
     let made = store.fill(tables, memtable, learned, &mut repaired);
     if made.is_err() {
@@ -85,15 +88,17 @@ fn lock(fs: &dyn Fs, dir: &Path) -> Result<Option<Box<dyn FileLock>>> {
     fs.lock(&path).map(Some)
 }
 
-/// What the strategy had learned, if that is whole.
-fn learned(fs: &dyn Fs, dir: &Path, repaired: &mut Repaired) -> Result<Option<Vec<u8>>> {
+/// What the strategy of these settings had learned, if that is whole.
+fn learned(fs: &dyn Fs, dir: &Path, settings: &AnySettings, repaired: &mut Repaired) -> Result<Option<Vec<u8>>> {
+    let path = dir.join(FileName::Strategy.to_string());
     match read_small(fs, dir, FileName::Strategy, Purpose::Other) {
         Err(error @ Error::NewerFormat { .. }) => Err(error),
         Err(error) => {
-            repaired.lost.push(whole_file(fs, &dir.join(FileName::Strategy.to_string()), &error, Some(0)));
+            repaired.lost.push(whole_file(fs, &path, &error, Some(0)));
             Ok(None)
         }
-        read => read,
+        Ok(Some(learned)) => strategy::load(&mut strategy::start(settings)?, &learned, &path).map(|()| Some(learned)),
+        Ok(None) => Ok(None),
     }
 }
 

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use compaction_core::AnySettings;
+
 use crate::engine::repair::{Old, whole_file};
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, read_small};
 use crate::manifest::{Known, Manifest, State};
 use crate::repaired::{Lost, Repaired};
 use crate::sst::SalvagedTable;
+use crate::strategy;
 use crate::types::{FileId, SeqNo, TableMeta};
 
 /// What the manifests say.
@@ -28,15 +31,26 @@ pub(super) struct Catalogue {
     pub(super) first_log: Option<FileId>,
     /// The deepest level.
     pub(super) level: u8,
-    /// The strategy's settings.
+    /// The strategy's settings as they are stored.
     pub(super) strategy: Vec<u8>,
 }
 
 impl Catalogue {
-    /// Reads the manifest in use or, if it is not whole, what is left of all manifests.
+    /// Reads the manifest in use, or the newest if it is not known which that is. If it is not whole, what is left of all of them.
     pub(super) fn read(fs: &dyn Fs, dir: &Path, old: &Old, repaired: &mut Repaired) -> Result<Self> {
-        let whole = match Manifest::read(fs, dir) {
+        let newest = old.manifests.last().copied();
+        let read = match (current(fs, dir, repaired)?, newest) {
+            (true, _) => Manifest::read(fs, dir),
+            (false, Some(id)) => Manifest::read_file(fs, dir, id).map(Some),
+            (false, None) => Ok(None),
+        };
+        let whole = match read {
             Err(error @ Error::NewerFormat { .. }) => return Err(error),
+            Err(Error::Corrupt { path, what, .. }) if path.ends_with(FileName::Current.to_string()) => {
+                let (bytes, what) = (fs.file_len(&path).unwrap_or(0), what.into_owned());
+                repaired.lost.push(Lost { path, offset: 0, bytes, entries: Some(0), keys: None, what });
+                None
+            }
             Ok(Some(read)) if read.torn.is_none() => Some(read.state),
             _ => None,
         };
@@ -47,6 +61,11 @@ impl Catalogue {
             }
             _ => Self::salvage(fs, dir, old, repaired),
         }
+    }
+
+    /// The strategy's settings; the default if they cannot be used.
+    pub(super) fn settings(&self) -> AnySettings {
+        AnySettings::decode(&self.strategy).unwrap_or_else(|_| strategy::default_settings())
     }
 
     fn whole(state: State) -> Self {
@@ -63,16 +82,6 @@ impl Catalogue {
     }
 
     fn salvage(fs: &dyn Fs, dir: &Path, old: &Old, repaired: &mut Repaired) -> Result<Self> {
-        let current = dir.join(FileName::Current.to_string());
-        match read_small(fs, dir, FileName::Current, Purpose::Manifest) {
-            Err(error @ Error::NewerFormat { .. }) => return Err(error),
-            Err(error) => repaired.lost.push(whole_file(fs, &current, &error, Some(0))),
-            Ok(None) => {
-                let what = "the file is missing".into();
-                repaired.lost.push(Lost { path: current, offset: 0, bytes: 0, entries: Some(0), keys: None, what });
-            }
-            Ok(Some(_)) => {}
-        }
         let mut known = Known::default();
         for &id in &old.manifests {
             let path = dir.join(FileName::Manifest(id).to_string());
@@ -135,6 +144,21 @@ impl Catalogue {
         }
         Ok(tables)
     }
+}
+
+/// Whether `CURRENT` is whole; noted as lost if not.
+fn current(fs: &dyn Fs, dir: &Path, repaired: &mut Repaired) -> Result<bool> {
+    let path = dir.join(FileName::Current.to_string());
+    match read_small(fs, dir, FileName::Current, Purpose::Manifest) {
+        Err(error @ Error::NewerFormat { .. }) => return Err(error),
+        Err(error) => repaired.lost.push(whole_file(fs, &path, &error, Some(0))),
+        Ok(None) => {
+            let what = "the file is missing".into();
+            repaired.lost.push(Lost { path, offset: 0, bytes: 0, entries: Some(0), keys: None, what });
+        }
+        Ok(Some(_)) => return Ok(true),
+    }
+    Ok(false)
 }
 
 /// A table of which nothing is left.

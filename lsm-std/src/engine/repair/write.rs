@@ -41,17 +41,17 @@ pub(super) struct NewStore {
 impl NewStore {
     /// An empty directory for it.
     pub(super) fn create(options: &Options, catalogue: &Catalogue, dir: &Path) -> Result<Self> {
-        let (settings, strategy, strategy_problem) = match AnySettings::decode(&catalogue.strategy) {
-            Ok(settings) => (settings, catalogue.strategy.clone(), None),
-            Err(_) if catalogue.strategy.is_empty() => (strategy::default_settings(), Vec::new(), None),
-            Err(error) => (strategy::default_settings(), Vec::new(), Some(error.to_string())),
+        let (strategy, strategy_problem) = match AnySettings::decode(&catalogue.strategy) {
+            Ok(_) => (catalogue.strategy.clone(), None),
+            Err(_) if catalogue.strategy.is_empty() => (Vec::new(), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
         };
         prepare(&options.fs, dir)?;
         Ok(Self {
             fs: Arc::clone(&options.fs),
             dir: dir.to_path_buf(),
             table: options.table_options(),
-            table_bytes_max: strategy::table_bytes_max(&settings),
+            table_bytes_max: strategy::table_bytes_max(&catalogue.settings()),
             level: catalogue.level,
             strategy,
             strategy_problem,
