@@ -198,7 +198,7 @@ fn newer_learned_state_is_refused_and_not_written_over() {
     let path = dir.path().join("STRATEGY");
     let mut bytes = fs::read(&path).unwrap();
     let end = bytes.len() - 8;
-    bytes[4] += 1;
+    bytes[4..6].copy_from_slice(&[0xff; 2]);
     let sum = crc32fast::hash(&bytes[..end - 4]).to_le_bytes();
     bytes[end - 4..end].copy_from_slice(&sum);
     let mut outer = crc32fast::Hasher::new();
@@ -206,7 +206,7 @@ fn newer_learned_state_is_refused_and_not_written_over() {
     outer.update(&bytes[..end + 4]);
     bytes[end + 4..].copy_from_slice(&outer.finalize().to_le_bytes());
     fs::write(&path, &bytes).unwrap();
-    let refused = Options::new().open(dir.path()).unwrap_err();
+    let refused = Options::new().open(dir.path()).map(drop).unwrap_err();
     assert!(matches!(refused, Error::NewerFormat { .. }) && refused.to_string().contains("STRATEGY"), "{refused}");
     assert!(matches!(Options::new().verify(dir.path()), Err(Error::NewerFormat { .. })));
     assert_eq!(fs::read(&path).unwrap(), bytes);
