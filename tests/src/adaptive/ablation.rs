@@ -1,17 +1,25 @@
 //! What each part of the bandit earns: the same workloads, with parts of it changed or left out.
 
-use compaction_core::{BanditSettings, EstimatorKind};
+use compaction_core::{BanditSettings, EstimatorKind, Layout};
 
 use super::case::{Case, Set};
 use super::field::{Entrant, bandit};
 use super::{moving, random, stationary};
 
-/// The variants: a name, and what differs from the default.
+/// The variants: a name, and what differs from the default. `no rent` goes by the model alone, `rent alone` without it.
 pub fn variants() -> Vec<(&'static str, BanditSettings)> {
     let plain = BanditSettings::default();
+    let estimator = |estimator| BanditSettings { estimator, ..plain };
+    let fixed = BanditSettings { layout: Some(Layout::Tiered(8)), ..plain };
     vec![
         ("default", plain),
-        ("greedy", BanditSettings { estimator: EstimatorKind::Greedy, ..plain }),
+        ("no rent", BanditSettings { rent_ppm: u64::MAX, ..plain }),
+        ("rent alone", fixed),
+        ("neither", BanditSettings { rent_ppm: u64::MAX, ..fixed }),
+        ("greedy", estimator(EstimatorKind::Greedy)),
+        ("variance", estimator(EstimatorKind::Variance)),
+        ("thompson", estimator(EstimatorKind::Thompson)),
+        ("contextual", estimator(EstimatorKind::Contextual)),
         ("no exploration", BanditSettings { epsilon_ppm: 0, ..plain }),
         ("one slot", BanditSettings { slots_max: 1, ..plain }),
         ("8 slots", BanditSettings { slots_max: 8, ..plain }),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use compaction_core::sim::{Mix, simulate_with};
+use compaction_core::sim::{Mix, Phase, Skew, simulate_with};
 use compaction_core::{
     AnyStrategyVec, BanditSettings, CompactionStrategy, Decision, Event, Moment, Search, Version, Work,
 };
@@ -31,6 +31,8 @@ struct Pick {
 struct Watched {
     strategy: AnyStrategyVec<u32>,
     picks: Rc<RefCell<Vec<Pick>>>,
+    /// Where its slots begin, but for the first, as of the last flush.
+    guards: Rc<RefCell<Vec<u32>>>,
     /// Wider jobs are no slot's.
     width_max: u32,
 }
@@ -68,6 +70,10 @@ impl CompactionStrategy<u32> for Watched {
 
     fn observe(&mut self, event: &Event<'_, u32>) {
         self.strategy.observe(event);
+        if let Event::Flushed { .. } = event {
+            let next = |key: &u32| self.strategy.guard_above(key).copied();
+            *self.guards.borrow_mut() = std::iter::successors(next(&0), next).collect();
+        }
     }
 
     fn debt_bytes(&self, version: &Version<'_, u32>) -> u64 {
@@ -90,39 +96,53 @@ pub struct Picks {
     pub followed_after: Option<usize>,
 }
 
-/// Runs a store of 16 slots, 4 of which take nearly all reads, and writes go everywhere alike; then 4 others are read.
+/// Runs a store of 16 slots, 4 of which take nearly all reads, and writes go everywhere alike; then 4 others are read. Which keys
+/// these are is found by a run of the load alone.
 ///
 /// # Errors
 /// What the simulator refuses.
 pub fn run(set: Set, settings: BanditSettings) -> Result<Picks, String> {
     let keys = memtables(set.pick(64.0, 80.0));
-    let (first, second) = set.pick((0.25, 0.75), (0.5, 0.0));
+    let (_, guards) = watched(set, settings, vec![load(keys)])?;
+    let border = |slot: usize| if slot == 0 { Some(0) } else { guards.get(slot - 1).copied() };
+    let range = |slot: usize| (border(slot).unwrap_or(0), border(slot + 4).map_or(keys, u64::from));
+    let (first, second) = set.pick((4, guards.len().saturating_sub(3)), (8, 0));
+    let (first, second) = (range(first), range(second));
     let mix = Mix { put: 0.5, get: 0.3, miss: 0.1, scan: 0.1, ..Mix::default() };
-    let stay = |at| compaction_core::sim::Phase {
-        read_skew: Some(hot(0.25, set.pick(0.98, 0.97), at)),
-        ..phase(memtables(set.pick(3_000.0, 3_600.0)), keys, compaction_core::sim::Skew::Uniform, mix)
+    let stay = |(from, until): (u32, u64)| {
+        let share = |part: u64| part as f64 / keys as f64;
+        let reads = hot(share(until - u64::from(from)), set.pick(0.98, 0.97), share(from.into()));
+        Phase { read_skew: Some(reads), ..phase(memtables(set.pick(3_000.0, 3_600.0)), keys, Skew::Uniform, mix) }
     };
-    let case = Case::new("hot slots", "hot", set.pick(3, 9), vec![load(keys), stay(first), stay(second)]);
+    let phases = vec![load(keys), stay(first), stay(second)];
+    // Time passes with the writes, one millisecond each.
+    let puts = |at: usize| phases.get(at).map_or(0.0, |phase: &Phase| phase.ops as f64 * phase.mix.put);
+    let (loaded, moved) = (puts(0) as u64, (puts(0) + puts(1)) as u64);
+    let (all, _) = watched(set, settings, phases)?;
+    let (before, after): (Vec<Pick>, Vec<Pick>) =
+        all.iter().filter(|pick| pick.now_ms > loaded).partition(|pick| pick.now_ms <= moved);
+    Ok(spread((first, &before), (second, &after)))
+}
+
+/// The picks of a bandit with 16 slots, and where these begin in the end.
+fn watched(set: Set, settings: BanditSettings, phases: Vec<Phase>) -> Result<(Vec<Pick>, Vec<u32>), String> {
+    let keys = phases.first().map_or(0, |phase| phase.keys);
+    let case = Case::new("hot slots", "hot", set.pick(3, 9), phases);
     let entrant = bandit("bandit", BanditSettings { slots_max: SLOTS, ..settings }, u64::MAX);
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", case.name);
     let strategy = AnyStrategyVec::from_settings(entrant.settings).map_err(|error| failed(&error))?;
-    let picks = Rc::new(RefCell::new(Vec::new()));
+    let (picks, guards) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
     let width_max = u32::try_from(keys * 2 / u64::from(SLOTS)).unwrap_or(u32::MAX);
-    let watched = Watched { strategy, picks: Rc::clone(&picks), width_max };
+    let watched = Watched { strategy, picks: Rc::clone(&picks), guards: Rc::clone(&guards), width_max };
     simulate_with(&case.workload, watched, &store(4)).map_err(|error| failed(&error))?;
-    // Time passes with the writes, one millisecond each.
-    let puts = |at: usize| case.workload.phases.get(at).map_or(0.0, |phase| phase.ops as f64 * phase.mix.put);
-    let (loaded, moved) = (puts(0) as u64, (puts(0) + puts(1)) as u64);
-    let all = picks.borrow();
-    let (before, after): (Vec<Pick>, Vec<Pick>) =
-        all.iter().filter(|pick| pick.now_ms > loaded).partition(|pick| pick.now_ms <= moved);
-    Ok(spread(keys, (first, &before), (second, &after)))
+    Ok((picks.take(), guards.take()))
 }
 
-fn spread(keys: u64, (first, before): (f64, &[Pick]), (second, after): (f64, &[Pick])) -> Picks {
-    let is_hot = |at: f64, pick: &Pick| (at..at + 0.25).contains(&(f64::from(pick.key) / keys as f64));
-    let share =
-        |at: f64, picks: &[Pick]| picks.iter().filter(|pick| is_hot(at, pick)).count() as f64 / picks.len() as f64;
+fn spread((first, before): ((u32, u64), &[Pick]), (second, after): ((u32, u64), &[Pick])) -> Picks {
+    let is_hot = |(from, until): (u32, u64), pick: &Pick| (u64::from(from)..until).contains(&u64::from(pick.key));
+    let share = |range: (u32, u64), picks: &[Pick]| {
+        picks.iter().filter(|pick| is_hot(range, pick)).count() as f64 / picks.len() as f64
+    };
     let last = 50;
     let followed = after.windows(last).position(|picks| share(second, picks) >= 0.6);
     Picks {
