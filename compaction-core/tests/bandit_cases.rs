@@ -183,6 +183,41 @@ fn while_the_way_down_is_barred_the_newest_runs_of_level_0_are_merged_in_place()
     assert_eq!(chosen(5, false), (None, Rule::Busy));
 }
 
+/// Level 0 with one table a run, oldest first, each with the keys from the first to the second.
+fn stacked(keys: &[(u32, u32)]) -> VersionVec<u32> {
+    let mut tree = VersionVec::default();
+    for (id, (min, max)) in (1..).zip(keys) {
+        tree.flush([Table::new(id, 10, *min, *max)]).unwrap();
+    }
+    tree
+}
+
+#[test]
+fn what_is_moved_lands_in_the_oldest_run_that_it_can_and_not_beside_a_job_that_runs_there() {
+    let tree = stacked(&[(31, 61), (77, 99), (70, 78), (10, 39)]);
+    let mut bandit = BanditVec::new(BanditSettings::default(), vec![]).unwrap();
+    bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 0, bytes: 0 });
+    let choice = bandit.choose(&tree.view(), &Moment::default()).choice;
+    assert!(matches!(choice, Choice::Move(job) if (job.oldest(), job.newest()) == (1, 3)), "{choice:?}");
+    let running = [tree.view().barrier(1, [0, 1], None).unwrap()];
+    let choice = bandit.choose(&tree.view().with_running(&running), &Moment::default()).choice;
+    assert_eq!(choice.job(), None, "it would land in the newer of the two runs that are merged");
+}
+
+#[test]
+fn runs_in_which_the_output_of_a_job_over_a_newer_one_may_land_are_left_alone() {
+    let tree = stacked(&[(0, 9), (2, 9), (3, 9), (0, 1)]);
+    let settings = BanditSettings { l0_runs_max: 2, intra_l0: false, ..BanditSettings::default() };
+    let bandit = BanditVec::new(settings, vec![]).unwrap();
+    let range = |running: &[Running]| {
+        let choice = bandit.choose(&tree.view().with_running(running), &Moment::default()).choice;
+        choice.job().map(|job| (job.oldest(), job.newest()))
+    };
+    assert_eq!(range(&[]), Some((0, 3)));
+    let running = [tree.view().barrier(1, [3], Some(0)).unwrap()];
+    assert_eq!(range(&running), Some((0, 0)), "the table of run 3 meets neither run 2 nor run 1");
+}
+
 #[test]
 fn a_table_full_of_tombstones_is_merged_to_the_bottom_unless_a_snapshot_sees_it() {
     let mut tree = VersionVec::default();

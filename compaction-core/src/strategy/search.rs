@@ -75,7 +75,7 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     /// A cap binds merges only: moves and drops write nothing.
     #[must_use]
     pub fn judge(&self, planned: &Planned, bytes_max: u64) -> Verdict {
-        let busy = self.version.conflicts(&planned.job);
+        let busy = self.version.may_conflict(&planned.job);
         self.judge_bytes(busy, written(&planned.job, planned.bytes), bytes_max)
     }
 
@@ -156,7 +156,7 @@ impl<'v, 'f, K: Ord> Search<'v, 'f, K> {
     pub fn offer(&mut self, planned: &Planned, rule: Rule, bytes_max: u64, smallest: bool) -> Option<Decision> {
         self.answer(rule);
         self.cap(bytes_max);
-        let busy = self.version.conflicts(&planned.job);
+        let busy = self.version.may_conflict(&planned.job);
         self.admit(&planned.job, planned.bytes, busy, smallest).then(|| self.conclude())
     }
 

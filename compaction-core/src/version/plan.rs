@@ -164,6 +164,16 @@ impl<'a, K: Ord> Version<'a, K> {
         planned
     }
 
+    /// As [`plan_cheapest`](Self::plan_cheapest), but what is moved [lands](Self::landing) in the oldest run of its level that it
+    /// can.
+    #[cfg(feature = "bandit")]
+    pub(crate) fn plan_landed(&self, plan: &Plan) -> Option<Planned> {
+        let planned = self.plan_cheapest(plan)?;
+        let mut lower = plan.clone();
+        let lands = planned.job.work == Work::Move && self.land(&mut lower, &planned);
+        if lands { self.plan_cheapest(&lower) } else { Some(planned) }
+    }
+
     /// Where `planned`, the job of `plan`, takes nothing from the run that its output would join or follow, it
     /// [lands](Self::landing) in the oldest run of that level that it can. Whether that changed the plan.
     #[inline(never)]
@@ -217,6 +227,25 @@ impl<'a, K: Ord> Version<'a, K> {
             }
         }
         if oldest < start { (oldest, Place::Join) } else { (start, Place::New { level }) }
+    }
+
+    /// As [`conflicts`](Self::conflicts), and also with what a running job over one run may yet become: a caller that names its
+    /// level alone leaves open whether the output stays in that run or lands in an older one. O(running jobs x runs of the level x
+    /// log tables).
+    pub(crate) fn may_conflict(&self, job: &Job) -> bool {
+        let landed = |other: &Job| {
+            let (min, max) =
+                self.window(other).filter(|_| other.newest == other.oldest && other.place == Place::Join)?;
+            let oldest = u32::try_from(self.landing(other.oldest(), other.level, min, max).0).ok()?;
+            Some(Job { oldest, ..*other })
+        };
+        let meets = |running: &Running| {
+            landed(&running.job).is_some_and(|job_there| {
+                let there = [Running { job: job_there, ..*running }];
+                self.with_running(&there).conflicts(job)
+            })
+        };
+        self.conflicts(job) || self.running.iter().any(meets)
     }
 
     /// A job that some caller runs over the tables at the positions `tables`, writing to `level` or, without one, where the

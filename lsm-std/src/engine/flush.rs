@@ -1,22 +1,29 @@
 //! Frozen memtables into tables of level 0, installed oldest first whoever finishes first.
+//!
+//! Small memtables go several at once into one run: a file, its sync and an edit for each would cost more than what is in it. Those
+//! that are frozen while a small flush is written wait for it, and are the next one together.
 
-use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use compaction_core::{CompactionStrategy, Event};
 
 use crate::clock::Stopwatch;
 use crate::engine::health::Careful;
 use crate::engine::output::{NewTable, Output, OutputOptions};
-use crate::engine::{Engine, Flush, Memory, Tree};
+use crate::engine::{Engine, Flush, Frozen, Memory, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Purpose};
-use crate::iter::Keep;
+use crate::iter::{Direction, Keep, Merge, Next};
 use crate::manifest::{AddRun, Edit, Place};
 use crate::memtable::Memtable;
 use crate::report::What;
 use crate::sync::lock;
-use crate::types::FileId;
+use crate::types::{Entry, FileId, SeqNo};
+
+/// Memtables that wait are flushed together up to this many bytes.
+const FLUSH_BYTES: u64 = 1 << 20;
 
 impl Engine {
     /// The guard keys above `min` at which a flush is to be cut: none while threads flush and merge side by side. Each flush
@@ -25,16 +32,19 @@ impl Engine {
         if self.options.seed.is_some() { self.tree().cuts_above(min) } else { Vec::new() }
     }
 
-    /// Flushes one frozen memtable that nobody else is flushing. False if there is none.
+    /// Flushes frozen memtables that nobody else is flushing: the oldest one, or with threads at work several small ones as one.
+    /// False if there is none.
     pub(super) fn flush_one(&self) -> Result<bool> {
         let _careful = Careful::new(self);
-        let Some(memtable) = self.claim() else { return Ok(false) };
+        let group = self.claim();
+        let Some(oldest) = group.first() else { return Ok(false) };
         let watch = Stopwatch::start();
-        let span = tracing::info_span!("flush", bytes = memtable.bytes());
-        match span.in_scope(|| self.build(&memtable)) {
-            Ok(tables) => self.mark(&memtable, Flush::Built { tables, micros: watch.micros() }),
+        let bytes: u64 = group.iter().map(|memtable| memtable.bytes()).sum();
+        let span = tracing::info_span!("flush", bytes, memtables = group.len());
+        match span.in_scope(|| self.build(&group)) {
+            Ok(tables) => self.mark(oldest, Flush::Built { tables, micros: watch.micros() }),
             Err(error) => {
-                self.mark(&memtable, Flush::Waiting);
+                self.give_back(oldest);
                 return Err(error);
             }
         }
@@ -44,33 +54,63 @@ impl Engine {
         Ok(true)
     }
 
-    fn claim(&self) -> Option<Arc<Memtable>> {
+    /// The memtables of the next flush, oldest first.
+    fn claim(&self) -> Vec<Arc<Memtable>> {
         let mut memory = lock(&self.memory);
-        let frozen = memory.frozen.iter_mut().find(|frozen| matches!(frozen.flush, Flush::Waiting))?;
-        frozen.flush = Flush::Building;
-        Some(Arc::clone(&frozen.memtable))
+        let bytes_max = if self.options.seed.is_some() { 0 } else { FLUSH_BYTES };
+        let Some(group) = next_group(&memory.frozen, bytes_max) else { return Vec::new() };
+        let claimed = memory.frozen.get_mut(group).unwrap_or(&mut []);
+        claimed.iter_mut().for_each(|frozen| frozen.flush = Flush::Joined);
+        claimed.iter_mut().take(1).for_each(|oldest| oldest.flush = Flush::Building);
+        claimed.iter().map(|frozen| Arc::clone(&frozen.memtable)).collect()
     }
 
-    fn mark(&self, memtable: &Arc<Memtable>, flush: Flush) {
+    /// Notes how far the flush is whose oldest memtable is `oldest`.
+    fn mark(&self, oldest: &Arc<Memtable>, flush: Flush) {
         let mut memory = lock(&self.memory);
-        if let Some(frozen) = memory.frozen.iter_mut().find(|frozen| Arc::ptr_eq(&frozen.memtable, memtable)) {
+        if let Some(frozen) = memory.frozen.iter_mut().find(|frozen| Arc::ptr_eq(&frozen.memtable, oldest)) {
             frozen.flush = flush;
         }
     }
 
-    fn build(&self, memtable: &Memtable) -> Result<Vec<NewTable>> {
+    /// Gives up the flush whose oldest memtable is `oldest`: all of its memtables wait again.
+    fn give_back(&self, oldest: &Arc<Memtable>) {
+        let mut memory = lock(&self.memory);
+        let from = memory.frozen.iter().position(|frozen| Arc::ptr_eq(&frozen.memtable, oldest));
+        let Some(from) = from else { return };
+        let count = group_len(memory.frozen.get(from..).unwrap_or(&[]));
+        memory.frozen.iter_mut().skip(from).take(count).for_each(|frozen| frozen.flush = Flush::Waiting);
+    }
+
+    fn build(&self, group: &[Arc<Memtable>]) -> Result<Vec<NewTable>> {
+        match group {
+            [one] => self.write_tables(group, one.entries().map(Ok)),
+            many => {
+                let sources = many.iter().map(|memtable| memtable.entries().map(|entry| Ok(Next::Entry(entry))));
+                self.write_tables(group, Merge::new(sources.collect(), Direction::Forward))
+            }
+        }
+    }
+
+    fn write_tables(
+        &self,
+        group: &[Arc<Memtable>],
+        entries: impl Iterator<Item = Result<Entry>>,
+    ) -> Result<Vec<NewTable>> {
         let now_ms = self.clock.now_ms();
+        let first = group.iter().filter_map(|memtable| memtable.entries().next()).map(|entry| entry.key).min();
         let options = OutputOptions {
             table: self.options.table_options(),
             purpose: Purpose::Flush,
             bytes_max: self.options.table_bytes,
-            cuts: memtable.entries().next().map_or_else(Vec::new, |first| self.flush_guards(&first.key)),
+            cuts: first.map_or_else(Vec::new, |first| self.flush_guards(&first)),
             newest_ms: now_ms,
             oldest_tombstone_ms: now_ms,
         };
         let mut output = Output::new(&self.files, options);
         let mut keep = Keep::new(self.snapshots.list(), false);
-        for entry in memtable.entries() {
+        for entry in entries {
+            let entry = entry?;
             if keep.keeps(&entry) {
                 output.add(&entry)?;
             }
@@ -84,9 +124,9 @@ impl Engine {
             let mut tree = self.tree();
             let built = take_built(&mut lock(&self.memory), self.view.load().active.first_log());
             let Some(built) = built else { break };
-            let memtable = Arc::clone(&built.memtable);
+            let oldest = Arc::clone(&built.oldest);
             if let Err(error) = self.install_flush(&mut tree, built) {
-                self.mark(&memtable, Flush::Waiting);
+                self.give_back(&oldest);
                 return Err(error);
             }
         }
@@ -98,7 +138,7 @@ impl Engine {
         let edit = Edit {
             added: Some(AddRun { place: Place::Newest { level: 0 }, tables: tables.clone() }),
             log_floor: Some(built.log_floor),
-            last_seqno: Some(built.memtable.newest_seqno()),
+            last_seqno: Some(built.newest_seqno),
             ..Edit::default()
         };
         let staged = self.health.check().and_then(|()| tree.stage(self, edit));
@@ -108,7 +148,7 @@ impl Engine {
         })?;
         tree.unsettled.flushed(built.tables, built.memtable.bytes());
         tree.unsettled.log_floor = built.log_floor;
-        self.show(runs, true);
+        self.show(runs, built.memtables);
         let bytes = tables.iter().map(|table| table.bytes).sum();
         let now_ms = self.clock.now_ms();
         let version = tree.buf.view();
@@ -120,9 +160,11 @@ impl Engine {
     }
 }
 
-/// A memtable whose tables are written.
+/// Memtables whose tables are written.
 struct Built {
-    memtable: Arc<Memtable>,
+    oldest: Arc<Memtable>,
+    memtables: usize,
+    newest_seqno: SeqNo,
     tables: Vec<NewTable>,
     micros: u64,
     /// The first log segment that is still needed once they are durable.
@@ -130,16 +172,40 @@ struct Built {
 }
 
 fn take_built(memory: &mut Memory, active_log: FileId) -> Option<Built> {
-    let log_floor = memory.frozen.get(1).map_or(active_log, |next| next.memtable.first_log());
-    let oldest = memory.frozen.first_mut()?;
-    let memtable = Arc::clone(&oldest.memtable);
-    match std::mem::replace(&mut oldest.flush, Flush::Building) {
-        Flush::Built { tables, micros } => Some(Built { memtable, tables, micros, log_floor }),
+    let memtables = group_len(&memory.frozen);
+    let log_floor = memory.frozen.get(memtables).map_or(active_log, |next| next.memtable.first_log());
+    let newest_seqno = memory.frozen.get(memtables.checked_sub(1)?)?.memtable.newest_seqno();
+    let first = memory.frozen.first_mut()?;
+    let oldest = Arc::clone(&first.memtable);
+    match std::mem::replace(&mut first.flush, Flush::Building) {
+        Flush::Built { tables, micros } => Some(Built { oldest, memtables, newest_seqno, tables, micros, log_floor }),
         other => {
-            oldest.flush = other;
+            first.flush = other;
             None
         }
     }
+}
+
+/// How many memtables are in the flush that begins with the first of `frozen`.
+fn group_len(frozen: &[Frozen]) -> usize {
+    let joined = frozen.iter().skip(1).take_while(|frozen| matches!(frozen.flush, Flush::Joined)).count();
+    frozen.len().min(1 + joined)
+}
+
+/// The memtables to be flushed next: the oldest that wait, in a row, until they hold `bytes_max`, but one at least. None while a
+/// smaller flush than that would begin beside one that is being written.
+fn next_group(frozen: &[Frozen], bytes_max: u64) -> Option<Range<usize>> {
+    let is_waiting = |frozen: &Frozen| matches!(frozen.flush, Flush::Waiting);
+    let first = frozen.iter().position(is_waiting)?;
+    let (mut end, mut bytes) = (first, 0);
+    for memtable in frozen.iter().skip(first).take_while(|frozen| is_waiting(frozen)).map(|frozen| &frozen.memtable) {
+        (end, bytes) = (end + 1, bytes + memtable.bytes());
+        if bytes >= bytes_max {
+            return Some(first..end);
+        }
+    }
+    let is_writing = frozen.iter().any(|frozen| matches!(frozen.flush, Flush::Building));
+    (!is_writing).then_some(first..end)
 }
 
 /// What a failure of flushed tables means, said once for both kinds of background work.

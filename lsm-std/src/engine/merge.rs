@@ -151,7 +151,7 @@ impl Engine {
         let runs_before = tree.buf.view().runs().len();
         let pinned = (work == Work::Drop).then(|| self.snapshots.pin(&self.view.load_full()));
         let job = tree.finish(&self.files, task, outputs)?;
-        self.show(tree.shown(), false);
+        self.show(tree.shown(), 0);
         drop(pinned);
         self.health.merges.recovered();
         let now_ms = self.clock.now_ms();

@@ -107,7 +107,12 @@ struct Frozen {
 enum Flush {
     Waiting,
     Building,
-    Built { tables: Vec<NewTable>, micros: u64 },
+    /// Part of the flush that begins with an older memtable.
+    Joined,
+    Built {
+        tables: Vec<NewTable>,
+        micros: u64,
+    },
 }
 
 impl Engine {
@@ -145,15 +150,13 @@ impl Engine {
         self.view.store(Arc::new(View { active: fresh, ..(*old).clone() }));
     }
 
-    /// Shows readers other runs; takes the oldest frozen memtable out if these runs hold what it held.
-    fn show(&self, runs: Runs, flushed: bool) {
+    /// Shows readers other runs; takes the `flushed` oldest frozen memtables out, which these runs hold.
+    fn show(&self, runs: Runs, flushed: usize) {
         let mut memory = lock(&self.memory);
         let old = self.view.load_full();
         let mut view = View { runs, ..(*old).clone() };
-        if flushed {
-            memory.frozen.remove(0);
-            view.frozen.remove(0);
-        }
+        memory.frozen.drain(..flushed);
+        view.frozen.drain(..flushed);
         self.view.store(Arc::new(view));
     }
 

@@ -3,6 +3,7 @@
 mod closing;
 mod common;
 mod failures;
+mod flushes;
 mod learning;
 mod logs;
 mod merges;

@@ -152,7 +152,9 @@ fn a_snapshot_and_an_iterator_keep_what_they_read() {
 fn a_store_of_thousands_of_runs_is_read_and_opened_with_few_open_files() {
     let fs = FailFs::default();
     let open = || {
-        small(AnySettings::Idle).memtable_bytes(1024).open_files_max(8).fs(Arc::new(fs.clone())).open("store").unwrap()
+        // With one frozen memtable at most, each makes a run.
+        let options = small(AnySettings::Idle).memtable_bytes(1024).frozen_memtables_max(1);
+        options.open_files_max(8).fs(Arc::new(fs.clone())).open("store").unwrap()
     };
     let db = open();
     for at in 0..3000u64 {
@@ -190,8 +192,8 @@ fn every_decision_is_told_with_its_reason_and_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let reports = Arc::new(Mutex::new(Vec::<Report>::new()));
     let told = Arc::clone(&reports);
-    let db =
-        small(tiered(2)).on_report(move |report| told.lock().unwrap().push(report.clone())).open(dir.path()).unwrap();
+    let options = small(tiered(2)).frozen_memtables_max(1);
+    let db = options.on_report(move |report| told.lock().unwrap().push(report.clone())).open(dir.path()).unwrap();
     for at in 0..1000u64 {
         db.put(&key(at % 300), &value(at, 100)).unwrap();
     }

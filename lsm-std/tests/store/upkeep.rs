@@ -207,7 +207,8 @@ fn a_full_merge_takes_out_deletes_of_tables_that_no_newer_run_meets() {
 #[test]
 fn a_merge_of_hundreds_of_runs_keeps_few_files_open_and_waits_for_room_to_open_them() {
     let disk = FailFs::default();
-    let db = options(&disk).memtable_bytes(1024).open_files_max(8).open("store").unwrap();
+    let options = options(&disk).memtable_bytes(1024).frozen_memtables_max(1);
+    let db = options.open_files_max(8).open("store").unwrap();
     for at in 0..500 {
         // All tables meet.
         let mut batch = Batch::new();

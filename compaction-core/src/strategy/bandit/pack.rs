@@ -71,7 +71,7 @@ fn sunk<K: Ord>(version: &Version<'_, K>, stack: &Stack) -> Option<Planned> {
     };
     let more = behind.take_while(is_free).count();
     let last = piece.last.saturating_add(more);
-    version.plan(&Plan {
+    version.plan_landed(&Plan {
         runs: to..=piece.run,
         cut: Cut::Tables { first: u32::try_from(piece.first).ok()?, last: u32::try_from(last).ok()? },
         work: Work::Move,

@@ -139,7 +139,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// A piece moved into the run of the next older one, none of whose tables it meets.
     fn sink(&self, version: &Version<'_, K>, pieces: &[Piece], at: usize) -> Option<Planned> {
         let (piece, older) = (pieces.get(at)?, pieces.get(at.saturating_add(1))?);
-        version.plan(&Plan {
+        version.plan_landed(&Plan {
             runs: older.run..=piece.run,
             cut: Cut::Tables { first: u32::try_from(piece.first).ok()?, last: u32::try_from(piece.last).ok()? },
             work: Work::Move,
@@ -162,7 +162,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         };
         let start = version.level_runs(0).start;
         if oldest.run < start || pieces.get(step.group.end).is_some_and(|older| older.run >= start) {
-            return version.plan_cheapest(&plan);
+            return version.plan_landed(&plan);
         }
         let group = pieces.get(step.group.clone())?;
         let min = group.iter().filter_map(|piece| version.tables().get(piece.first)).map(|table| &table.min).min()?;
@@ -170,9 +170,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let (dest, place) = version.landing(oldest.run, 1, min, max);
         let tables = |piece: &Piece| piece.last.saturating_sub(piece.first).saturating_add(1);
         let most = group.iter().map(tables).fold(0, usize::saturating_add);
-        let down = version.plan_cheapest(&Plan { runs: dest..=newest.run, place, ..plan.clone() });
+        let down = version.plan_landed(&Plan { runs: dest..=newest.run, place, ..plan.clone() });
         // More than the slot's own: something of a neighbour lies in between.
-        down.filter(|down| down.tables <= most).or_else(|| version.plan_cheapest(&plan))
+        down.filter(|down| down.tables <= most).or_else(|| version.plan_landed(&plan))
     }
 
     /// Bytes at which the output tables of a step are cut. Those above the bottom are cut so small that one of them, with what

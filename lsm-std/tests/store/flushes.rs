@@ -1,0 +1,97 @@
+//! Several small memtables that wait are flushed as one.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lsm_std::compaction_core::AnySettings;
+use lsm_std::{Options, SyncPolicy, What};
+
+use crate::common::{FailFs, key, value};
+
+/// Memtables that wait for the first one's flush in these tests.
+const WAITING: usize = 6;
+
+/// A store on `disk` in which nothing is merged; each flush is noted in `flushes`.
+fn options(disk: &FailFs, flushes: &Arc<Mutex<usize>>) -> Options {
+    let noted = Arc::clone(flushes);
+    let options = Options::new().strategy(AnySettings::Idle).memtable_bytes(4096).sync(SyncPolicy::Never);
+    options.frozen_memtables_max(WAITING + 1).log_segment_bytes(0).fs(Arc::new(disk.clone())).on_report(move |report| {
+        if let What::Flushed { .. } = report.what {
+            *noted.lock().unwrap() += 1;
+        }
+    })
+}
+
+#[test]
+fn memtables_that_wait_become_one_run_and_are_read_meanwhile() {
+    let (disk, flushes) = (FailFs::default(), Arc::default());
+    let db = options(&disk, &flushes).open("store").unwrap();
+    let held = Arc::new(AtomicBool::new(true));
+    let holds = Arc::clone(&held);
+    disk.fail(move |op, path| {
+        while op == "create" && path.ends_with("sst") && holds.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        None
+    });
+    let mut rounds = 0;
+    while db.stats().frozen_memtables <= WAITING {
+        for at in 0..20 {
+            db.put(&key(at), &value(rounds, 40)).unwrap();
+        }
+        rounds += 1;
+    }
+    let snapshot = db.snapshot();
+    db.put(&key(0), b"newest").unwrap();
+    let check = |when: &str| {
+        for at in 0..20 {
+            assert_eq!(
+                snapshot.get(&key(at)).unwrap().as_deref(),
+                Some(&value(rounds - 1, 40)[..]),
+                "{when}, key {at}"
+            );
+        }
+        assert_eq!(db.get(&key(0)).unwrap().as_deref(), Some(&b"newest"[..]), "{when}");
+        assert_eq!(db.iter().count(), 20, "{when}");
+    };
+    check("all frozen");
+    held.store(false, Ordering::Release);
+    db.flush().unwrap();
+    check("flushed");
+    // The one that was being written, those that waited, and what `flush` itself has frozen.
+    assert!(
+        (2..=3).contains(&*flushes.lock().unwrap()),
+        "{} flushes of {} memtables",
+        flushes.lock().unwrap(),
+        WAITING + 2
+    );
+    assert_eq!(db.stats().levels[0].runs, *flushes.lock().unwrap());
+    drop(snapshot);
+    db.close().unwrap();
+    assert_eq!(disk.files("store", "log"), Vec::<std::path::PathBuf>::new(), "segments of flushed memtables are left");
+    let db = options(&disk, &flushes).open("store").unwrap();
+    assert_eq!(db.get(&key(7)).unwrap().as_deref(), Some(&value(rounds - 1, 40)[..]));
+}
+
+#[test]
+fn a_flush_of_several_that_fails_is_tried_again_as_a_whole() {
+    let (disk, flushes) = (FailFs::default(), Arc::default());
+    let db = options(&disk, &flushes).open("store").unwrap();
+    disk.fail(|op, path| (op == "append" && path.ends_with("sst")).then_some(std::io::ErrorKind::StorageFull));
+    let mut at = 0;
+    while db.stats().frozen_memtables <= WAITING {
+        db.put(&key(at), &value(at, 40)).unwrap();
+        at += 1;
+    }
+    disk.heal();
+    // Background work pauses after a failure.
+    while db.flush().is_err() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!((1..=3).contains(&*flushes.lock().unwrap()), "{} flushes", flushes.lock().unwrap());
+    assert_eq!(db.iter().count() as u64, at);
+    drop(db);
+    assert_eq!(options(&disk, &flushes).open("store").unwrap().iter().count() as u64, at);
+}
