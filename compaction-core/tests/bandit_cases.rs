@@ -195,8 +195,7 @@ fn stacked(keys: &[(u32, u32)]) -> VersionVec<u32> {
 #[test]
 fn what_is_moved_lands_in_the_oldest_run_that_it_can_and_not_beside_a_job_that_runs_there() {
     let tree = stacked(&[(31, 61), (77, 99), (70, 78), (10, 39)]);
-    let mut bandit = BanditVec::new(BanditSettings::default(), vec![]).unwrap();
-    bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 0, bytes: 0 });
+    let bandit = seen(BanditSettings::default(), &tree);
     let choice = bandit.choose(&tree.view(), &Moment::default()).choice;
     assert!(matches!(choice, Choice::Move(job) if (job.oldest(), job.newest()) == (1, 3)), "{choice:?}");
     let running = [tree.view().barrier(1, [0, 1], None).unwrap()];
@@ -216,6 +215,40 @@ fn runs_in_which_the_output_of_a_job_over_a_newer_one_may_land_are_left_alone() 
     assert_eq!(range(&[]), Some((0, 3)));
     let running = [tree.view().barrier(1, [3], Some(0)).unwrap()];
     assert_eq!(range(&running), Some((0, 0)), "the table of run 3 meets neither run 2 nor run 1");
+}
+
+/// A bandit that has seen `tree`.
+fn seen(settings: BanditSettings, tree: &VersionVec<u32>) -> BanditVec<u32> {
+    let mut bandit = BanditVec::new(settings, vec![]).unwrap();
+    bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 0, bytes: 0 });
+    bandit
+}
+
+#[test]
+fn a_slot_with_too_many_runs_is_merged_rather_than_moved_piece_by_piece_and_owes_all_of_it() {
+    for (each, merges) in [(1, false), (20, true)] {
+        let tree = stacked(&[vec![(0, 9); each], vec![(20, 29)], vec![(0, 9); each]].concat());
+        let bandit = seen(BanditSettings { max_space_amp_pct: u64::MAX, ..BanditSettings::default() }, &tree);
+        let choice = bandit.choose(&tree.view(), &Moment::default()).choice;
+        assert_eq!(matches!(choice, Choice::Merge(_)), merges, "{each} runs and {each}: {choice:?}");
+        assert_eq!(bandit.debt_bytes(&tree.view()), if merges { 410 } else { 0 });
+    }
+}
+
+#[test]
+fn runs_are_packed_only_while_no_slot_wants_a_merge() {
+    let rule = |newest_bytes| {
+        let mut tree = VersionVec::default();
+        tree.push_run(1, (0..16).map(|at| Table::new(u64::from(at), 100, at * 10, at * 10 + 9))).unwrap();
+        for at in 0..15 {
+            tree.flush([Table::new(100 + u64::from(at), 1, at % 3 * 40, at % 3 * 40 + 9)]).unwrap();
+        }
+        tree.flush([Table::new(200, newest_bytes, 120, 129)]).unwrap();
+        let bandit = seen(BanditSettings { table_bytes_max: 100, ..BanditSettings::default() }, &tree);
+        bandit.choose(&tree.view(), &Moment::default()).reason.rule
+    };
+    assert!(matches!(rule(1), Rule::LevelRuns { .. }), "{:?}", rule(1));
+    assert!(matches!(rule(900), Rule::Slot { .. }), "{:?}", rule(900));
 }
 
 #[test]

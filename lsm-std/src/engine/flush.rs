@@ -25,11 +25,16 @@ use crate::types::{Entry, FileId, SeqNo};
 /// Memtables that wait are flushed together up to this many bytes.
 const FLUSH_BYTES: u64 = 1 << 20;
 
+/// With threads at work a flush is cut at the strategy's guards if a memtable gives each piece so many bytes: with smaller ones
+/// more time goes into files and jobs than is saved in bytes written.
+const PIECE_BYTES_MIN: u64 = 256 << 10;
+
 impl Engine {
-    /// The guard keys above `min` at which a flush is to be cut: none while threads flush and merge side by side. Each flush
-    /// would make a table for every slot, and runs then pile up by the thousand, faster than they are merged.
+    /// The guard keys above `min` at which a flush is to be cut: none where a memtable's tables would be too small.
     fn flush_guards(&self, min: &Bytes) -> Vec<Bytes> {
-        if self.options.seed.is_some() { self.tree().cuts_above(min) } else { Vec::new() }
+        let cuts = self.tree().cuts_above(min);
+        let piece_bytes = self.options.memtable_bytes / (cuts.len() as u64 + 1);
+        if self.options.seed.is_some() || piece_bytes >= PIECE_BYTES_MIN { cuts } else { Vec::new() }
     }
 
     /// Flushes frozen memtables that nobody else is flushing: the oldest one, or with threads at work several small ones as one.
@@ -146,7 +151,7 @@ impl Engine {
             tables.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
             self.health.fail(error)
         })?;
-        tree.unsettled.flushed(built.tables, built.memtable.bytes());
+        tree.unsettled.flushed(built.tables, built.memory_bytes);
         tree.unsettled.log_floor = built.log_floor;
         self.show(runs, built.memtables);
         let bytes = tables.iter().map(|table| table.bytes).sum();
@@ -164,6 +169,8 @@ impl Engine {
 struct Built {
     oldest: Arc<Memtable>,
     memtables: usize,
+    /// What the memtables take, in bytes.
+    memory_bytes: u64,
     newest_seqno: SeqNo,
     tables: Vec<NewTable>,
     micros: u64,
@@ -175,10 +182,13 @@ fn take_built(memory: &mut Memory, active_log: FileId) -> Option<Built> {
     let memtables = group_len(&memory.frozen);
     let log_floor = memory.frozen.get(memtables).map_or(active_log, |next| next.memtable.first_log());
     let newest_seqno = memory.frozen.get(memtables.checked_sub(1)?)?.memtable.newest_seqno();
+    let memory_bytes: u64 = memory.frozen.iter().take(memtables).map(|frozen| frozen.memtable.bytes()).sum();
     let first = memory.frozen.first_mut()?;
     let oldest = Arc::clone(&first.memtable);
     match std::mem::replace(&mut first.flush, Flush::Building) {
-        Flush::Built { tables, micros } => Some(Built { oldest, memtables, newest_seqno, tables, micros, log_floor }),
+        Flush::Built { tables, micros } => {
+            Some(Built { oldest, memtables, memory_bytes, newest_seqno, tables, micros, log_floor })
+        }
         other => {
             first.flush = other;
             None

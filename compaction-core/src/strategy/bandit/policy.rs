@@ -211,8 +211,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
         }
         let own = if self.is_blind() { 0 } else { guards::own_runs(self.slots.as_slice(), &search.version()) };
         l0::offer(&self.settings, search, own, |table| self.is_inside(table))
-            .or_else(|| self.pack(search, own))
             .or_else(|| self.pick(search, own))
+            .or_else(|| self.pack(search, own))
             .or_else(|| purge::offer(&self.settings, search))
             .unwrap_or_else(|| search.wait())
     }

@@ -1,6 +1,7 @@
 //! What a slot wants merged: neighbours in age of its stack, and why.
 //!
-//! 1. Sink: the newest tables meet nothing of the piece before them: they join it, and nothing is written.
+//! 1. Sink: the newest tables meet nothing of the piece before them: they join it, and nothing is written. Not in a slot with too
+//!    many runs: there a merge takes away many at once.
 //! 2. Space: the newer runs of all slots outweigh the oldest ones by more than is allowed, and here most: all of them.
 //! 3. Layout: what the slot's [layout](super::layout) merges.
 //! 4. Ski rental: reads had to look into more than one run, and what that has cost them beyond what the layout was chosen for,
@@ -43,7 +44,8 @@ pub(crate) struct Wish {
 
 /// What a slot wants; `None` when it wants nothing.
 pub(crate) fn wish(stack: &Stack, owed: u64, target: &Target, settings: &BanditSettings) -> Option<Wish> {
-    match stack.pieces().iter().position(|piece| piece.clear) {
+    let few = stack.runs <= settings.cold_runs_max as usize;
+    match stack.pieces().iter().position(|piece| piece.clear).filter(|_| few) {
         Some(at) => Some(Wish { group: at..at.saturating_add(2), trigger: SlotTrigger::Sink }),
         None => merge_wish(stack, owed, target, settings),
     }
@@ -89,7 +91,9 @@ pub(crate) fn want(stack: &Stack, target: &Target, settings: &BanditSettings) ->
             return Want { threshold: 0, bytes: 0 };
         }
         let bytes = stack.pieces().get(group).unwrap_or(&[]).iter().map(|piece| piece.bytes);
-        return Want { threshold: 0, bytes: bytes.fold(0, u64::saturating_add) };
+        let bytes = bytes.fold(0, u64::saturating_add);
+        // Of a slot with more runs than are looked at, all is still to be merged.
+        return Want { threshold: 0, bytes: if stack.is_whole() { bytes } else { clamp(stack.bytes) } };
     }
     let mut least = (u128::MAX, 0);
     groups(stack, |group, bytes| {
