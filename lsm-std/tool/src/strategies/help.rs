@@ -47,13 +47,13 @@ lazy: as leveled, and
 
 bandit: as leveled (base_bytes, fanout, levels_max, dynamic and granularity are accepted and have no
 effect: its slots lie in one level), and
-  max_space_amp_pct     100        as for tiered, within a slot: newer runs against its oldest
+  max_space_amp_pct     100        as for tiered: newer runs of all slots against each slot's oldest
   slots_max             16         slots of the key range; flushes are cut at the borders of up to 64
   cold_runs_max         16         the most runs of a slot, whatever its layout
   layout                \"auto\"     the cheapest at what is read and written in a slot; or, for all slots, one, leveled1,
                                    leveled2, leveled3, tiered2, tiered3, tiered4, tiered8: Dayan and Idreos 2018
   switch                0.9        a slot changes its layout for one that costs at most this share of the present one
-  rent                  1.0        ski rental: merge once reads have paid this share of the merge's bytes
+  rent                  0.5        ski rental: merge once reads have paid this share of the merge's bytes, beyond the usual
   estimator             \"ucb\"      Auer et al. 2002: UCB1; or greedy, variance (epsilon + variance_k x
                                    variance), thompson (Thompson 1933), contextual (Widrow and Hoff 1960)
   epsilon               0.1        epsilon-greedy: share of picks at random

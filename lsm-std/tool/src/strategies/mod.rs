@@ -200,7 +200,7 @@ mod tests {
                 ("cold_runs_max", json!(16)),
                 ("layout", json!("auto")),
                 ("switch", json!(0.9)),
-                ("rent", json!(1.0)),
+                ("rent", json!(0.5)),
                 ("estimator", json!("ucb")),
                 ("epsilon", json!(0.1)),
                 ("ucb_c", json!(2.0)),
