@@ -3,7 +3,11 @@
 //! `FAULTS_CUTS`, `FAULTS_RUNS` and `FAULTS_SEED` set how many and from which seed on; `FAULTS_REPLAY=cuts:7` replays one run. Many
 //! more in less time: `cargo run --release -p lsm-tests --bin faults -- --help`.
 
-use lsm_std::SyncPolicy;
+use std::io::ErrorKind;
+
+use compaction_core::AnySettings;
+use lsm_std::{Options, SyncPolicy};
+use lsm_tests::disk::{Disk, Fault, Op, STORE};
 use lsm_tests::faults::script::exhaust;
 use lsm_tests::faults::{Kind, Tally, run};
 
@@ -27,7 +31,7 @@ fn runs(kind: Kind, enough: impl Fn(&Tally) -> bool) -> Tally {
 fn power_cuts_take_nothing_that_was_promised() {
     let cuts = number("FAULTS_CUTS", 2000);
     let tally = runs(Kind::Cuts, |tally| tally.cuts >= cuts);
-    assert!(tally.lost > 0 && tally.checkpoints > 0 && tally.reused > 0, "{tally:?}");
+    assert!(tally.lost > 0 && tally.checkpoints > 0 && tally.reused > 0 && tally.manifests > 0, "{tally:?}");
 }
 
 #[test]
@@ -56,5 +60,24 @@ fn a_power_cut_in_every_call_and_at_every_byte_of_a_script_takes_nothing_that_wa
         let exhausted = exhaust(sync);
         println!("{sync:?}: {exhausted:?}");
         assert!(exhausted.moments > 200 && exhausted.torn > 5000, "{exhausted:?}");
+    }
+}
+
+#[test]
+fn a_log_is_read_back_whatever_a_failed_write_that_could_not_be_taken_back_has_left() {
+    for seed in 0..200 {
+        let disk = Disk::new(seed);
+        let options = || {
+            let options = Options::new().fs(disk.boot()).strategy(AnySettings::Idle).deterministic(1);
+            options.memtable_bytes(1024).log_segment_bytes(0)
+        };
+        let db = options().open(STORE).unwrap();
+        let (ops, kind) = (&[Op::Append, Op::Cut], ErrorKind::Other);
+        disk.fail(Fault { ops, suffix: ".log", kind, after: seed % 20, times: 2 });
+        let written = (0..40u8).take_while(|at| db.put(&[*at], &[7; 300]).is_ok()).count();
+        drop(db);
+        disk.heal();
+        let db = options().open(STORE).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert!([written, written + 1].contains(&db.iter().count()), "seed {seed}");
     }
 }

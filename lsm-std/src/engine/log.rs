@@ -72,8 +72,11 @@ impl LogSink {
         let fresh = new_segment(&engine)?;
         engine.files.fs.sync_dir(&engine.files.dir).map_err(fail)?;
         if let Err(error) = self.wal.as_mut().map_or(Ok(()), |old| appended(&engine, old, |old| old.seal(fresh.id()))) {
-            lock(&engine.logs).remove(&fresh.id());
-            engine.files.remove(FileName::Log(fresh.id()));
+            // Only a seal that was cut off again names no segment: any other may be read back.
+            if error.is_no_space() {
+                lock(&engine.logs).remove(&fresh.id());
+                engine.files.remove(FileName::Log(fresh.id()));
+            }
             return Err(error);
         }
         let Some(mut old) = self.wal.replace(fresh) else { return Ok(()) };

@@ -135,10 +135,11 @@ impl Disk {
         (state.used(), state.peak)
     }
 
-    /// Files that were written over for new ones.
+    /// Files that were written over for new ones, and manifests that were made beside one in use.
     #[must_use]
-    pub fn reused(&self) -> u64 {
-        self.state().reused
+    pub fn rewritten(&self) -> (u64, u64) {
+        let state = self.state();
+        (state.reused, state.rewritten)
     }
 
     /// Tells that the process has opened the store: the numbers of the files that it found are not to be used again.

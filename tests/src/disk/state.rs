@@ -47,6 +47,8 @@ pub struct State {
     /// The most bytes that files have had.
     pub peak: u64,
     pub reused: u64,
+    /// Manifests that were made beside one in use.
+    pub rewritten: u64,
     pub rng: SplitMix,
     pub numbers: Numbers,
     /// A number that goes into the pictures.
@@ -88,6 +90,7 @@ impl State {
             capacity: u64::MAX,
             peak: 0,
             reused: 0,
+            rewritten: 0,
             rng: SplitMix::new(seed),
             numbers: Numbers::default(),
             mark: 0,
@@ -213,6 +216,8 @@ impl State {
     /// Notes that a file of the store is made.
     pub fn numbered(&mut self, path: &Path) {
         let Some(number) = number(path) else { return };
+        let is_manifest = path.to_string_lossy().contains("MANIFEST");
+        self.rewritten += u64::from(is_manifest && self.exists(&Path::new(STORE).join("CURRENT")));
         if number < self.numbers.floor || !self.numbers.made.insert(number) {
             self.numbers.twice.get_or_insert_with(|| path.display().to_string());
         }

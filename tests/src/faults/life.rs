@@ -70,7 +70,8 @@ impl Run {
         }
         self.last_life();
         self.tally.faulty = u64::from(self.kind == Kind::Faults && self.disk.hits().all() > 0);
-        (self.tally.reused, self.tally.calls) = (self.disk.reused(), self.disk.calls());
+        (self.tally.reused, self.tally.manifests) = self.disk.rewritten();
+        self.tally.calls = self.disk.calls();
         self.tally.failed_calls = self.disk.hits().all();
         self.tally
     }
@@ -170,7 +171,7 @@ impl Run {
     /// Opens what is left without trouble and goes through all of it.
     fn last_life(&mut self) {
         self.disk.heal();
-        self.trouble = Trouble::default();
+        self.trouble = Trouble::none(self.disk.hits());
         let fs = self.disk.boot();
         let Some(db) = self.open(&fs) else { self.broken("the store does not open") };
         self.step(&db, &fs);

@@ -76,6 +76,8 @@ pub struct Tally {
     pub flips: u64,
     /// Tables written over obsolete ones.
     pub reused: u64,
+    /// Manifests written anew because they had grown.
+    pub manifests: u64,
     /// Calls that changed something on the disk.
     pub calls: u64,
 }
@@ -92,6 +94,7 @@ impl AddAssign for Tally {
         self.checkpoints += other.checkpoints;
         self.flips += other.flips;
         self.reused += other.reused;
+        self.manifests += other.manifests;
         self.calls += other.calls;
     }
 }

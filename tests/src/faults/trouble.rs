@@ -33,6 +33,11 @@ enum What {
 }
 
 impl Trouble {
+    /// None, after so many calls have failed before.
+    pub fn none(before: Hits) -> Self {
+        Self { before, ..Self::default() }
+    }
+
     /// Whether any call has failed in this life.
     pub fn has_hit(&self, hits: Hits) -> bool {
         hits.all() > self.before.all()
@@ -56,7 +61,7 @@ impl Run {
     /// Decides what will go wrong in this life. Half of it from the opening on.
     pub(super) fn begin_trouble(&mut self) {
         self.disk.heal();
-        self.trouble = Trouble { before: self.disk.hits(), ..Trouble::default() };
+        self.trouble = Trouble::none(self.disk.hits());
         if self.kind == Kind::Faults {
             if self.rng.below(4) == 0 {
                 self.make_trouble();
@@ -137,7 +142,7 @@ impl Run {
             return;
         }
         self.disk.heal();
-        self.trouble = Trouble { before: hits, ..Trouble::default() };
+        self.trouble = Trouble::none(hits);
         let (before, _) = self.history.batches();
         if self.rng.below(2) == 0 {
             let idle = db.wait_idle();

@@ -58,11 +58,15 @@ fn soak(kind: Kind, args: &Args, enough: u64, count: fn(&Tally) -> u64) -> bool 
             failed.fetch_or(worker.join().is_err(), Ordering::Relaxed);
         }
     });
-    let Tally { runs, cuts, faulty, failed_calls, kills, batches, lost, checkpoints, flips, reused, calls } = *held();
+    let tally = *held();
+    let Tally { runs, cuts, faulty, failed_calls, kills, batches, lost, checkpoints, .. } = tally;
     println!("{}: {runs} runs from seed {} on, {:.0} s", kind.name(), args.seed, begun.elapsed().as_secs_f64());
     println!("  {cuts} power cuts, {kills} kills, {faulty} runs with failing calls, {failed_calls} calls failed");
     println!("  {batches} batches acknowledged, {lost} lost that were not durable, {checkpoints} checkpoints");
-    println!("  {calls} changing calls, {reused} files written over, {flips} bits flipped");
+    let Tally { calls, reused, manifests, flips, .. } = tally;
+    println!(
+        "  {calls} changing calls, {reused} tables written over, {manifests} manifests anew, {flips} bits flipped"
+    );
     !failed.load(Ordering::Relaxed)
 }
 
