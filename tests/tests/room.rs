@@ -48,7 +48,7 @@ fn no_more_files_are_open_than_the_option_says_and_the_few_that_are_written() {
     let dir = dir.path().canonicalize().unwrap();
     let options = || {
         let idle = Options::new().strategy(AnySettings::Idle).memtable_bytes(2048).sync(SyncPolicy::Never);
-        idle.open_files_max(8).cache_bytes(0)
+        idle.frozen_memtables_max(1).open_files_max(8).cache_bytes(0)
     };
     let db = options().open(&dir).unwrap();
     for at in 0..6_000 {

@@ -230,7 +230,7 @@ impl fmt::Display for Rule {
 pub enum SlotTrigger {
     /// Its newest tables meet nothing of the run before them: they join it, nothing is written.
     Sink,
-    /// The newer runs together outweigh the oldest by too much.
+    /// The newer runs of all slots outweigh the oldest by too much, and here most.
     Space,
     /// Its layout asks for it.
     Layout,

@@ -237,7 +237,7 @@ impl<'a, K: Ord> Version<'a, K> {
             let (min, max) =
                 self.window(other).filter(|_| other.newest == other.oldest && other.place == Place::Join)?;
             let oldest = u32::try_from(self.landing(other.oldest(), other.level, min, max).0).ok()?;
-            Some(Job { oldest, ..*other })
+            (oldest != other.oldest).then_some(Job { oldest, ..*other })
         };
         let meets = |running: &Running| {
             landed(&running.job).is_some_and(|job_there| {

@@ -25,15 +25,15 @@ use crate::types::{Entry, FileId, SeqNo};
 /// Memtables that wait are flushed together up to this many bytes.
 const FLUSH_BYTES: u64 = 1 << 20;
 
-/// With threads at work a flush is cut at the strategy's guards if a memtable gives each piece so many bytes: with smaller ones
+/// With threads at work a flush is cut at the strategy's guards if it gives each piece so many bytes: with smaller ones
 /// more time goes into files and jobs than is saved in bytes written.
 const PIECE_BYTES_MIN: u64 = 256 << 10;
 
 impl Engine {
-    /// The guard keys above `min` at which a flush is to be cut: none where a memtable's tables would be too small.
-    fn flush_guards(&self, min: &Bytes) -> Vec<Bytes> {
+    /// The guard keys above `min` at which a flush of `bytes` is to be cut: none where its tables would be too small.
+    fn flush_guards(&self, min: &Bytes, bytes: u64) -> Vec<Bytes> {
         let cuts = self.tree().cuts_above(min);
-        let piece_bytes = self.options.memtable_bytes / (cuts.len() as u64 + 1);
+        let piece_bytes = bytes / (cuts.len() as u64 + 1);
         if self.options.seed.is_some() || piece_bytes >= PIECE_BYTES_MIN { cuts } else { Vec::new() }
     }
 
@@ -65,8 +65,10 @@ impl Engine {
         let bytes_max = if self.options.seed.is_some() { 0 } else { FLUSH_BYTES };
         let Some(group) = next_group(&memory.frozen, bytes_max) else { return Vec::new() };
         let claimed = memory.frozen.get_mut(group).unwrap_or(&mut []);
-        claimed.iter_mut().for_each(|frozen| frozen.flush = Flush::Joined);
-        claimed.iter_mut().take(1).for_each(|oldest| oldest.flush = Flush::Building);
+        if let Some((oldest, others)) = claimed.split_first_mut() {
+            oldest.flush = Flush::Building;
+            others.iter_mut().for_each(|other| other.flush = Flush::Joined);
+        }
         claimed.iter().map(|frozen| Arc::clone(&frozen.memtable)).collect()
     }
 
@@ -104,11 +106,12 @@ impl Engine {
     ) -> Result<Vec<NewTable>> {
         let now_ms = self.clock.now_ms();
         let first = group.iter().filter_map(|memtable| memtable.entries().next()).map(|entry| entry.key).min();
+        let bytes = group.iter().map(|memtable| memtable.bytes()).sum();
         let options = OutputOptions {
             table: self.options.table_options(),
             purpose: Purpose::Flush,
             bytes_max: self.options.table_bytes,
-            cuts: first.map_or_else(Vec::new, |first| self.flush_guards(&first)),
+            cuts: first.map_or_else(Vec::new, |first| self.flush_guards(&first, bytes)),
             newest_ms: now_ms,
             oldest_tombstone_ms: now_ms,
         };
@@ -135,6 +138,8 @@ impl Engine {
                 return Err(error);
             }
         }
+        // There is room for writers now, and perhaps more to flush, while the tree settles.
+        self.bell.ring();
         self.settle_if_due()
     }
 

@@ -1,7 +1,7 @@
 //! What the threads of an open store share, and the work they do.
 //!
 //! Two locks, taken in this order: `tree` (the shape, the strategy, the manifest; held over a manifest sync) and `memory` (the
-//! list of memtables and the swap of the view; held briefly). Writers never take `tree`, readers take neither.
+//! list of memtables and the swap of the view; held briefly). Writers take `tree` only for the first write of a log, readers take neither.
 
 mod close;
 mod flush;

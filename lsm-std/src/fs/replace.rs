@@ -78,8 +78,10 @@ pub fn read_small(fs: &dyn Fs, dir: &Path, name: FileName, purpose: Purpose) -> 
         return Err(Error::corrupt(&path, 0, "checksum does not match"));
     }
     let found = LE::read_u32(&bytes[sum_at - 4..]);
-    if found > VERSION {
-        return Err(Error::NewerFormat { path, found, known: VERSION });
+    match found {
+        VERSION => {}
+        0 => return Err(Error::corrupt(&path, sum_at as u64 - 4, "format version 0")),
+        _ => return Err(Error::NewerFormat { path, found, known: VERSION }),
     }
     bytes.truncate(sum_at - 4);
     Ok(Some(bytes))

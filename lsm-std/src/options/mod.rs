@@ -261,7 +261,7 @@ impl Options {
     /// # Errors
     /// [`NotAStore`](crate::Error::NotAStore) if `dir` holds no file of a store or `into` holds anything;
     /// [`Locked`](crate::Error::Locked) if the store is open; [`NewerFormat`](crate::Error::NewerFormat); a full disk, and
-    /// whatever else the file layer says of `into`: what was made there is removed again.
+    /// whatever else the file layer says of `into`: the files made there are removed again.
     pub fn repair(&self, dir: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Repaired> {
         self.check()?;
         repair(self, dir.as_ref(), into.as_ref())

@@ -98,9 +98,10 @@ fn a_flush_of_several_that_fails_is_tried_again_as_a_whole() {
 
 /// Loads a store that the bandit runs with threads; answers with the most tables of any flush, and the most runs and tables that
 /// there were at any moment.
-fn shape_under_load(memtable_bytes: u64) -> (usize, usize, usize) {
+fn shape_under_load(memtable_bytes: u64, frozen_max: usize) -> (usize, usize, usize) {
     let settings = BanditSettings { table_bytes_max: 256 << 10, slots_max: 4, ..BanditSettings::default() };
     let options = Options::new().strategy(AnySettings::Bandit(settings)).memtable_bytes(memtable_bytes);
+    let options = options.frozen_memtables_max(frozen_max);
     let most = Arc::new(Mutex::new((0, 0, 0)));
     let (noted, level_0) = (Arc::clone(&most), Mutex::new(0));
     let options = options.sync(SyncPolicy::Never).fs(Arc::new(FailFs::default())).on_report(move |report| {
@@ -124,7 +125,7 @@ fn shape_under_load(memtable_bytes: u64) -> (usize, usize, usize) {
 
 #[test]
 fn with_threads_flushes_are_cut_at_the_guards_and_runs_stay_few_however_fast_they_come() {
-    let (flushed, runs, tables) = shape_under_load(1 << 20);
+    let (flushed, runs, tables) = shape_under_load(1 << 20, 4);
     assert!((2..=4).contains(&flushed), "a flush made {flushed} tables");
     // Four slots of sixteen runs, and as much again for merges that lag behind.
     assert!(runs <= 128 && tables <= 512, "{runs} runs, {tables} tables");
@@ -132,7 +133,22 @@ fn with_threads_flushes_are_cut_at_the_guards_and_runs_stay_few_however_fast_the
 
 #[test]
 fn with_threads_flushes_are_not_cut_into_tiny_tables() {
-    let (flushed, runs, tables) = shape_under_load(256 << 10);
+    let (flushed, runs, tables) = shape_under_load(256 << 10, 1);
     assert_eq!(flushed, 1, "even two tables of 128 KiB are too small");
     assert!(runs <= 128 && tables <= 512, "{runs} runs, {tables} tables");
+}
+
+#[test]
+fn a_flush_of_little_is_one_table_however_many_slots_there_are() {
+    let settings = BanditSettings { table_bytes_max: 256 << 10, slots_max: 4, ..BanditSettings::default() };
+    let options = Options::new().strategy(AnySettings::Bandit(settings)).memtable_bytes(1 << 20);
+    let db = options.sync(SyncPolicy::Never).fs(Arc::new(FailFs::default())).open("store").unwrap();
+    for at in 0..10_000u64 {
+        db.put(&key(at * 7919 % 3001), &value(at, 1000)).unwrap();
+    }
+    db.flush().unwrap();
+    db.wait_idle().unwrap();
+    (0..10).for_each(|at| db.put(&key(at * 300), b"new").unwrap());
+    db.flush().unwrap();
+    assert_eq!(db.runs().last().map(|(level, tables)| (*level, tables.len())), Some((0, 1)));
 }

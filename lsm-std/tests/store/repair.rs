@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::{FailFs, key, value};
 use lsm_std::compaction_core::{AnySettings, LeveledSettings, TieredSettings};
@@ -252,6 +253,36 @@ fn a_missing_segment_of_the_log_is_named() {
 }
 
 #[test]
+fn what_is_left_of_an_older_segment_does_not_hide_that_one_is_missing() {
+    let disk = FailFs::default();
+    store(&disk);
+    let path = disk.files("store", ".log").pop().unwrap();
+    disk.mem.set_bytes("store/000001.log", disk.mem.bytes(&path).unwrap()[..100].to_vec());
+    disk.mem.remove(&path).unwrap();
+    let (repaired, _) = repair(&disk);
+    assert!(repaired.lost.iter().any(|lost| lost.path == path), "{:?}", repaired.lost);
+}
+
+#[test]
+fn what_a_failed_flush_has_left_is_no_loss_while_the_log_holds_it() {
+    let (disk, mut model) = (FailFs::default(), Model::new());
+    let db = options(&disk).strategy(AnySettings::Idle).memtable_bytes(4 << 20).lz4(false).open("store").unwrap();
+    for at in 0..3000 {
+        put(&db, &mut model, at, 0);
+    }
+    let appends = AtomicUsize::new(0);
+    disk.fail(move |op, path| {
+        let fails = op == "remove" || (op == "append" && appends.fetch_add(1, Ordering::Relaxed) > 0);
+        (path.ends_with(".sst") && fails).then_some(std::io::ErrorKind::StorageFull)
+    });
+    assert!(db.flush().is_err());
+    disk.kill(db);
+    assert!(!disk.files("store", ".sst").is_empty());
+    let (repaired, held) = repair(&disk);
+    assert_eq!((repaired.lost, held == model), (vec![], true));
+}
+
+#[test]
 fn the_log_fills_what_a_damaged_table_lost() {
     // Tables that the manifest names, while their part of the log is still there, and tables that it does not name yet.
     for unsettled in [0, 64 << 20] {
@@ -344,7 +375,9 @@ fn a_repair_touches_nothing_that_it_should_not() {
     db.put(b"key", b"value").unwrap();
     assert!(matches!(options(&disk).repair("store", "new"), Err(Error::Locked { .. })));
     db.close().unwrap();
-    assert!(matches!(options(&disk).repair("store", "store/new"), Err(Error::NotAStore { .. })));
+    for inside in ["store/new", "./store/new"] {
+        assert!(matches!(options(&disk).repair("store", inside), Err(Error::NotAStore { .. })));
+    }
     assert!(matches!(options(&disk).repair("nothing", "new"), Err(Error::Io { .. } | Error::NotAStore { .. })));
     disk.mem.create_dir_all(Path::new("new")).unwrap();
     disk.mem.set_bytes("new/file", vec![1]);

@@ -5,6 +5,9 @@ use super::slot::Slot;
 /// So many of the best are kept in order; a choice that is refused all of these walks the others in any order.
 const BEST_MAX: usize = 16;
 
+/// Once there is too much of newer runs in all, the slots with the most of them are merged: those within this share of the worst.
+const WORST: f64 = 0.8;
+
 /// The slots that want a merge. They are listed in the slots themselves, in `nth_due`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Board {
@@ -18,29 +21,27 @@ pub(crate) struct Board {
     /// So many times its oldest run a slot's newer ones may weigh at present: without limit while all slots together keep
     /// within theirs.
     pub(crate) bloat_max: f64,
-    /// How many times its oldest run the newer ones of a slot weigh at most.
+    /// How many times its oldest run the newer ones weigh in the slot where that is most.
     pub(crate) bloat: f64,
 }
 
-/// Once there is too much of newer runs in all, the slots with the most of them are merged: those within this share of the worst.
-const WORST: f64 = 0.8;
-
-/// See [`Board::bloat_max`]; `pct` is by how many percent the newer runs of all slots may outweigh the oldest.
-fn bloat_max<K>(slots: &[Slot<K>], pct: u64) -> f64 {
+/// See [`Board::bloat_max`]; `pct` is by how many percent the newer runs of all slots may outweigh the oldest, and `worst` how
+/// many times they do in the slot where that is most.
+fn bloat_max<K>(slots: &[Slot<K>], pct: u64, worst: f64) -> f64 {
     let sum = |of: fn(&Slot<K>) -> u64| slots.iter().map(|slot| u128::from(of(slot))).fold(0, u128::saturating_add);
     let (all, newer) = (sum(|slot| slot.shape.bytes), sum(|slot| slot.shape.newer));
     let allowed = all.saturating_sub(newer).saturating_mul(pct.into());
     if pct == u64::MAX || newer.saturating_mul(100) <= allowed {
         return f64::INFINITY;
     }
-    WORST * slots.iter().map(Slot::bloat).fold(0.0, f64::max)
+    WORST * worst
 }
 
 impl Board {
     /// Lists the slots that want a merge; the newer runs of all of them may outweigh the oldest by `bloat_pct` percent. O(slots).
     pub(crate) fn of<K>(slots: &mut [Slot<K>], bloat_pct: u64) -> Self {
         let bloat = slots.iter().map(Slot::bloat).fold(0.0, f64::max);
-        let mut board = Self { bloat_max: bloat_max(slots, bloat_pct), bloat, ..Self::default() };
+        let mut board = Self { bloat_max: bloat_max(slots, bloat_pct, bloat), bloat, ..Self::default() };
         for at in 0..slots.len() {
             let Some(slot) = slots.get(at) else { break };
             board.deepest = board.deepest.max(slot.shape.runs);
@@ -58,7 +59,7 @@ impl Board {
             self.due = self.due.saturating_add(1);
         }
         let Some(slot) = slots.get(at) else { return };
-        let bytes = if slot.is_due(f64::INFINITY) { slot.shape.want.bytes } else { slot.shape.bytes };
+        let bytes = if slot.bloat() > self.bloat_max { slot.shape.bytes } else { slot.shape.want.bytes };
         self.debt = self.debt.saturating_add(bytes.into());
         let stays = |other: &u32| slots.get(*other as usize).is_some_and(|other| !is_better(slot, other));
         let place = self.best().partition_point(stays);

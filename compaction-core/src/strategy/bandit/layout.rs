@@ -114,7 +114,8 @@ impl Layout {
     /// Fitted to what [`newest`](Self::newest) does with entries spread evenly that replace older ones; the test below says
     /// how well.
     pub(crate) fn price(self, size: f64, bloat: f64) -> (f64, f64) {
-        // What comes replaces itself: with more than four times the bottom there is little more to be won.
+        // What comes replaces itself: with more than four times the bottom there is little more to be won. Below one the price
+        // was not fitted.
         let (size, bloat) = (size.max(1.0), bloat.clamp(1.0, 4.0));
         match self {
             Self::One => (2.0 * size + 1.0, 0.0),

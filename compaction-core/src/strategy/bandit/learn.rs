@@ -45,7 +45,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             let stack = guards::stack(self.slots.as_slice(), at, version, until);
             let piece = stack.pieces().first().filter(|piece| piece.run == newest);
             let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { break };
-            if piece.is_some() {
+            if piece.is_some() && self.settings.layout.is_none() {
                 slot.forgive(slot.traffic.usual(&self.mean));
             }
             slot.traffic.bring(piece.map_or(0, |piece| piece.bytes));

@@ -2,9 +2,10 @@
 //!
 //! 1. Flushes are cut at the slots' guard keys. Where an engine does not do that, level 0 goes down together once it has too many
 //!    runs, and is cut then.
-//! 2. Each slot is merged by itself, in place, for one of four reasons: its newer runs outweigh the oldest; its [`Layout`], the one
-//!    that costs least at what is read and written there, asks for it; the reads that had to look into its extra runs have cost
-//!    what the merge will (ski rental); it has too many runs. What meets nothing older sinks without being written.
+//! 2. Each slot is merged by itself, in place, for one of four reasons: the newer runs of all slots outweigh the oldest by too
+//!    much, and here most; its [`Layout`], the one that costs least at what is read and written there, asks for it; reads have
+//!    paid a share of what the merge costs, beyond what the layout was chosen for (ski rental); it has too many runs. What meets
+//!    nothing older sinks without being written.
 //! 3. Of the slots that want it, a scheduler takes the one whose merges pay best by its estimator, or now and then any one.
 //!
 //! Settings, and what can be read of them, are always there; the strategy itself needs the feature `bandit`.

@@ -16,7 +16,7 @@ pub struct Slot<K> {
     pub(crate) arm: Arm,
     /// Heat in the unit of `Heat`.
     pub(crate) heat: f64,
-    /// What its extra runs have cost reads since they stand, in bytes read.
+    /// What its extra runs have cost reads beyond the usual, in bytes read.
     pub(crate) owed: u64,
     pub(crate) traffic: Traffic,
     /// How its runs are laid out at present.

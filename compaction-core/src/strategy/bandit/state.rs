@@ -276,7 +276,8 @@ fn read_slot<K>(reader: &mut Reader<'_>, codec: &impl KeyCodec<K>, nth: u32) -> 
 /// A number that is finite and not negative.
 fn number(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {
     let value = f64::from_bits(reader.u64(field)?);
-    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(DecodeError::Senseless { field }) }
+    // No larger than what sums and products of them stay finite with.
+    if (0.0..=1e150).contains(&value) { Ok(value) } else { Err(DecodeError::Senseless { field }) }
 }
 
 fn positive(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {

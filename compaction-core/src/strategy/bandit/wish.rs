@@ -5,12 +5,13 @@
 //! 2. Space: the newer runs of all slots outweigh the oldest ones by more than is allowed, and here most: all of them.
 //! 3. Layout: what the slot's [layout](super::layout) merges.
 //! 4. Ski rental: reads had to look into more than one run, and what that has cost them beyond what the layout was chosen for,
-//!    the slot's `owed`, has reached a share of what a merge would cost: read and written, twice its bytes. Each group of neighbours is charged its share of
-//!    what is owed; the one with the largest gain is merged.
+//!    the slot's `owed`, has reached a share of what a merge would cost: read and written, twice its bytes. Each group of
+//!    neighbours is charged its share of what is owed; the one with the largest gain is merged.
 //! 5. Count: more runs than any slot may have: the cheapest neighbours, and older ones that are no larger than all of
 //!    these together.
 //!
-//! Source of 4: merging when reads pay for it is never much worse than the best choice in hindsight, without any forecast.
+//! Source of 4: merging when reads beyond the usual pay for it is never much worse than the best choice in hindsight, without
+//! any forecast.
 
 use core::ops::Range;
 
@@ -29,7 +30,7 @@ pub(crate) struct Target {
     pub(crate) layout: Layout,
     /// Bytes of a piece as flushes bring it; 0 if not known: then the newest piece counts as one.
     pub(crate) base: f64,
-    /// So many times the oldest the newer runs may weigh.
+    /// So many times the oldest the newer runs may weigh at present.
     pub(crate) bloat_max: f64,
 }
 
@@ -131,7 +132,7 @@ pub(crate) fn cheapest(pieces: &[Piece], range: Range<usize>, width: usize) -> O
 /// Whether the newer pieces outweigh the oldest by too much. Unknown, and taken for no, while not all runs are looked at.
 fn is_bloated(stack: &Stack, bloat_max: f64) -> bool {
     stack.runs > 1
-        && stack.newer().is_some_and(|newer| newer as f64 > bloat_max * stack.bytes.saturating_sub(newer) as f64)
+        && stack.newer().is_some_and(|newer| newer as f64 > bloat_max * stack.bytes.saturating_sub(newer).max(1) as f64)
 }
 
 /// What must be owed for a group of `bytes` to be paid for, times the extra runs in it.

@@ -60,10 +60,15 @@ pub(super) fn read(
     let mut reading = Reading { fs, dir, holes, memtable: Memtable::new(0), last_seqno, repaired };
     let mut expected = catalogue.first_log;
     for &id in &old.logs {
-        if let Some(missing) = expected.filter(|&missing| missing < id) {
+        // What is left of segments before the first says nothing of those that must be there.
+        let counts = catalogue.first_log.is_none_or(|first| first <= id);
+        if let Some(missing) = expected.filter(|&missing| counts && missing < id) {
             reading.missing(missing);
         }
-        expected = reading.segment(id)?.filter(|&next| next > id);
+        let next = reading.segment(id)?.filter(|&next| next > id);
+        if counts {
+            expected = next;
+        }
     }
     if let Some(missing) = expected.filter(|missing| old.logs.binary_search(missing).is_err()) {
         reading.missing(missing);

@@ -32,7 +32,8 @@ use crate::strategy;
 /// Makes a new store in `into` from what is whole of the one in `dir`, in which nothing changes.
 pub(crate) fn repair(options: &Options, dir: &Path, into: &Path) -> Result<Repaired> {
     let fs = &options.fs;
-    if into.starts_with(dir) {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    if absolute(into).starts_with(absolute(dir)) {
         let why = "it lies within the store that is to be repaired".into();
         return Err(Error::NotAStore { path: into.to_path_buf(), why });
     }

@@ -1,6 +1,6 @@
 //! All versions of all keys, in order, from tables that may overlap in any way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -33,10 +33,10 @@ pub(super) fn chains(mut tables: Vec<SalvagedTable>) -> Vec<Source> {
     tables.sort_by(|a, b| a.keys.cmp(&b.keys));
     let mut chains: Vec<VecDeque<SalvagedTable>> = Vec::new();
     // Chains by their last key.
-    let mut ends: BTreeMap<(Bytes, usize), ()> = BTreeMap::new();
+    let mut ends: BTreeSet<(Bytes, usize)> = BTreeSet::new();
     for table in tables {
         let Some((min, max)) = table.keys.clone() else { continue };
-        let before = ends.range(..(min, 0)).next_back().map(|(end, ())| end.clone());
+        let before = ends.range(..(min, 0)).next_back().cloned();
         let chain = match before {
             Some(end) => {
                 ends.remove(&end);
@@ -47,7 +47,7 @@ pub(super) fn chains(mut tables: Vec<SalvagedTable>) -> Vec<Source> {
                 chains.len() - 1
             }
         };
-        ends.insert((max, chain), ());
+        ends.insert((max, chain));
         chains[chain].push_back(table);
     }
     let keeps_open = chains.len() <= FILES_MAX;

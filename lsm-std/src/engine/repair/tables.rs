@@ -132,7 +132,11 @@ impl Catalogue {
                 repaired.tables_obsolete += 1;
                 continue;
             }
-            repaired.lost.extend(lost_parts(&table));
+            // What a flush has left without a footer, the log has whole.
+            let is_half_written = self.is_whole && meta.is_none() && table.meta.is_none();
+            if !is_half_written {
+                repaired.lost.extend(lost_parts(&table));
+            }
             repaired.tables += u64::from(table.keys.is_some());
             tables.push(table);
         }

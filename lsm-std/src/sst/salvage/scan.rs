@@ -15,7 +15,8 @@ use crate::types::TableMeta;
 /// Behind damage, a block is looked for that is at most twice as long as the longest found so far, and at least this long.
 const WINDOW_BYTES_MIN: usize = 16 << 10;
 
-/// Bytes that are looked at behind damage before the rest is given up: some ten seconds of work; as many as the file has come to that twice.
+/// Bytes that are looked at behind damage before the rest is given up: some ten seconds of work; as many as the file has
+/// come to that twice.
 const STEPS_MAX: u64 = 4 << 30;
 
 /// What a whole block holds.

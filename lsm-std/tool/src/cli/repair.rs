@@ -21,7 +21,8 @@ pub fn repair(at: &At, target: Option<&Path>) -> Result<(), Failure> {
 
 /// The store's name with `.repaired` behind it.
 fn beside(dir: &Path) -> PathBuf {
-    let dir: PathBuf = dir.components().collect();
+    let whole = if dir.file_name().is_none() { dir.canonicalize().ok() } else { None };
+    let dir: PathBuf = whole.as_deref().unwrap_or(dir).components().collect();
     let mut name = dir.into_os_string();
     name.push(".repaired");
     name.into()

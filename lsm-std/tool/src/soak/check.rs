@@ -76,7 +76,7 @@ impl Known {
                 return Err(Failure::Wrong(format!("{key} is missing after batch {batches} of writer {writer}")));
             }
         }
-        let held = db.iter().count();
+        let held = db.iter().try_fold(0, |count, pair| pair.map(|_| count + 1))?;
         if held == keys { Ok(()) } else { Err(Failure::Wrong(format!("{held} keys instead of {keys}"))) }
     }
 }

@@ -64,7 +64,7 @@ pub fn soak(dir: &Path, seed: u64, length: Length, progress: &mut dyn FnMut(u64)
             Failure::Wrong(format!("seed {seed}, round {rounds}, {setup:?}, store {}: {failure}", dir.display()))
         };
         if is_last || rounds % 3 == 2 {
-            let db = open(setup.options(), dir)?;
+            let db = open(setup.options(), dir).map_err(named)?;
             known.compare(&db).map_err(named)?;
             db.close()?;
         }

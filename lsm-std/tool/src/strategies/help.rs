@@ -47,7 +47,7 @@ lazy: as leveled, and
 
 bandit: as leveled (base_bytes, fanout, levels_max, dynamic and granularity are accepted and have no
 effect: its slots lie in one level), and
-  max_space_amp_pct     100        as for tiered: newer runs of all slots against each slot's oldest
+  max_space_amp_pct     100        as for tiered: the newer runs of all slots against the oldest ones
   slots_max             16         slots of the key range; flushes are cut at the borders of up to 64
   cold_runs_max         16         the most runs of a slot, whatever its layout
   layout                \"auto\"     the cheapest at what is read and written in a slot; or, for all slots, one, leveled1,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::common::{json, run, said, text, trace};
+use crate::common::{json, lsm, run, said, text, trace};
 
 /// The tables of a store, the largest last.
 fn tables(store: &Path) -> Vec<PathBuf> {
@@ -56,4 +56,15 @@ fn a_repair_into_a_directory_that_holds_something_is_refused() {
     assert!(said(&refused).contains("a repair needs an empty directory"), "{}", said(&refused));
     let refused = run(&["repair", "--dir", text(&dir.path().join("none"))]);
     assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
+fn a_store_named_by_a_dot_is_saved_beside_it_not_within() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = dir.path().join("store");
+    assert!(run(&["put", "--dir", text(&store), "key", "value"]).status.success());
+    let told = lsm().args(["repair", "--dir", "."]).current_dir(&store).output().expect("the tool starts");
+    assert!(told.status.success(), "{}", said(&told));
+    assert!(dir.path().join("store.repaired").is_dir());
+    assert!(!store.join("..repaired").exists());
 }
