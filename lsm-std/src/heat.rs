@@ -5,9 +5,9 @@ use std::cell::Cell;
 use bytes::Bytes;
 use compaction_core::ReadSample;
 
-use crate::sync::{AtomicBool, Mutex, Ordering, lock, try_lock};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock, try_lock};
 
-/// One read in this many is sampled, counted in each thread: a read pays for a counter, seldom for more.
+/// One read in this many is sampled: a read pays for a counter, seldom for more.
 const SAMPLE_EVERY: u32 = 64;
 
 /// Samples kept until the next decision; more are dropped.
@@ -17,6 +17,7 @@ const SAMPLES_MAX: usize = 256;
 const SAMPLES_TOLD: usize = 16;
 
 thread_local! {
+    /// Reads of this thread, of whatever store: no two threads write to one counter.
     static READS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -27,6 +28,8 @@ thread_local! {
 pub(crate) struct Heat {
     /// Whether the strategy learns from reads. If not, none is sampled.
     wanted: AtomicBool,
+    /// Reads of this store, where the same calls must give the same samples.
+    reads: Option<AtomicU64>,
     samples: Mutex<Vec<(Bytes, Read, u32)>>,
 }
 
@@ -40,6 +43,11 @@ pub(crate) enum Read {
 }
 
 impl Heat {
+    /// No samples yet. If `is_repeatable`, which reads are sampled follows from the reads of this store alone.
+    pub(crate) fn new(is_repeatable: bool) -> Self {
+        Self { reads: is_repeatable.then(AtomicU64::default), ..Self::default() }
+    }
+
     /// Reads are sampled from now on.
     pub(crate) fn want(&self) {
         self.wanted.store(true, Ordering::Relaxed);
@@ -48,9 +56,17 @@ impl Heat {
     /// Notes one read of `key` that looked into `runs` runs, or does not. True if so many samples wait that the strategy is
     /// to be told.
     pub(crate) fn note(&self, key: &[u8], read: Read, runs: impl FnOnce() -> u32) -> bool {
+        self.is_turn() && self.wanted.load(Ordering::Relaxed) && self.sample(key, read, runs())
+    }
+
+    /// Counts a read; true if it is one to be sampled.
+    fn is_turn(&self) -> bool {
+        if let Some(reads) = &self.reads {
+            return (reads.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(SAMPLE_EVERY.into());
+        }
         let count = READS.get().wrapping_add(1);
         READS.set(count);
-        count.is_multiple_of(SAMPLE_EVERY) && self.wanted.load(Ordering::Relaxed) && self.sample(key, read, runs())
+        count.is_multiple_of(SAMPLE_EVERY)
     }
 
     #[cold]
@@ -101,5 +117,19 @@ mod tests {
         assert_eq!((asked(half - SAMPLE_EVERY as usize), asked(SAMPLE_EVERY as usize), asked(3 * half)), (0, 1, 0));
         heat.drain(0, |_| {});
         assert_eq!(asked(half), 1);
+    }
+
+    #[test]
+    fn which_reads_are_sampled_does_not_follow_from_those_of_another_store_where_it_must_be_repeatable() {
+        let sampled = || {
+            let heat = Heat::new(true);
+            heat.want();
+            let _asked = (0..100u8).filter(|at| heat.note(&[*at], Read::Get, || 1)).count();
+            let mut keys = Vec::new();
+            heat.drain(0, |sample| keys.push(sample.key.clone()));
+            keys
+        };
+        let first = sampled();
+        assert_eq!((first.len(), sampled()), (1, first));
     }
 }

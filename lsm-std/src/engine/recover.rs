@@ -14,6 +14,7 @@ use crate::engine::settle::unsettled_files_max;
 use crate::engine::{Engine, Flush, Frozen, Health, Memory, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{CountingFs, FileLock, FileName, Fs, make_dir};
+use crate::heat::Heat;
 use crate::manifest::{Edit, Manifest, State};
 use crate::memtable::Memtable;
 use crate::options::Options;
@@ -66,11 +67,11 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         tree: Mutex::new(tree),
         unsettled_files_max: unsettled_files_max(&options),
         health: Health::new(options.seed.is_some()),
+        heat: Heat::new(options.seed.is_some()),
         options,
         files,
         counting,
         snapshots: Default::default(),
-        heat: Default::default(),
         counters: Default::default(),
         bell: Default::default(),
         stopping: Default::default(),

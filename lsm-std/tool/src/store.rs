@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::Failure;
 use crate::human::{bytes, grouped};
+use crate::strategies::short_name;
 use crate::trace::hex;
 
 /// Opens the store in `dir`, which must be one: none is made by looking at it.
@@ -25,7 +26,14 @@ fn must_exist(dir: &Path) -> Result<(), Failure> {
     if dir.join("CURRENT").exists() {
         return Ok(());
     }
-    Err(Failure::Wrong(format!("{} holds no store", dir.display())))
+    let names = dir.read_dir().into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let is_part = |name: &&str| name.starts_with("MANIFEST-") || name.ends_with(".sst") || name.ends_with(".log");
+    let part = names.filter_map(|name| name.into_string().ok()).find(|name| is_part(&name.as_str()));
+    let dir = dir.display();
+    Err(Failure::Wrong(match part {
+        Some(part) => format!("{dir}: CURRENT is missing, but not {part}: `lsm repair` saves what is whole"),
+        None => format!("{dir} holds no store"),
+    }))
 }
 
 /// How long to wait for a lock. A process that was killed may hold it while the system takes its memory back.
@@ -146,7 +154,7 @@ pub fn stats_json(stats: &Stats) -> Json {
         })
         .collect();
     json!({
-        "strategy": stats.strategy, "levels": levels, "table_bytes": stats.table_bytes(),
+        "strategy": short_name(stats.strategy), "levels": levels, "table_bytes": stats.table_bytes(),
         "memtable_bytes": stats.memtable_bytes, "frozen_memtables": stats.frozen_memtables,
         "last_seqno": stats.last_seqno, "debt_bytes": stats.debt_bytes, "background_error": stats.background_error,
     })
@@ -157,7 +165,7 @@ pub fn stats_json(stats: &Stats) -> Json {
 /// # Errors
 /// Those of `out`.
 pub fn stats_text(stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "strategy      {}", stats.strategy)?;
+    writeln!(out, "strategy      {}", short_name(stats.strategy))?;
     writeln!(out, "tables        {}", bytes(stats.table_bytes()))?;
     writeln!(out, "memtables     {} ({} frozen)", bytes(stats.memtable_bytes), stats.frozen_memtables)?;
     writeln!(out, "last write    number {}", grouped(stats.last_seqno))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use compaction_core::sim::{Mix, Skew, StoreSettings, Workload, simulate};
 use lsm_std::SyncPolicy;
-use lsm_tool::compare::{Outcome, Run, Source, run_apart, temporary};
+use lsm_tool::compare::{Outcome, Run, Source, run_unseen, temporary};
 use lsm_tool::strategies::{Strategy, describe};
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ fn engine(workload: &Workload, entrant: &Entrant, background: bool, tmp: Option<
         background,
         dir: dir.path().to_path_buf(),
     };
-    run_apart(&job).map_err(|failure| format!("{}: {failure}", entrant.name))
+    run_unseen(&job).map_err(|failure| format!("{}: {failure}", entrant.name))
 }
 
 /// One case under one entrant: cost per operation, simulated and counted.

@@ -8,12 +8,10 @@ use super::options::{PriceArgs, at_least_1, memtable_bytes, numbers, table_bytes
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
+use crate::human::bytes;
 use crate::sim::{Candidate, Simulated, Standing, check, check_table, simulate_source, store, table};
 use crate::strategies::{self, Sizes, Strategy, scaled};
 use crate::workload::{NAMES, load};
-
-/// Bytes of a memtable in a store, unless told otherwise.
-const MEMTABLE_BYTES: u64 = 16 << 20;
 
 /// Simulate strategies under a workload, without touching data.
 ///
@@ -102,7 +100,7 @@ fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
         names => return Err(Failure::Wrong(format!("--what-if takes one workload, not {}", names.len()))),
     };
     let source = Source::Workload { name, workload: workload.clone() };
-    let (store, candidates) = setting(args, &source, args.memtable_bytes.unwrap_or(MEMTABLE_BYTES));
+    let (store, candidates) = setting(args, &source, args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes()));
     let simulated = candidates.into_iter().map(|candidate| standing.simulate(&workload, candidate, &store));
     let all: Vec<Simulated> = simulated.collect::<Result<_, _>>()?;
     let prices = args.prices.prices;
@@ -110,7 +108,9 @@ fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
         return all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)));
     }
     print(|out| {
-        writeln!(out, "{}: {}.\n{}: {}\n", dir.display(), standing.notes(), source.name(), source.notes().join(" "))?;
+        writeln!(out, "{}: {}.", dir.display(), standing.notes())?;
+        let (notes, memtable) = (source.notes().join(" "), bytes(store.memtable_bytes));
+        writeln!(out, "{}, memtables of {memtable}: {notes}\n", source.name())?;
         table(&all, &prices, out)
     })
 }

@@ -111,13 +111,12 @@ pub fn run(run: &Run<'_>, bar: &ProgressBar) -> Result<Outcome, Failure> {
     })
 }
 
-/// As [`run`], unseen and in a thread of its own: the engine counts, thread by thread, which reads it samples.
+/// As [`run`], unseen.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_apart(job: &Run<'_>) -> Result<Outcome, Failure> {
-    let outcome = std::thread::scope(|scope| scope.spawn(|| run(job, &ProgressBar::hidden())).join());
-    outcome.unwrap_or_else(|_| Err(Failure::Wrong("the engine panicked".into())))
+pub fn run_unseen(job: &Run<'_>) -> Result<Outcome, Failure> {
+    run(job, &ProgressBar::hidden())
 }
 
 struct Driver {

@@ -4,7 +4,7 @@ mod drive;
 mod source;
 mod text;
 
-pub use drive::{Run, run, run_apart};
+pub use drive::{Run, run, run_unseen};
 pub use source::{FLUSHES_MIN, Source};
 pub use text::table;
 

@@ -7,7 +7,7 @@ use lsm_std::SyncPolicy;
 
 use super::{Candidate, Simulated, number, simulate_source, store};
 use crate::Failure;
-use crate::compare::{Outcome, Run, Source, run_apart, temporary};
+use crate::compare::{Outcome, Run, Source, run_unseen, temporary};
 use crate::human::write_rows;
 use crate::strategies::{Sizes, Strategy, describe, scaled};
 
@@ -72,7 +72,7 @@ fn engine(
     let (settings, described) = (candidate.settings, describe(&candidate.settings));
     let (sync, path) = (SyncPolicy::Never, dir.path().to_path_buf());
     let job = Run { source, strategy, settings, described, memtable_bytes, sync, background: false, dir: path };
-    run_apart(&job)
+    run_unseen(&job)
 }
 
 /// Writes a row for each, simulated and counted side by side.

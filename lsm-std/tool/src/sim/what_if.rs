@@ -10,6 +10,7 @@ use lsm_std::TableMeta;
 use super::{Candidate, Simulated};
 use crate::Failure;
 use crate::store::open_existing;
+use crate::strategies::short_name;
 
 /// More numbers than this are sampled.
 const NUMBERS_MAX: u64 = 8_000_000;
@@ -42,7 +43,7 @@ impl Standing {
     /// No store there, one that cannot be opened, or an empty one.
     pub fn of(dir: &Path) -> Result<Self, Failure> {
         let db = open_existing(dir)?;
-        let (strategy, runs) = (db.stats().strategy, db.runs());
+        let (strategy, runs) = (short_name(db.stats().strategy), db.runs());
         db.close()?;
         if runs.is_empty() {
             return Err(Failure::Wrong(format!("{} holds no table", dir.display())));

@@ -4,7 +4,9 @@ mod fields;
 mod help;
 
 use clap::ValueEnum;
-use compaction_core::{AnySettings, BanditSettings, ConfigError, FifoSettings, LeveledSettings, TieredSettings};
+use compaction_core::{
+    AnySettings, BanditSettings, ConfigError, Fifo, FifoSettings, Leveled, LeveledSettings, Tiered, TieredSettings,
+};
 use fields::{BanditIn, FifoIn, LeveledIn, TieredIn};
 use serde::Deserialize;
 
@@ -55,6 +57,18 @@ impl Strategy {
             let known: Vec<&str> = Self::value_variants().iter().map(|known| known.name()).collect();
             format!("unknown strategy {name:?}: known are {}", known.join(", "))
         })
+    }
+}
+
+/// What the command line calls a strategy of this stored name; the stored name where it has none.
+pub fn short_name(stored: &'static str) -> &'static str {
+    match stored {
+        Tiered::NAME => "tiered",
+        Leveled::NAME => "leveled",
+        Leveled::LAZY_NAME => "lazy",
+        BanditSettings::NAME => "bandit",
+        Fifo::NAME => "fifo",
+        other => other,
     }
 }
 

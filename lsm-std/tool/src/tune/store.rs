@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::Failure;
 use crate::sim::number;
 use crate::store::open_existing;
+use crate::strategies::short_name;
 
 /// A store as it stands.
 #[derive(Clone, Debug)]
@@ -82,7 +83,7 @@ pub fn measure(dir: &Path) -> Result<Measured, Failure> {
     let merged = (numbers - 2.0 * flushed / flush_bytes.max(1.0)).max(0.0) * mean_bytes;
     Ok(Measured {
         write_amp: (flushed + merged) / (stats.last_seqno.max(1) as f64 * entry_bytes),
-        strategy: stats.strategy,
+        strategy: short_name(stats.strategy),
         entries: (entries as f64 * bottom / bytes.max(1) as f64).max(1.0),
         entry_bytes,
         writes: stats.last_seqno,
@@ -102,12 +103,7 @@ fn table(meta: &TableMeta) -> Table<Bytes> {
 impl Measured {
     /// The strategy's name on the command line, if it is one that is tuned.
     pub(super) fn kind(&self) -> Option<&'static str> {
-        match self.strategy {
-            compaction_core::Tiered::NAME => Some("tiered"),
-            compaction_core::Leveled::NAME => Some("leveled"),
-            compaction_core::Leveled::LAZY_NAME => Some("lazy"),
-            _ => None,
-        }
+        Some(self.strategy).filter(|name| ["tiered", "leveled", "lazy"].contains(name))
     }
 
     pub(super) fn json(&self) -> Value {

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use compaction_core::sim::{Simulation, SplitMix, StoreSettings};
+use compaction_core::sim::{Simulation, SplitMix, StoreSettings, Workload};
 use compaction_core::{AnySettings, Idle, LeveledSettings};
 use lsm_std::{Db, Options, SyncPolicy};
 use lsm_tool::compare::Source;
-use lsm_tool::sim::check;
+use lsm_tool::sim::{Checked, check};
 use lsm_tool::strategies::Strategy;
 use lsm_tool::workload::{key_bytes, named, parse, value_bytes};
 
@@ -79,26 +79,37 @@ fn a_simulated_table_is_as_long_as_a_real_one() {
 }
 
 /// A built-in workload with a part of its operations and keys.
-fn small(name: &str, part: u64) -> Source {
-    let mut workload = named(name).expect("built in");
+fn small(name: &str, part: u64, seed: u64) -> Source {
+    let mut workload = Workload { seed, ..named(name).expect("built in") };
     for phase in &mut workload.phases {
         (phase.ops, phase.keys) = (phase.ops / part, phase.keys / part);
     }
     Source::Workload { name: name.to_owned(), workload }
 }
 
+/// Runs of a strategy that learns, where one is not enough.
+const SEEDS: u64 = 5;
+
 #[test]
 fn write_and_space_amplification_are_those_of_the_engine() {
-    let strategies = [Strategy::Tiered, Strategy::Leveled, Strategy::Lazy, Strategy::Bandit];
     for name in ["write-heavy", "balanced", "scan-heavy", "latest", "deletes", "hot-moves"] {
-        for strategy in strategies {
-            // A strategy that learns is another after the first close decision, so it is given more of them.
-            let part = if strategy == Strategy::Bandit { 3 } else { 8 };
-            let checked = check(&small(name, part), strategy, None, None).expect("both run");
+        for strategy in [Strategy::Tiered, Strategy::Leveled, Strategy::Lazy] {
+            let checked = check(&small(name, 8, 1), strategy, None, None).expect("both run");
             assert!(checked.error() <= 0.05, "{checked:?}");
         }
+        // A strategy that learns is another after the first close decision, so it is given more of them, and where its end
+        // swings between two merges the means of several runs are held side by side.
+        let seeds = if name == "hot-moves" { SEEDS } else { 1 };
+        let run = |seed| check(&small(name, 1, seed), Strategy::Bandit, None, None).expect("both run");
+        let runs: Vec<_> = (1..=seeds).map(run).collect();
+        let mean = |of: fn(&Checked) -> (f64, f64)| {
+            runs.iter().map(of).fold((0.0, 0.0), |sum, (simulated, real)| (sum.0 + simulated, sum.1 + real))
+        };
+        for (simulated, real) in [mean(|run| run.write_amp), mean(|run| run.space_amp)] {
+            assert!((simulated / real - 1.0).abs() <= 0.05, "{name}: {runs:?}");
+        }
     }
-    let fifo = check(&small("expiring", 8), Strategy::Fifo, None, None).expect("both run");
+    let fifo = check(&small("expiring", 8, 1), Strategy::Fifo, None, None).expect("both run");
     assert!(fifo.error() <= 0.05, "{fifo:?}");
 }
 
@@ -206,7 +217,7 @@ fn what_if_starts_from_the_tree_as_it_stands() {
     assert!(found["counts"]["gets"].as_u64().is_some_and(|gets| gets > 1_000));
     let all = run(&args);
     assert_eq!(String::from_utf8_lossy(&all.stdout).lines().count(), 4, "{all:?}");
-    assert!(String::from_utf8_lossy(&run(&args[..3]).stdout).contains("runs LeveledCompaction"));
+    assert!(String::from_utf8_lossy(&run(&args[..3]).stdout).contains("runs leveled"));
     let two = run(&[&args[..3], &["--workload", "latest,balanced"]].concat());
     assert!(said(&two).contains("takes one workload, not 2"), "{two:?}");
     assert_eq!(run(&[&args[..3], &[text(&trace("ekv.tsv"))]].concat()).status.code(), Some(2));
