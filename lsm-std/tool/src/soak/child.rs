@@ -14,7 +14,7 @@ use crate::strategies::{Sizes, Strategy, scaled};
 /// Threads that write.
 pub const WRITERS: usize = 3;
 
-/// The first writer flushes, merges everything and copies the store every so many batches.
+/// The first writer flushes, and merges everything, every so many batches.
 const FLUSH_BATCHES: u64 = 61;
 const COMPACT_BATCHES: u64 = 331;
 
