@@ -180,4 +180,7 @@ fn too_many_runs_merge_the_cheapest_neighbours() {
     let few = TieredSettings { runs_max: 3, min_merge_width: 9, max_space_amp_pct: OFF, ..DEFAULTS };
     assert_eq!(chosen(few, &[50, 10, 10, 900]), [10, 10]);
     assert_eq!(chosen(few, &[50, 10, 900]), []);
+    assert_eq!(chosen(few, &[10, 11, 900, 11, 10]), [11, 10], "of pairs that cost the same, the oldest");
+    assert_eq!(chosen(few, &[u64::MAX, 2, 1, u64::MAX]), [2, 1]);
+    assert_eq!(chosen(few, &[u64::MAX; 4]), [], "no run holds that much");
 }

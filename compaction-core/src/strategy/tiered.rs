@@ -117,10 +117,10 @@ impl Tiered {
             || compare_products((large, PPM), (small, factor)) != Ordering::Greater
     }
 
-    /// By how much the runs beside the largest exceed what they may hold, and the rule that says so; `None` when the space
-    /// trigger does not fire.
+    /// By how much the runs beside the largest exceed what they may hold; `rule` becomes the one that says so when the space
+    /// trigger fires, which it does at an excess of 0 too.
     #[inline(never)]
-    fn excess(&self, runs: &[Run], rule: &mut Rule) -> Option<u64> {
+    fn excess(&self, runs: &[Run], rule: &mut Rule) -> u64 {
         let (mut total, mut largest) = (0u128, 0);
         for run in runs {
             // Never wraps: there are fewer than 2^32 runs.
@@ -129,17 +129,18 @@ impl Tiered {
         }
         let pct = self.settings.max_space_amp_pct;
         if largest == 0 || runs.len() < 2 || pct >= PCT_UNLIMITED {
-            return None;
+            return 0;
         }
-        let over = total.checked_sub(with_percent(largest, pct))?;
+        let Some(over) = total.checked_sub(with_percent(largest, pct)) else { return 0 };
         *rule = Rule::SpaceAmp { total: clamp(total), largest, pct };
-        Some(clamp(over))
+        clamp(over)
     }
 
     /// Too much beside the largest run: all runs into one.
     fn space<K: Ord>(&self, search: &mut Search<'_, '_, K>) -> bool {
         let runs = search.version.runs;
-        if self.excess(runs, &mut search.decision.reason.rule).is_none() {
+        self.excess(runs, &mut search.decision.reason.rule);
+        if let Rule::AtRest = search.decision.reason.rule {
             return false;
         }
         if !search.version.running.is_empty() {
@@ -187,18 +188,17 @@ impl Tiered {
         if u64::try_from(runs).is_ok_and(|runs| runs <= max) {
             return false;
         }
+        if !version.running.is_empty() {
+            search.barred(); // What a wait says, if no pair can go.
+        }
         // The cheapest pair of free neighbours, the oldest of several: its bytes, and the position behind it.
-        let (mut cheapest, mut end) = (0, 0usize);
-        for (at, pair) in version.runs.windows(2).enumerate() {
+        let (mut cheapest, mut end) = (u64::MAX, 0usize);
+        for (at, pair) in version.runs.windows(2).enumerate().rev() {
             let [older, newer] = pair else { continue };
-            let sum = older.bytes().saturating_add(newer.bytes());
-            if (end == 0 || sum < cheapest) && !version.is_barred(at, at.wrapping_add(1), None) {
+            let Some(sum) = older.bytes().checked_add(newer.bytes()) else { continue };
+            if sum <= cheapest && !version.is_barred(at, at.wrapping_add(1), None) {
                 (cheapest, end) = (sum, at.wrapping_add(2));
             }
-        }
-        if end == 0 {
-            search.barred();
-            return false;
         }
         search.answer(Rule::RunCount { runs, max });
         self.merge(search, &Window { end, least: 2, most: 2, stretch: 0 })
@@ -213,7 +213,7 @@ impl Tiered {
         let mut count = 0usize;
         while count < most
             && let Some(run) = search.version.runs.get(end.wrapping_sub(count).wrapping_sub(1))
-            && (count < least || search.fits(totals.bytes.saturating_add(run.bytes())))
+            && (count < least || search.fits(totals.bytes.wrapping_add(run.bytes()))) // A sum that wraps is not added.
             && totals.add(&run.totals)
         {
             count = count.wrapping_add(1);
@@ -265,7 +265,7 @@ impl<K: Ord> CompactionStrategy<K> for Tiered {
     }
 
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
-        self.excess(version.runs, &mut Rule::AtRest).unwrap_or(0)
+        self.excess(version.runs, &mut Rule::AtRest)
     }
 }
 
@@ -287,9 +287,14 @@ mod tests {
                     let tiered = Tiered::new(TieredSettings { max_space_amp_pct: pct, ..Default::default() }).unwrap();
                     let allowed = (u128::from(largest) * u128::from(pct)).div_ceil(100);
                     let over = rest.checked_sub(allowed).filter(|_| largest > 0);
-                    let found = tiered.excess(&runs, &mut Rule::AtRest);
-                    let expected = over.map(|over| u64::try_from(over).unwrap_or(u64::MAX));
-                    assert_eq!(found, expected, "{rest} beside {largest}, {pct} %");
+                    let expected = u64::try_from(over.unwrap_or(0)).unwrap_or(u64::MAX);
+                    let mut rule = Rule::AtRest;
+                    let found = tiered.excess(&runs, &mut rule);
+                    assert_eq!(
+                        (rule != Rule::AtRest, found),
+                        (over.is_some(), expected),
+                        "{rest} beside {largest}, {pct} %"
+                    );
                 }
             }
         }

@@ -131,9 +131,9 @@ impl<'a, K: Ord> Version<'a, K> {
     }
 
     /// The merge of the runs at the positions `runs`, whole, into the oldest of them: the job that [`plan`](Self::plan)
-    /// makes of that wish. `table_bytes_max` is positive, and the sums over the runs fit. O(runs x log tables).
+    /// makes of that wish. There is a run, `table_bytes_max` is positive, and the sums over the runs fit. O(runs x log tables).
     pub(crate) fn merge_of(&self, runs: Range<usize>, table_bytes_max: u64) -> Option<Job> {
-        let (oldest, newest) = (runs.start, runs.end.checked_sub(1)?);
+        let (oldest, newest) = (runs.start, runs.end.wrapping_sub(1));
         let home = self.runs.get(oldest)?;
         let mut inputs = Inputs::new(*self, oldest, newest, Cut::Whole);
         while inputs.next().is_some() {}

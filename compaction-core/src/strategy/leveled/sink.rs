@@ -78,12 +78,10 @@ fn within<K>(version: &Version<'_, K>, runs: &Range<usize>, cap: u64) -> usize {
     let (mut end, mut bytes) = (runs.start, 0u64);
     while end < runs.end
         && let Some(run) = version.runs.get(end)
+        && let Some(sum) = bytes.checked_add(run.bytes())
+        && sum <= cap
     {
-        bytes = bytes.saturating_add(run.bytes());
-        if bytes > cap {
-            break;
-        }
-        end = end.wrapping_add(1);
+        (end, bytes) = (end.wrapping_add(1), sum);
     }
     end.wrapping_sub(runs.start).max(1)
 }

@@ -36,9 +36,10 @@ pub fn decisions<S: CompactionStrategy<Key>>(strategy: &mut S) -> u64 {
         let free_bytes = if rng.below(4) == 0 { u64::from(rng.below(1 << 20)) } else { u64::MAX };
         let snapshot_floor = if rng.below(4) == 0 { u64::from(rng.below(64)) } else { u64::MAX };
         let moment = Moment { now_ms: u64::from(tree) << 10, entropy: rng.next(), free_bytes, snapshot_floor };
-        strategy.observe(&Event::Flushed { version, now_ms: moment.now_ms, bytes: 1 << 13 });
-        let decision = black_box(strategy.choose(&version, &moment));
-        checksum.decision(&version, &decision, strategy.debt_bytes(&version));
+        let (version, moment) = (black_box(&version), black_box(&moment));
+        strategy.observe(&Event::Flushed { version: *version, now_ms: moment.now_ms, bytes: 1 << 13 });
+        let decision = strategy.choose(version, moment);
+        checksum.decision(version, black_box(&decision), strategy.debt_bytes(version));
     }
     checksum.value()
 }

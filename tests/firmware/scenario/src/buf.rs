@@ -108,8 +108,10 @@ where
     fn work(&mut self) -> bool {
         let moment = Moment { now_ms: self.now_ms, entropy: self.rng.next(), ..Moment::default() };
         let version = self.buf.view();
-        let decision = black_box(self.strategy.choose(&version, &moment));
-        self.checksum.decision(&version, &decision, self.strategy.debt_bytes(&version));
+        let (version, moment) = (black_box(&version), black_box(&moment));
+        let decision = self.strategy.choose(version, moment);
+        let decision = black_box(&decision);
+        self.checksum.decision(version, decision, self.strategy.debt_bytes(version));
         let reason = decision.reason;
         let (Choice::Merge(job) | Choice::Move(job) | Choice::Drop(job)) = decision.choice else {
             return false;
