@@ -7,9 +7,11 @@ use super::size::TableSize;
 /// ```text
 /// entry   entry_bytes, its lengths and sequence number as varints if `varints`, the rest of its key, the value
 /// block   entries until they take block_bytes; restart_bytes every restart_entries; block_end_bytes; part_bytes
-/// index   a separator and index_entry_bytes a block while it is written, index_packed_bytes a block in the file
+/// index   a separator and index_entry_bytes a block while it is written; in the file the first of them, and for each further
+///         block index_packed_bytes and what of its last key differs from that of the block before
 /// filter  filter_bits a key, in whole lines; one byte
-/// table   data blocks, index, filter (part_bytes each), table_bytes, and its first and last key
+/// table   data blocks, index, filter (part_bytes each), table_bytes, footer_bytes, its first and last key, and if `varints`
+///         the number of its entries and its oldest and newest sequence number
 /// ```
 /// Values are taken as incompressible.
 ///
@@ -44,7 +46,7 @@ pub struct TableFormat {
     pub part_bytes: u64,
     /// Bytes of the index for a block, beside the separator key: counts where a writer decides to cut.
     pub index_entry_bytes: u64,
-    /// Bytes of the index for a block in the file, packed.
+    /// Bytes of the index for a block in the file, packed, beside the end of a key.
     pub index_packed_bytes: u64,
     /// Bits of the filter for a key; 0 for no filter.
     pub filter_bits: u64,
@@ -52,6 +54,8 @@ pub struct TableFormat {
     pub filter_line_bytes: u64,
     /// Of a million reads of an absent key, how many the filter lets pass.
     pub filter_pass_ppm: u64,
+    /// Bytes at the very end of a file: counts where a writer decides to cut.
+    pub footer_bytes: u64,
     /// Everything else in a file.
     pub table_bytes: u64,
 }
@@ -81,11 +85,12 @@ impl Default for TableFormat {
             block_end_bytes: 8,
             part_bytes: 5,
             index_entry_bytes: 4,
-            index_packed_bytes: 8,
+            index_packed_bytes: 5,
             filter_bits: 10,
             filter_line_bytes: 64,
             filter_pass_ppm: 10_000,
-            table_bytes: 84,
+            footer_bytes: 48,
+            table_bytes: 23,
         }
     }
 }
@@ -133,6 +138,6 @@ impl TableFormat {
 }
 
 /// Bytes of `n` in groups of seven bits.
-fn varint(n: u64) -> u64 {
+pub(super) fn varint(n: u64) -> u64 {
     u64::from(n.max(1).ilog2() / 7).saturating_add(1)
 }

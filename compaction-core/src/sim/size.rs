@@ -1,5 +1,6 @@
 //! The size of a table as its entries come.
 
+use super::format::varint;
 use super::{KeyPrefix, TableFormat};
 
 /// After so many weighted entries the share of blocks in the bytes is computed anew.
@@ -21,6 +22,12 @@ pub(crate) struct TableSize {
     blocks: u64,
     /// Bytes of the index, before it is packed.
     index: u64,
+    /// What all blocks but the first add to it when it is packed.
+    index_packed: u64,
+    /// Last key of the last closed block, and its bytes in the file.
+    last_block: Option<(u64, u64)>,
+    /// Oldest and newest sequence number.
+    seqnos: (u64, u64),
     /// Bytes of the open block without its end.
     open: u64,
     open_entries: u64,
@@ -43,6 +50,10 @@ struct Alike {
 const ALIKE_GAP_MAX: u64 = 9;
 /// A packed block says how long it was.
 const PACKED_HEAD_BYTES: u64 = 4;
+/// So many digits of neighbouring separators differ where blocks are not looked at one by one.
+const SEPARATOR_DIGITS: u64 = 3;
+/// What a block as long as the one before saves in the packed index.
+const ALIKE_BLOCK_BYTES: u64 = 2;
 /// What packing takes off each of them, in tenths of bytes: measured.
 const ALIKE_DECI: u64 = 32;
 /// What each stretch of them takes when it is packed, in tenths of bytes.
@@ -78,6 +89,9 @@ impl TableSize {
             closed: 0,
             blocks: 0,
             index: 0,
+            index_packed: 0,
+            last_block: None,
+            seqnos: (u64::MAX, 0),
             open: 0,
             open_entries: 0,
             alike: Alike::default(),
@@ -93,6 +107,7 @@ impl TableSize {
             self.add_one(key, seqno, value);
         }
         self.entries = self.entries.saturating_add(self.weight);
+        self.seqnos = (self.seqnos.0.min(seqno), self.seqnos.1.max(seqno));
         self.last = Some((key, seqno));
     }
 
@@ -143,7 +158,15 @@ impl TableSize {
     }
 
     fn close(&mut self, separator: u64) {
-        self.closed = self.closed.saturating_add(self.stored()).saturating_add(self.format.part_bytes);
+        let (key, stored) = (self.last.map_or(0, |(key, _)| key), self.stored());
+        if let Some((before, bytes)) = self.last_block {
+            let differing = self.format.rest(digits_differing(before, key));
+            let alike = if bytes == stored { ALIKE_BLOCK_BYTES } else { 0 };
+            let packed = self.format.index_packed_bytes.saturating_add(differing).saturating_sub(alike);
+            self.index_packed = self.index_packed.saturating_add(packed);
+        }
+        self.last_block = Some((key, stored));
+        self.closed = self.closed.saturating_add(stored).saturating_add(self.format.part_bytes);
         (self.alike.saved_deci, self.alike.streak) = (0, false);
         self.index = self.index.saturating_add(separator).saturating_add(self.format.index_entry_bytes);
         self.blocks = self.blocks.saturating_add(1);
@@ -192,7 +215,34 @@ impl TableSize {
         let filter = self.entries.saturating_mul(self.format.filter_bits) / 8;
         let separator = self.format.key_bytes.saturating_add(self.format.index_entry_bytes);
         let index = self.index.saturating_add(blocks.saturating_mul(separator));
-        bytes.saturating_add(filter).saturating_add(index).saturating_add(self.format.table_bytes / 2)
+        bytes.saturating_add(filter).saturating_add(index).saturating_add(self.format.footer_bytes)
+    }
+
+    /// Bytes of the index in the file: packed where that makes it an eighth smaller.
+    fn stored_index(&self) -> u64 {
+        // The last block stands with the sequence number of its last key.
+        let last =
+            if self.format.varints { varint(self.last.map_or(0, |(_, seqno)| seqno)).saturating_sub(1) } else { 0 };
+        let raw = self.index.saturating_add(last);
+        let first = self.format.key_bytes.saturating_add(self.format.index_entry_bytes);
+        let packed = first.saturating_add(self.index_packed).saturating_add(PACKED_HEAD_BYTES);
+        if packed <= raw.saturating_sub(raw / 8) { packed } else { raw }
+    }
+
+    /// Bytes of weighted entries, and of the index of their blocks.
+    fn weighted_index(&self) -> (u64, u64) {
+        let (bytes, blocks) = self.weighted();
+        let block = self.format.index_packed_bytes.saturating_add(self.format.rest(SEPARATOR_DIGITS));
+        (bytes, blocks.saturating_mul(block))
+    }
+
+    /// Bytes of the numbers that a table tells of itself.
+    fn numbers(&self) -> u64 {
+        if !self.format.varints || self.entries == 0 {
+            return 0;
+        }
+        let (oldest, newest) = self.seqnos;
+        varint(self.entries).saturating_add(varint(oldest)).saturating_add(varint(newest))
     }
 
     /// The size of the whole table.
@@ -200,14 +250,16 @@ impl TableSize {
         if self.open_entries > 0 {
             self.close(self.format.key_bytes);
         }
-        let (data_bytes, blocks) = if self.weight > 1 { self.weighted() } else { (self.closed, self.blocks) };
-        let packed = blocks.saturating_mul(self.format.index_packed_bytes);
+        let (data_bytes, index) =
+            if self.weight > 1 { self.weighted_index() } else { (self.closed, self.stored_index()) };
         let keys = self.format.key_bytes.saturating_mul(2);
         let bytes = data_bytes
-            .saturating_add(packed)
+            .saturating_add(index)
             .saturating_add(self.format.part_bytes)
             .saturating_add(self.format.filter(self.entries))
             .saturating_add(self.format.table_bytes)
+            .saturating_add(self.format.footer_bytes)
+            .saturating_add(self.numbers())
             .saturating_add(keys);
         Sizes { bytes, data_bytes }
     }

@@ -116,7 +116,11 @@ where
     let tables = version.tables().get(piece.first..piece.last).unwrap_or(&[]);
     let before =
         |upto: u64| upto.saturating_sub(tables.first().map_or(0, |first| first.upto.bytes.saturating_sub(first.bytes)));
-    let middle = tables.partition_point(|table| before(table.upto.bytes) < piece.bytes / 2);
+    // A border counts as the middle from a quarter of a mean table before it on: else a byte would tell where tables of one
+    // length are cut, and the trees of two stores that differ by no more would part.
+    let count = u64::try_from(tables.len()).unwrap_or(u64::MAX).saturating_add(1);
+    let half = (piece.bytes / 2).saturating_sub((piece.bytes / 4).checked_div(count).unwrap_or(0));
+    let middle = tables.partition_point(|table| before(table.upto.bytes) < half);
     // The first table stays on the left, the last on the right.
     let cut = piece.first.saturating_add(middle).saturating_add(1).min(piece.last);
     let Some(guard) = version.tables().get(cut).filter(|_| piece.first < piece.last) else { return false };
@@ -179,6 +183,18 @@ mod tests {
         assert_eq!(guards, [None, Some(40), Some(80), Some(120)]);
         cut(&mut slots, core::iter::repeat_n(100, 160));
         assert!(slots.len() <= 8 && bytes(&slots).iter().all(|bytes| *bytes <= 2 * 16_000 / 8), "{:?}", bytes(&slots));
+    }
+
+    #[test]
+    fn where_a_slot_is_cut_does_not_hang_on_a_byte() {
+        let guards = |longer: usize| {
+            let mut slots = vec![Slot::EMPTY];
+            cut(&mut slots, (0..16).map(|at| if at == longer { 101 } else { 100 }));
+            slots.iter().map(|slot| slot.guard).collect::<Vec<_>>()
+        };
+        for longer in 0..16 {
+            assert_eq!(guards(longer), [None, Some(40), Some(80), Some(120)], "table {longer}");
+        }
     }
 
     #[test]
