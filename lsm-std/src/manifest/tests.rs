@@ -79,7 +79,8 @@ proptest! {
         for (i, draft) in drafts.iter().enumerate() {
             let mut edit = edit_of(draft, model.next_id);
             if i == 0 {
-                edit = Edit { strategy: strategy.clone(), has_log: Some(floor.is_some()), log_floor: floor, last_seqno: floor, next_id: Some(9), ..Edit::default() };
+                let (strategy, has_log) = (strategy.clone(), Some(floor.is_some()));
+                edit = Edit { strategy, has_log, log_floor: floor, last_seqno: floor, next_id: Some(9), ..Edit::default() };
             }
             prop_assert_eq!(model.apply(&edit).is_ok(), manifest.append(&edit).is_ok());
             if rewrites >> i & 1 == 1 {

@@ -202,7 +202,12 @@ mod tests {
         }
 
         #[test]
-        fn find_agrees_with_a_scan(keys in prop::collection::btree_set((key(), 0u64..4), 1..40), prefix in key(), asked in key(), seqno in 0u64..4) {
+        fn find_agrees_with_a_scan(
+            keys in prop::collection::btree_set((key(), 0u64..4), 1..40),
+            prefix in key(),
+            asked in key(),
+            seqno in 0u64..4,
+        ) {
             let mut separators: Vec<_> = keys.into_iter().map(|(key, seqno)| ([prefix.clone(), key].concat(), seqno)).collect();
             separators.sort_by(|a, b| order(&a.0, a.1, &b.0, b.1));
             let mut builder = IndexBuilder::default();

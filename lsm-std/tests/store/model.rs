@@ -118,6 +118,24 @@ fn check_all(db: &Db, model: &Model, snapshots: &[(Snapshot, Model)]) {
     }
 }
 
+/// A batch of these writes, which the model makes too.
+fn batch(writes: &[(u8, Option<u16>)], model: &mut Model) -> Batch {
+    let mut batch = Batch::new();
+    for (at, to) in writes {
+        match to {
+            Some(to) => {
+                batch.put(&key(*at), &value(*to));
+                model.insert(key(*at), value(*to));
+            }
+            None => {
+                batch.delete(&key(*at));
+                model.remove(&key(*at));
+            }
+        }
+    }
+    batch
+}
+
 fn run(steps: &[Step], threads: bool) {
     let fs = FailFs::default();
     let mut db = open(&fs, strategies()[0], threads);
@@ -133,20 +151,7 @@ fn run(steps: &[Step], threads: bool) {
                 model.remove(&key(*at));
             }
             Step::Batch(writes) => {
-                let mut batch = Batch::new();
-                for (at, to) in writes {
-                    match to {
-                        Some(to) => {
-                            batch.put(&key(*at), &value(*to));
-                            model.insert(key(*at), value(*to));
-                        }
-                        None => {
-                            batch.delete(&key(*at));
-                            model.remove(&key(*at));
-                        }
-                    }
-                }
-                db.write(batch).unwrap();
+                db.write(batch(writes, &mut model)).unwrap();
             }
             Step::Flush => db.flush().unwrap(),
             Step::WaitIdle => db.wait_idle().unwrap(),

@@ -54,11 +54,14 @@ pub struct Args {
 
 const WORKLOAD_FILE: &str = "\
 A workload file, all numbers but ops and keys with defaults:
-  {\"seed\":1,\"phases\":[{\"ops\":300000,\"keys\":40000,\"skew\":{\"zipf\":0.99},\"value_bytes\":100,\"scan_keys\":50,
+  {\"seed\":1,\"phases\":[{\"ops\":300000,\"keys\":40000,
+   \"skew\":{\"zipf\":0.99},\"value_bytes\":100,\"scan_keys\":50,
    \"mix\":{\"put\":0.5,\"delete\":0.0,\"get\":0.4,\"miss\":0.05,\"scan\":0.05}}]}
-Other skews: \"uniform\", \"latest\" (appends), {\"series\":16} (to so many ranges by turns), \"sequential\", \"scattered\" (each key once,
-far apart), and {\"hot\":{\"share_of_keys\":0.2,\"share_of_ops\":0.8,\"at\":0.0}}. \"read_skew\": that of gets, misses and scans, where it is not as for
-the writes. With \"ttl_ms\" beside the seed entries live for so many writes.";
+Other skews: \"uniform\", \"latest\" (appends), {\"series\":16} (to so many
+ranges by turns), \"sequential\", \"scattered\" (each key once, far apart), and
+{\"hot\":{\"share_of_keys\":0.2,\"share_of_ops\":0.8,\"at\":0.0}}. \"read_skew\":
+that of gets, misses and scans, where it is not as for the writes. With
+\"ttl_ms\" beside the seed entries live for so many writes.";
 
 fn after_help() -> String {
     format!("{}\n\n{WORKLOAD_FILE}", workloads())

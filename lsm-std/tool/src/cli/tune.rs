@@ -14,7 +14,13 @@ use crate::tune::{HEAD, Question, answer, check, measure, questions};
 /// Lagrange multipliers). With filters and blocks: strategy, size ratio and runs per level that cost least at the prices of
 /// `lsm sim`, or with limits read cheapest (Dostoevsky, SIGMOD 2018); filter bits by level as in Monkey, SIGMOD 2017.
 #[derive(Debug, clap::Args)]
-#[command(allow_negative_numbers = true)]
+#[command(
+    allow_negative_numbers = true,
+    override_usage = "lsm tune --reads <PR> --writes <PI> --entries <K> [OPTIONS]
+       lsm tune --reads <PR> --writes <PI> --product <X> [OPTIONS]
+       lsm tune --dir <STORE> [OPTIONS]
+       lsm tune --check [OPTIONS]"
+)]
 pub struct Args {
     /// Share of operations that read a key that is there [with --dir default: what the writes leave, or half]
     #[arg(long, value_name = "PR", required_unless_present_any = ["dir", "check"])]

@@ -1,6 +1,6 @@
 //! What `lsm plan` says about one tree.
 
-use compaction_core::{Candidate, Choice, CompactionStrategy, Decision, Job, Reason, Rule, Verdict, Version};
+use compaction_core::{Candidate, Choice, CompactionStrategy, Decision, Job, Reason, Rule, Verdict, Version, Work};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -51,7 +51,7 @@ impl Answer {
             inputs: job.map(|job| input_ids(version, &job)).unwrap_or_default(),
             level: output_level(&decision.choice),
             bottommost: job.is_some_and(|job| job.bottommost()),
-            table_bytes_max: job.map(|job| job.table_bytes_max()),
+            table_bytes_max: job.filter(|job| job.work() != Work::Drop).map(|job| job.table_bytes_max()),
             debt_bytes: strategy.debt_bytes(version),
             cuts: match decision.choice {
                 Choice::Merge(job) => guards(version, strategy, &job),

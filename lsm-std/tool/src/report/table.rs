@@ -161,7 +161,8 @@ pub fn glossary(report: &Report, html: &mut String) {
         ),
         (
             "space amplification",
-            "Bytes of table files per byte of live keys and values; the peak is the largest value seen after the first tenth of the writes, when little is alive.",
+            "Bytes of table files per byte of live keys and values; the peak is the largest value seen after the first tenth of \
+             the writes, when little is alive.",
         ),
         (
             "peak disk",
@@ -171,11 +172,13 @@ pub fn glossary(report: &Report, html: &mut String) {
         ("write and point read latency", "Percentiles of the latency of single calls, as the caller sees it."),
         (
             "run",
-            "Tables that together form one sorted sequence; a point read looks into each run until it finds the key, a scan opens those that it comes to before it ends.",
+            "Tables that together form one sorted sequence; a point read looks into each run until it finds the key, a scan \
+             opens those that it comes to before it ends.",
         ),
         (
             "merge, move, drop",
-            "The jobs of compaction: rewrite several runs as one; put tables elsewhere without rewriting them; delete tables that have expired.",
+            "The jobs of compaction: rewrite several runs as one; put tables elsewhere without rewriting them; delete tables that \
+             have expired.",
         ),
     ];
     html.push_str("<h2>What the words mean</h2>\n<dl>\n");

@@ -109,7 +109,8 @@ impl Measured {
     pub(super) fn json(&self) -> Value {
         json!({
             "strategy": self.strategy, "entries": self.entries, "entry_bytes": self.entry_bytes, "writes": self.writes,
-            "runs": self.runs, "read_amp_max": self.runs, "space_amp": self.space_amp, "write_amp": self.write_amp, "size_ratio": self.size_ratio,
+            "runs": self.runs, "read_amp_max": self.runs, "space_amp": self.space_amp, "write_amp": self.write_amp,
+            "size_ratio": self.size_ratio,
             "level_bytes": self.level_bytes,
         })
     }

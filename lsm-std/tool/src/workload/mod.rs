@@ -10,7 +10,7 @@ pub use compaction_core::sim::{Hot, Mix, Op, Ops, Phase, ScrambledZipf, Skew, Sp
 pub use file::{WorkloadError, parse};
 pub use named::{NAMES, named};
 
-use std::fs;
+use std::{fs, io};
 
 use crate::Failure;
 
@@ -21,8 +21,16 @@ use crate::Failure;
 pub fn load(name: &str) -> Result<Workload, Failure> {
     match named(name) {
         Some(workload) => Ok(workload),
-        None => Ok(parse(&fs::read_to_string(name).map_err(Failure::io(name))?)?),
+        None => Ok(parse(&fs::read_to_string(name).map_err(|error| unreadable(name, error))?)?),
     }
+}
+
+fn unreadable(name: &str, error: io::Error) -> Failure {
+    if error.kind() != io::ErrorKind::NotFound {
+        return Failure::io(name)(error);
+    }
+    let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+    Failure::Wrong(format!("{name}: neither a file nor a built-in workload ({})", names.join(", ")))
 }
 
 /// Bytes of every key.

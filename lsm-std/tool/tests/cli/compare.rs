@@ -58,7 +58,10 @@ fn bad_loads_are_refused() {
     assert_eq!(run(&["compare", "/no/such.tsv"]).status.code(), Some(1));
     let unknown = run(&["compare", "--workload", "no-such-workload"]);
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(said(&unknown).contains("no-such-workload"));
+    assert!(
+        said(&unknown).contains("no-such-workload: neither a file nor a built-in workload (write-heavy, "),
+        "{unknown:?}"
+    );
     let nowhere = run(&["compare", "--strategies", "tiered", "--out", "/no/such/report.html"]);
     assert_eq!((nowhere.status.code(), nowhere.stdout.len()), (Some(1), 0), "heard before the work");
     assert!(said(&nowhere).contains("/no/such/report.html"), "{nowhere:?}");

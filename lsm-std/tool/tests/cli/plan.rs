@@ -213,8 +213,9 @@ fn nulls_and_absent_fields_mean_their_defaults() {
         br#"{"strategy":{"name":"tiered","size_ratio":null,"max_merge_width":null},"now_ms":null,"entropy":null,
 "#;
     let one_line: Vec<u8> = input.iter().copied().filter(|&b| b != b'\n').collect();
-    let rest = br#""free_bytes":null,"levels":[{"level":null,"runs":[[{"id":null,"bytes":null,"min":"","max":""}]]},{"level":3,"runs":null}],"busy":null}"#;
-    let output = lsm_plan(&["-"], &[one_line, rest.to_vec()].concat());
+    let levels = r#"[{"level":null,"runs":[[{"id":null,"bytes":null,"min":"","max":""}]]},{"level":3,"runs":null}]"#;
+    let rest = format!(r#""free_bytes":null,"levels":{levels},"busy":null}}"#);
+    let output = lsm_plan(&["-"], &[one_line, rest.into_bytes()].concat());
     assert!(output.status.success(), "{output:?}");
     assert_eq!(answers(&output)[0]["choice"], "wait");
 }

@@ -37,7 +37,7 @@ fn counts_are_what_the_engine_did_and_nothing_else() {
     let counts = |name: &str| first["counts"][name].as_u64().expect("a count");
     let level = &json(&["stats", "--dir", text(&dir), "--json"])["levels"][0];
     assert_eq!(Some(counts("flushes")), level["runs"].as_u64());
-    assert!(counts("flushes") > 50, "{first}");
+    assert!(counts("flushes") > 10, "a flush takes at most 1 MiB of memtables that wait: {first}");
     assert_eq!(Some(counts("flush_bytes")), level["bytes"].as_u64());
     assert_eq!((counts("merge_read_bytes"), counts("merge_written_bytes")), (0, 0));
     assert!(counts("log_bytes") > counts("user_bytes") && counts("user_bytes") > 11_000_000, "{first}");
