@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use lsm_fuzz::Damage;
 use lsm_std::fs::MemFs;
-use lsm_std::fuzzing::{Torn, WalReader, WalWriter, cut};
+use lsm_std::fuzzing::{Torn, Unsynced, WalReader, WalWriter};
 use lsm_std::{Error, Result};
 
 const ID: u64 = 12;
@@ -36,14 +36,16 @@ fuzz_target!(|input: Input| {
             let cut = input.damage.cut_only();
             assert!(cut.is_none_or(|cut| cut < synced_len), "a lost end that was never synced is no damage: {error}");
         }
-        Ok((count, torn)) => {
+        Ok((count, torn, unsynced)) => {
             if input.damage.cut_only().is_some_and(|cut| cut >= whole) {
                 assert_eq!((count, torn), (input.batches.len(), None), "an intact log");
             }
-            let Some(torn) = torn else { return };
-            cut(&fs, Path::new(""), ID, torn.offset).expect("memory does not fail");
-            let again = read(&fs, &input.batches).expect("a log that was cut at its tear is whole");
-            assert_eq!(again, (count, None));
+            if torn.is_none() {
+                return;
+            }
+            WalWriter::mend(&fs, Path::new(""), ID, &unsynced).expect("memory does not fail");
+            let (again, torn, _) = read(&fs, &input.batches).expect("a log that was cut at its tear is whole");
+            assert_eq!((again, torn), (count, None));
         }
     }
 });
@@ -66,8 +68,8 @@ fn write(fs: &MemFs, input: &Input) -> Result<usize> {
     Ok(synced_len)
 }
 
-/// How many batches come back, all as they were written, and whether the end is torn.
-fn read(fs: &MemFs, batches: &[Vec<u8>]) -> Result<(usize, Option<Torn>)> {
+/// How many batches come back, all as they were written, whether the end is torn, and what may not be durable.
+fn read(fs: &MemFs, batches: &[Vec<u8>]) -> Result<(usize, Option<Torn>, Unsynced)> {
     let mut reader = WalReader::open(fs, Path::new(""), ID)?;
     let mut count = 0;
     for record in reader.by_ref() {
@@ -77,5 +79,5 @@ fn read(fs: &MemFs, batches: &[Vec<u8>]) -> Result<(usize, Option<Torn>)> {
         assert_eq!(record.payload, *written);
         count += 1;
     }
-    Ok((count, reader.torn()))
+    Ok((count, reader.torn(), reader.unsynced()))
 }

@@ -7,4 +7,4 @@ pub use crate::journal::*;
 pub use crate::manifest::*;
 pub use crate::sst::*;
 pub use crate::types::{Entry, Kind};
-pub use crate::wal::{WalReader, WalRecord, WalWriter, cut};
+pub use crate::wal::{WalReader, WalRecord, WalWriter};

@@ -39,6 +39,8 @@ mod iter;
 mod journal;
 mod manifest;
 mod memtable;
+#[cfg(all(test, loom))]
+mod models;
 mod options;
 mod recovery;
 mod repaired;

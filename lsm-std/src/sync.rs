@@ -1,4 +1,4 @@
-//! Locks, atomics and threads: those of std, or of loom under `cfg(loom)`, so that loom can drive the commit path.
+//! Locks, atomics and threads: those of std, or of loom under `cfg(loom)`, so that loom can drive the whole engine.
 //!
 //! A lock whose holder panicked is taken all the same: every critical section here leaves its data whole at each step.
 
@@ -21,6 +21,12 @@ pub(crate) use loom::{
     },
     thread,
 };
+
+#[cfg(not(loom))]
+pub(crate) use arc_swap::ArcSwap;
+
+#[cfg(loom)]
+pub(crate) use swap::ArcSwap;
 
 pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use std::thread::sleep;
@@ -81,6 +87,36 @@ impl Bell {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Stands for `arc_swap::ArcSwap` in models: loom does not see into that one.
+#[cfg(loom)]
+mod swap {
+    use std::sync::Arc;
+
+    use super::{Mutex, lock};
+
+    #[derive(Debug)]
+    pub(crate) struct ArcSwap<T>(Mutex<Arc<T>>);
+
+    impl<T> ArcSwap<T> {
+        pub(crate) fn from_pointee(value: T) -> Self {
+            Self(Mutex::new(Arc::new(value)))
+        }
+
+        pub(crate) fn load(&self) -> Arc<T> {
+            self.load_full()
+        }
+
+        pub(crate) fn load_full(&self) -> Arc<T> {
+            Arc::clone(&lock(&self.0))
+        }
+
+        pub(crate) fn store(&self, value: Arc<T>) {
+            // The old one goes after the lock: its files may go with it.
+            let _old = std::mem::replace(&mut *lock(&self.0), value);
         }
     }
 }

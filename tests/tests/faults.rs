@@ -5,9 +5,9 @@
 
 use std::io::ErrorKind;
 
-use compaction_core::AnySettings;
+use compaction_core::{AnySettings, TieredSettings};
 use lsm_std::{Options, SyncPolicy};
-use lsm_tests::disk::{Disk, Fault, Op, STORE};
+use lsm_tests::disk::{Disk, Fault, Left, Op, STORE};
 use lsm_tests::faults::script::exhaust;
 use lsm_tests::faults::{Kind, Tally, run};
 
@@ -31,7 +31,10 @@ fn runs(kind: Kind, enough: impl Fn(&Tally) -> bool) -> Tally {
 fn power_cuts_take_nothing_that_was_promised() {
     let cuts = number("FAULTS_CUTS", 2000);
     let tally = runs(Kind::Cuts, |tally| tally.cuts >= cuts);
-    assert!(tally.lost > 0 && tally.checkpoints > 0 && tally.reused > 0 && tally.manifests > 0, "{tally:?}");
+    assert!(
+        tally.lost > 0 && tally.checkpoints > 0 && tally.reused > 0 && tally.manifests > 0 && tally.jobs > 1000,
+        "{tally:?}"
+    );
 }
 
 #[test]
@@ -80,4 +83,64 @@ fn a_log_is_read_back_whatever_a_failed_write_that_could_not_be_taken_back_has_l
         let db = options().open(STORE).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert!([written, written + 1].contains(&db.iter().count()), "seed {seed}");
     }
+}
+
+#[test]
+fn what_a_failed_sync_has_lost_and_the_next_process_reads_all_the_same_is_safe_once_that_has_opened_the_store() {
+    let mut read_again = 0;
+    for (seed, part) in (0..200).zip([".log", "MANIFEST-000001"].into_iter().cycle()) {
+        let disk = Disk::new(seed);
+        let options = || Options::new().fs(disk.boot()).sync(SyncPolicy::Never).deterministic(1);
+        let db = options().open(STORE).unwrap();
+        db.put(b"first", b"1").unwrap();
+        db.sync().unwrap();
+        (1..=seed % 7 + 1).for_each(|at| db.put(&at.to_be_bytes(), &[7; 300]).unwrap());
+        disk.fail(Fault { ops: Op::SYNCS, suffix: part, kind: ErrorKind::Other, after: 0, times: 1 });
+        let failed = if part == ".log" { db.sync() } else { db.flush() };
+        failed.unwrap_err();
+        let open = |options: Options| options.open(STORE).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let next = options();
+        drop(db);
+        let db = open(next);
+        let count = db.iter().count();
+        disk.cut(Left::Nothing);
+        drop(db);
+        read_again += u64::from(count > 1);
+        assert_eq!(open(options()).iter().count(), count, "seed {seed}");
+    }
+    assert!(read_again > 50, "{read_again}");
+}
+
+#[test]
+fn no_file_number_comes_twice_wherever_two_lives_after_each_other_break_off() {
+    // Opens the store, writes so much and dies, in that call at the latest. False if the call was not reached.
+    let live = |disk: &Disk, calls: u64, writes: u8| {
+        let merge_two = TieredSettings { min_merge_width: 2, ..Default::default() };
+        let options = Options::new().fs(disk.boot()).strategy(AnySettings::Tiered(merge_two)).deterministic(1);
+        disk.cut_in(calls);
+        let opened = options.memtable_bytes(1024).unsettled_bytes_max(4000).log_segment_bytes(0).open(STORE);
+        if let Ok(db) = &opened {
+            disk.opened();
+            let _ = (0..writes).try_for_each(|at| db.put(&[at], &[7; 400]));
+        }
+        let died = disk.is_dead();
+        disk.cut(Left::Everything);
+        died
+    };
+    let mut deaths = 0;
+    for first in 1.. {
+        let mut died = false;
+        for second in [2, 5, 8, 11, 14, 17, 23, u64::MAX] {
+            let disk = Disk::new(7);
+            died = live(&disk, first, 30);
+            live(&disk, second, if second < 12 { 9 } else { 0 });
+            live(&disk, u64::MAX, 9);
+            assert_eq!(disk.used_twice(), None, "in call {first}, then in call {second}");
+            deaths += 1;
+        }
+        if !died {
+            break;
+        }
+    }
+    assert!(deaths > 500, "{deaths}");
 }

@@ -39,7 +39,7 @@ impl Engine {
 
     /// Flushes frozen memtables that nobody else is flushing: the oldest one, or with threads at work several small ones as one.
     /// False if there is none.
-    pub(super) fn flush_one(&self) -> Result<bool> {
+    pub(crate) fn flush_one(&self) -> Result<bool> {
         let _careful = Careful::new(self);
         let group = self.claim();
         let Some(oldest) = group.first() else { return Ok(false) };

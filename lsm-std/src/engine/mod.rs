@@ -24,8 +24,6 @@ mod worker;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use crate::clock::Clock;
 use crate::engine::output::NewTable;
 use crate::error::{Error, Result};
@@ -36,7 +34,7 @@ use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::snapshot::OpenSnapshots;
 use crate::stats::Counters;
-use crate::sync::{AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{ArcSwap, AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, Ordering, lock};
 use crate::types::FileId;
 use crate::view::{Files, Runs, View};
 

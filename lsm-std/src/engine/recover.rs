@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use compaction_core::{CompactionStrategy, Event};
 
 use crate::cache::Cache;
@@ -20,7 +19,7 @@ use crate::memtable::Memtable;
 use crate::options::Options;
 use crate::recovery::Cut;
 use crate::strategy;
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{ArcSwap, AtomicU64, Mutex, Ordering};
 use crate::types::FileId;
 use crate::view::{Files, View};
 use crate::wal::WalWriter;

@@ -12,7 +12,7 @@ use crate::memtable::Memtable;
 use crate::recovery::{Cut, Recovery};
 use crate::types::{FileId, SeqNo};
 use crate::view::Files;
-use crate::wal::{self, Survey, Torn, WalReader, WalRecord, WalWriter};
+use crate::wal::{self, Survey, Torn, Unsynced, WalReader, WalRecord, WalWriter};
 
 /// What the log held.
 pub(super) struct Replayed {
@@ -21,8 +21,8 @@ pub(super) struct Replayed {
     pub(super) logs: BTreeSet<FileId>,
     pub(super) last_seqno: SeqNo,
     pub(super) recovery: Recovery,
-    /// Where each segment of the log ends, oldest first.
-    kept: Vec<(FileId, u64)>,
+    /// The segments of the log, oldest first, and what of each is not known to be durable.
+    kept: Vec<(FileId, Unsynced)>,
     /// Segments that are not part of the log.
     stray: Vec<FileId>,
 }
@@ -33,14 +33,14 @@ impl Replayed {
     /// On return all that is left of the log is durable.
     pub(super) fn cut_log(&self, files: &Files) -> Result<Option<WalWriter>> {
         let (fs, dir) = (&*files.fs, &files.dir);
-        let Some(((last, end), full)) = self.kept.split_last() else {
+        let Some(((last, read), full)) = self.kept.split_last() else {
             self.stray.iter().for_each(|&id| files.remove(FileName::Log(id)));
             return Ok(None);
         };
-        for (id, end) in full {
-            wal::cut(fs, dir, *id, *end)?;
+        for (id, read) in full {
+            WalWriter::mend(fs, dir, *id, read)?;
         }
-        let wal = WalWriter::resume(fs, dir, *last, *end)?;
+        let wal = WalWriter::mend(fs, dir, *last, read)?;
         for &id in &self.stray {
             fs.remove(&wal::segment_path(dir, id))?;
         }
@@ -61,9 +61,9 @@ struct Replay<'a> {
 /// How a segment ends.
 enum End {
     /// With the name of the next one.
-    Sealed { at: u64, next: FileId },
+    Sealed { read: Unsynced, next: FileId },
     /// Without: it is the last, or the log breaks off here.
-    Open { at: u64, torn: Option<Torn> },
+    Open { read: Unsynced, torn: Option<Torn> },
 }
 
 /// Reads the log of a store with this `state`, whose segments in the directory are `found`, ascending. Changes nothing.
@@ -98,15 +98,15 @@ impl Replay<'_> {
                 return Err(self.damage(expected, 0, format!("{by} names this log segment, but the file is missing")));
             }
             match self.segment(expected)? {
-                End::Sealed { at, next } => {
-                    kept.push((expected, at));
+                End::Sealed { read, next } => {
+                    kept.push((expected, read));
                     by = FileName::Log(expected).to_string();
                     expected = next;
                 }
-                End::Open { at: end, torn } => {
+                End::Open { read, torn } => {
                     let later = found.get(at + 1..).unwrap_or(&[]);
-                    self.break_off(expected, end, torn, later)?;
-                    kept.push((expected, end));
+                    self.break_off(expected, read.end(), torn, later)?;
+                    kept.push((expected, read));
                     break later;
                 }
             }
@@ -114,7 +114,7 @@ impl Replay<'_> {
         Ok(self.done(kept, stray))
     }
 
-    fn done(self, kept: Vec<(FileId, u64)>, stray: &[FileId]) -> Replayed {
+    fn done(self, kept: Vec<(FileId, Unsynced)>, stray: &[FileId]) -> Replayed {
         let Self { memtables, last_seqno, mut recovery, .. } = self;
         recovery.segments = kept.len();
         let logs = kept.iter().map(|(id, _)| *id).collect();
@@ -160,10 +160,10 @@ impl Replay<'_> {
         while let Some(record) = reader.next().transpose()? {
             self.batch(id, &record, reader.end() - record.offset)?;
         }
-        let at = reader.end();
+        let read = reader.unsynced();
         Ok(match reader.next_segment() {
-            Some(next) => End::Sealed { at, next },
-            None => End::Open { at, torn: reader.torn() },
+            Some(next) => End::Sealed { read, next },
+            None => End::Open { read, torn: reader.torn() },
         })
     }
 

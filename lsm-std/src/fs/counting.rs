@@ -93,6 +93,14 @@ impl Fs for CountingFs {
         Ok(self.writer(self.inner.append(path, len, purpose)?, purpose))
     }
 
+    fn rewrite(&self, path: &Path, at: u64, bytes: &[u8], purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        let file = self.inner.rewrite(path, at, bytes, purpose)?;
+        let counters = self.counts.counters(purpose);
+        counters.written.fetch_add(bytes.len() as u64, Relaxed);
+        counters.writes.fetch_add(1, Relaxed);
+        Ok(self.writer(file, purpose))
+    }
+
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
         let inner = self.inner.open(path, purpose)?;
         Ok(Arc::new(CountingReadFile { inner, counts: self.counts.clone(), purpose }))

@@ -10,6 +10,7 @@ mod counting;
 mod dirs;
 mod mem;
 pub(crate) mod names;
+mod pages;
 mod real;
 mod replace;
 
@@ -22,6 +23,7 @@ pub use counting::IoStats;
 pub(crate) use dirs::make_dir;
 pub use mem::MemFs;
 pub(crate) use names::FileName;
+pub(crate) use pages::{PAGE_BYTES, read_pages};
 pub use real::RealFs;
 pub(crate) use replace::{prepare_small, publish_small, read_small, replace_small};
 
@@ -70,6 +72,16 @@ pub trait Fs: Send + Sync + fmt::Debug {
     ///
     /// Fails with `InvalidInput` if the file is shorter than `len`: a cut never grows a file.
     fn append(&self, path: &Path, len: u64, purpose: Purpose) -> Result<Box<dyn WriteFile>>;
+
+    /// Writes `bytes` once more where an existing file holds them, at `at`; cuts off what follows, syncs, and goes on writing there.
+    ///
+    /// After a sync that failed the system may show bytes that are not on the disk, and call them synced the next time: what
+    /// was read is made durable by writing it again. Without an implementation of its own a file layer says that it shows none.
+    ///
+    /// Fails with `InvalidInput` if the file ends before `at`.
+    fn rewrite(&self, path: &Path, at: u64, bytes: &[u8], purpose: Purpose) -> Result<Box<dyn WriteFile>> {
+        self.append(path, at.saturating_add(bytes.len() as u64), purpose)
+    }
 
     /// An existing file, for reading. It stays readable through this handle after it has been removed.
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>>;

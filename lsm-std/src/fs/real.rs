@@ -1,7 +1,7 @@
 //! The operating system's files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +49,23 @@ impl Fs for RealFs {
             file.set_len(len).map_err(fail)?;
         }
         file.sync_all().map_err(fail)?;
+        Ok(Box::new(RealWriteFile { file, path: path.into(), len, old_len: 0 }))
+    }
+
+    fn rewrite(&self, path: &Path, at: u64, bytes: &[u8], _: Purpose) -> Result<Box<dyn WriteFile>> {
+        let fail = |e| Error::io("rewrite", path, e);
+        let mut file = OpenOptions::new().write(true).open(path).map_err(fail)?;
+        let found = file.metadata().map_err(fail)?.len();
+        if found < at {
+            let why = format!("cannot write at {at}, it has {found} bytes");
+            return Err(fail(io::Error::new(ErrorKind::InvalidInput, why)));
+        }
+        file.write_all_at(bytes, at).map_err(fail)?;
+        let len = at + bytes.len() as u64;
+        if found > len {
+            file.set_len(len).map_err(fail)?;
+        }
+        file.sync_all().and_then(|()| file.seek(SeekFrom::Start(len))).map_err(fail)?;
         Ok(Box::new(RealWriteFile { file, path: path.into(), len, old_len: 0 }))
     }
 

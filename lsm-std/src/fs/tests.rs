@@ -52,6 +52,21 @@ fn a_file_reads_back_as_it_was_appended() {
 }
 
 #[test]
+fn a_file_written_again_holds_what_it_held_up_to_there_and_grows_behind() {
+    everywhere(|fs, dir| {
+        let path = dir.join("a");
+        write(fs, &path, b"hello, world");
+        let mut file = fs.rewrite(&path, 5, b", wo", Purpose::Other).unwrap();
+        assert_eq!((file.len(), read(fs, &path)), (9, b"hello, wo".to_vec()));
+        file.append(b"rd").unwrap();
+        file.sync().unwrap();
+        assert_eq!((file.len(), read(fs, &path)), (11, b"hello, word".to_vec()));
+        assert_eq!(kind(fs.rewrite(&path, 12, b"", Purpose::Other)), Some(ErrorKind::InvalidInput));
+        assert!(fs.rewrite(&dir.join("missing"), 0, b"", Purpose::Other).unwrap_err().is_not_found());
+    });
+}
+
+#[test]
 fn a_cut_never_grows_a_file() {
     everywhere(|fs, dir| {
         write(fs, &dir.join("a"), b"abc");

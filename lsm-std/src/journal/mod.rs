@@ -22,7 +22,7 @@ use std::path::Path;
 
 use byteorder::{ByteOrder, LE};
 
-pub use reader::{JournalReader, JournalRecord, Torn};
+pub use reader::{JournalReader, JournalRecord, Torn, Unsynced};
 pub use salvage::{Gap, Salvaged};
 pub use writer::JournalWriter;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{HEADER_BYTES, JournalKind, MARK, RECORD_HEADER_BYTES, RecordHeader, header_is_whole};
 use crate::error::{Error, Result};
-use crate::fs::Fs;
+use crate::fs::{Fs, ReadFile};
 use crate::types::FileId;
 
 /// Smallest unit that a device loses, in bytes.
@@ -36,6 +36,22 @@ pub struct Torn {
     pub is_cut: bool,
 }
 
+/// What was read of a journal, but is not known to be durable: no record of it says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsynced {
+    /// Where it starts in the file.
+    pub offset: u64,
+    /// Its bytes, a slice of the file's.
+    pub bytes: Bytes,
+}
+
+impl Unsynced {
+    /// Where the last record that was read ends.
+    pub fn end(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
+}
+
 /// The records of a journal, in order. Ends after the last whole one, or after the first error.
 ///
 /// Holds the file in memory: one read, and payloads are slices of it.
@@ -45,6 +61,8 @@ pub struct JournalReader {
     id: FileId,
     pub(super) bytes: Bytes,
     at: usize,
+    /// Up to here the records read so far say that the file was synced.
+    synced: usize,
     done: bool,
     torn: Option<Torn>,
     cuts_damage: bool,
@@ -53,7 +71,7 @@ pub struct JournalReader {
 impl JournalReader {
     /// Reads the file. [`Error::Corrupt`] if its header is damaged though records follow.
     pub fn open(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
-        let mut reader = Self::load(fs, path, id, kind)?;
+        let mut reader = Self::load(fs, path, id, kind, read_all)?;
         if header_is_whole(kind, path, id, &reader.bytes)? {
             reader.at = HEADER_BYTES;
         } else {
@@ -68,21 +86,27 @@ impl JournalReader {
     /// How many whole records there are, damage or not; up to where the last of them knew the file to be synced; and the
     /// bytes of the file.
     pub fn survey(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<(u64, u64, u64)> {
-        let reader = Self::load(fs, path, id, kind)?;
+        let reader = Self::load(fs, path, id, kind, read_all)?;
         let behind = reader.behind(0);
         Ok((behind.records, behind.synced, reader.len()))
     }
 
-    pub(super) fn load(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
+    pub(super) fn load(
+        fs: &dyn Fs,
+        path: &Path,
+        id: FileId,
+        kind: &JournalKind,
+        read: impl FnOnce(&dyn ReadFile, &mut [u8]) -> Result<()>,
+    ) -> Result<Self> {
         let file = fs.open(path, kind.purpose)?;
         let len = usize::try_from(file.len()).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
         let room = bytes.try_reserve_exact(len);
         room.map_err(|e| Error::io("read", path, std::io::Error::other(e)))?;
         bytes.resize(len, 0);
-        file.read_at(&mut bytes, 0)?;
+        read(&*file, &mut bytes)?;
         let (path, bytes) = (path.into(), Bytes::from(bytes));
-        Ok(Self { path, id, bytes, at: 0, done: false, torn: None, cuts_damage: kind.cuts_damage })
+        Ok(Self { path, id, bytes, at: 0, synced: 0, done: false, torn: None, cuts_damage: kind.cuts_damage })
     }
 
     /// What was lost at the end, if the end is torn. Known once the iterator has ended.
@@ -103,6 +127,12 @@ impl JournalReader {
     /// Where the records read so far end.
     pub fn end(&self) -> u64 {
         self.at as u64
+    }
+
+    /// What of the records read so far is not known to be durable.
+    pub fn unsynced(&self) -> Unsynced {
+        let start = self.synced.min(self.at);
+        Unsynced { offset: start as u64, bytes: self.bytes.slice(start..self.at) }
     }
 
     /// The header at `at`, if it is whole.
@@ -194,6 +224,10 @@ impl JournalReader {
     }
 }
 
+fn read_all(file: &dyn ReadFile, bytes: &mut [u8]) -> Result<()> {
+    file.read_at(bytes, 0)
+}
+
 /// What lies behind damage.
 #[derive(Debug, Default)]
 struct Behind {
@@ -216,6 +250,7 @@ impl Iterator for JournalReader {
         }
         if let Some((head, payload)) = self.record(self.at) {
             let record = JournalRecord { offset: self.at as u64, tag: head.tag, payload };
+            self.synced = self.synced.max(usize::try_from(head.synced).unwrap_or(usize::MAX));
             self.at += RECORD_HEADER_BYTES + record.payload.len();
             return Some(Ok(record));
         }

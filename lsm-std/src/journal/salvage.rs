@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{HEADER_BYTES, JournalKind, JournalReader, JournalRecord, MARK, RECORD_HEADER_BYTES, header_is_whole};
 use crate::error::Result;
-use crate::fs::Fs;
+use crate::fs::{Fs, PAGE_BYTES, read_pages};
 use crate::types::FileId;
 
 /// Bytes that hold nothing whole.
@@ -14,6 +14,8 @@ pub struct Gap {
     pub offset: u64,
     /// How many.
     pub bytes: u64,
+    /// Whether some of them cannot be read.
+    pub is_unread: bool,
 }
 
 /// The whole records of a journal, and what lies between them.
@@ -26,12 +28,16 @@ pub struct Salvaged {
 }
 
 impl JournalReader {
-    /// Every whole record of a file, damage between them or not. O(length).
+    /// Every whole record of a file, damage between them or not, and pages that cannot be read. O(length).
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) for a file of another kind or number,
     /// [`Error::NewerFormat`](crate::Error::NewerFormat).
     pub fn salvage(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Salvaged> {
-        let reader = Self::load(fs, path, id, kind)?;
+        let mut unread = Vec::new();
+        let reader = Self::load(fs, path, id, kind, |file, bytes| {
+            read_pages(file, bytes, 0, &mut unread);
+            Ok(())
+        })?;
         let len = reader.bytes.len();
         let mut salvaged = Salvaged::default();
         // Where the last whole part ends; and as elsewhere, no more is hashed than the file has.
@@ -50,20 +56,21 @@ impl JournalReader {
                 at += 1;
                 continue;
             };
-            salvaged.gap(end, at);
+            salvaged.gap(end, at, &unread);
             end = at + RECORD_HEADER_BYTES + payload.len();
             salvaged.records.push(JournalRecord { offset: at as u64, tag: head.tag, payload });
             at = end;
         }
-        salvaged.gap(end, len);
+        salvaged.gap(end, len, &unread);
         Ok(salvaged)
     }
 }
 
 impl Salvaged {
-    fn gap(&mut self, start: usize, end: usize) {
+    fn gap(&mut self, start: usize, end: usize, unread: &[usize]) {
         if end > start {
-            self.gaps.push(Gap { offset: start as u64, bytes: (end - start) as u64 });
+            let is_unread = unread.iter().any(|page| *page < end && start < page + PAGE_BYTES);
+            self.gaps.push(Gap { offset: start as u64, bytes: (end - start) as u64, is_unread });
         }
     }
 }

@@ -135,6 +135,26 @@ fn records_after_a_cut_are_found_at_the_next_open() {
     assert_eq!(read(&fs.bytes(PATH).unwrap()).unwrap(), (vec![Bytes::from("a"), Bytes::from("c")], None));
 }
 
+#[test]
+fn what_no_record_says_was_synced_is_to_be_written_again() {
+    let payloads = [vec![1; 50], vec![2; 60], vec![3; 70]];
+    for synced in 0..3 {
+        let (bytes, ends) = journal(&payloads, |i| i < synced);
+        let fs = MemFs::new();
+        fs.set_bytes(PATH, [&bytes[..], &[0; 9]].concat());
+        let mut reader = JournalReader::open(&fs, Path::new(PATH), 9, &KIND).unwrap();
+        while reader.next().transpose().unwrap().is_some() {}
+        let (unsynced, end) = (reader.unsynced(), ends[3]);
+        // What the last sync but one has reached, the records behind it say.
+        let start = if synced == 0 { 0 } else { ends[synced] };
+        assert_eq!((unsynced.offset, unsynced.end()), (start as u64, end as u64), "{synced} synced");
+        assert_eq!(unsynced.bytes, bytes[start..end]);
+        let mended = JournalWriter::mend(&fs, Path::new(PATH), 9, &KIND, &unsynced).unwrap();
+        assert_eq!((mended.len(), mended.synced()), (end as u64, end as u64));
+        assert_eq!(fs.bytes(PATH).unwrap(), bytes);
+    }
+}
+
 /// Three records of a page and more, of which the device lost one sector of the second, and wrote the third.
 fn with_a_lost_sector(sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
     let (mut bytes, ends) = journal(&[vec![1; 4000], vec![2; 4000], vec![3; 4000]], sync);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, header};
+use super::{HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, Unsynced, header};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, WriteFile};
 use crate::types::FileId;
@@ -39,6 +39,18 @@ impl JournalWriter {
             file.append(&header(kind, id))?;
         }
         Ok(Self { file, path: path.into(), id, synced: len, group: Vec::new() })
+    }
+
+    /// Goes on with an existing journal where what was `read` of it ends. What lies behind is cut off; what is left is durable on
+    /// return, also if a failed sync of an earlier process has lost some of it and the system shows it all the same.
+    ///
+    /// A journal that has lost its own header gets it again, not synced.
+    pub fn mend(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, read: &Unsynced) -> Result<Self> {
+        if read.end() < HEADER_BYTES as u64 {
+            return Self::resume(fs, path, id, kind, 0);
+        }
+        let file = fs.rewrite(path, read.offset, &read.bytes, kind.purpose)?;
+        Ok(Self { file, path: path.into(), id, synced: read.end(), group: Vec::new() })
     }
 
     /// Appends records, each a tag and a payload, with one write for all. Returns the bytes written.

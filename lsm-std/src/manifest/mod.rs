@@ -68,16 +68,17 @@ impl Manifest {
         })
     }
 
-    /// The manifest that `CURRENT` names; `None` if there is no `CURRENT`. A torn tail is cut off.
+    /// The manifest that `CURRENT` names; `None` if there is no `CURRENT`. A torn tail is cut off; what is left is
+    /// durable on return.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Option<Self>> {
         let Some(content) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        let ManifestContent { id, state, torn, end, snapshot_bytes, records } = content;
+        let ManifestContent { id, state, torn, unsynced, snapshot_bytes, records } = content;
         if let Some(Torn { offset, bytes_lost, .. }) = torn {
             tracing::warn!(manifest = id, offset, bytes_lost, "torn end of the manifest cut off");
         }
-        let journal = JournalWriter::resume(&*fs, &manifest_path(dir, id), id, &KIND, end)?;
+        let journal = JournalWriter::mend(&*fs, &manifest_path(dir, id), id, &KIND, &unsynced)?;
         let dir = dir.to_path_buf();
         let state = Live::new(state).map_err(Error::law)?;
         Ok(Some(Self {

@@ -7,7 +7,7 @@ use super::live::Live;
 use super::{KIND, Manifest, State, manifest_path};
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, read_small};
-use crate::journal::{JournalReader, JournalRecord, Torn};
+use crate::journal::{JournalReader, JournalRecord, Torn, Unsynced};
 use crate::types::FileId;
 
 /// What a manifest says, read without changing it.
@@ -19,7 +19,7 @@ pub struct ManifestContent {
     pub state: State,
     /// What a crash left behind that edit.
     pub torn: Option<Torn>,
-    pub(super) end: u64,
+    pub(super) unsynced: Unsynced,
     pub(super) snapshot_bytes: u64,
     pub(super) records: u64,
 }
@@ -73,8 +73,8 @@ impl Manifest {
             }
             records += 1;
         }
-        let (torn, end) = (journal.torn(), journal.end());
-        Ok(ManifestContent { id, state: state.into_state(), torn, end, snapshot_bytes, records })
+        let (torn, unsynced) = (journal.torn(), journal.unsynced());
+        Ok(ManifestContent { id, state: state.into_state(), torn, unsynced, snapshot_bytes, records })
     }
 }
 

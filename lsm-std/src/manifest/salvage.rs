@@ -40,7 +40,7 @@ impl Known {
                 Ok(Record::Edits(edits)) => edits.into_iter().for_each(|edit| self.edit(edit)),
                 Err(_) => {
                     let bytes = (RECORD_HEADER_BYTES + record.payload.len()) as u64;
-                    gaps.push(Gap { offset: record.offset, bytes });
+                    gaps.push(Gap { offset: record.offset, bytes, is_unread: false });
                 }
             }
         }

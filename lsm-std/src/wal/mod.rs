@@ -8,7 +8,8 @@
 //!
 //! What a power cut may take is the end of what was not synced: bytes of the segment in use and, unless every write is
 //! synced, of full ones that wait for their sync. Segments are synced in order, and those of an earlier opening before the
-//! first write of this one. So a record that says that some of its own segment was synced also says that all segments
+//! first write of this one: what is not known to have been synced is written again, for a sync that failed may have lost it
+//! though it is read. So a record that says that some of its own segment was synced also says that all segments
 //! before are whole.
 //!
 //! A log breaks off where a record is damaged, or where a segment ends without a seal. Whole batches behind that place, in
@@ -27,7 +28,7 @@ use crate::fs::{FileName, Fs, Purpose};
 use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter};
 use crate::types::{FileId, SeqNo};
 
-pub use crate::journal::{Gap, Torn};
+pub use crate::journal::{Gap, Torn, Unsynced};
 
 const KIND: JournalKind = JournalKind { magic: *b"lsm-log\n", version: 1, purpose: Purpose::Log, cuts_damage: true };
 
@@ -58,9 +59,9 @@ impl WalWriter {
         Ok(Self { journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND)? })
     }
 
-    /// Goes on with a segment at `len`, where its last whole batch ends. What lies behind is cut off, and what is left synced.
-    pub fn resume(fs: &dyn Fs, dir: &Path, id: FileId, len: u64) -> Result<Self> {
-        Ok(Self { journal: JournalWriter::resume(fs, &segment_path(dir, id), id, &KIND, len)? })
+    /// Goes on with a segment where what was `read` of it ends. What lies behind is cut off; what is left is durable on return.
+    pub fn mend(fs: &dyn Fs, dir: &Path, id: FileId, read: &Unsynced) -> Result<Self> {
+        Ok(Self { journal: JournalWriter::mend(fs, &segment_path(dir, id), id, &KIND, read)? })
     }
 
     /// Ends the segment: `next`, whose name is durable, goes on where it ends.
@@ -143,6 +144,11 @@ impl WalReader {
         self.journal.end()
     }
 
+    /// What of the batches read so far is not known to be durable.
+    pub fn unsynced(&self) -> Unsynced {
+        self.journal.unsynced()
+    }
+
     /// The whole records of a segment, damage between them or not, and whether one says that some of the segment was synced.
     pub fn survey(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<Survey> {
         let (records, synced, bytes) = JournalReader::survey(fs, &segment_path(dir, id), id, &KIND)?;
@@ -191,11 +197,6 @@ impl Iterator for WalReader {
             record => Some(record.map(|r| WalRecord { offset: r.offset, first_seqno: r.tag, payload: r.payload })),
         }
     }
-}
-
-/// Cuts a segment at `offset`, where its last whole batch ends, and syncs what is left.
-pub fn cut(fs: &dyn Fs, dir: &Path, id: FileId, offset: u64) -> Result<()> {
-    fs.append(&segment_path(dir, id), offset, KIND.purpose).map(drop)
 }
 
 /// What is left of a damaged segment.
@@ -258,7 +259,10 @@ mod tests {
             read(),
             (batches.clone(), Some(Torn { offset: whole, bytes_lost: 7, records_lost: 0, is_cut: true }))
         );
-        cut(&fs, dir, 12, whole).unwrap();
+        let mut reader = WalReader::open(&fs, dir, 12).unwrap();
+        while reader.next().transpose().unwrap().is_some() {}
+        let mended = WalWriter::mend(&fs, dir, 12, &reader.unsynced()).unwrap();
+        assert_eq!((mended.len(), mended.needs_sync()), (whole, false));
         assert_eq!(read(), (batches, None));
     }
 

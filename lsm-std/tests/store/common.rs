@@ -21,6 +21,8 @@ pub struct FailFs {
     pub free: Arc<Mutex<Option<u64>>>,
     /// Files open for reading.
     pub reading: Arc<()>,
+    /// No read succeeds that covers this byte of a file whose path ends so.
+    pub bad_byte: Arc<Mutex<Option<(&'static str, u64)>>>,
     rule: Arc<Mutex<Option<Rule>>>,
 }
 
@@ -94,11 +96,19 @@ impl WriteFile for FailFile {
 #[derive(Debug)]
 struct OpenFile {
     inner: Arc<dyn ReadFile>,
+    path: std::path::PathBuf,
+    bad_byte: Arc<Mutex<Option<(&'static str, u64)>>>,
     _one: Arc<()>,
 }
 
 impl ReadFile for OpenFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+        let is_bad = |bad: &(&str, u64)| {
+            self.path.to_string_lossy().ends_with(bad.0) && (offset..offset + buf.len() as u64).contains(&bad.1)
+        };
+        if self.bad_byte.lock().unwrap().is_some_and(|bad| is_bad(&bad)) {
+            return Err(Error::io("read", &self.path, ErrorKind::Other.into()));
+        }
         self.inner.read_at(buf, offset)
     }
 
@@ -128,7 +138,8 @@ impl Fs for FailFs {
 
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
         self.call("open", path)?;
-        Ok(Arc::new(OpenFile { inner: self.mem.open(path, purpose)?, _one: Arc::clone(&self.reading) }))
+        let (inner, path) = (self.mem.open(path, purpose)?, path.to_path_buf());
+        Ok(Arc::new(OpenFile { inner, path, bad_byte: Arc::clone(&self.bad_byte), _one: Arc::clone(&self.reading) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

@@ -12,4 +12,5 @@ mod recovery;
 mod repair;
 mod reuse;
 mod scans;
+mod unreadable;
 mod upkeep;

@@ -90,6 +90,32 @@ impl Fs for Process {
         Ok(self.writer(path, file, len))
     }
 
+    fn rewrite(&self, path: &Path, at: u64, bytes: &[u8], _: Purpose) -> Result<Box<dyn WriteFile>> {
+        let mut state = self.disk.state();
+        let fate = state.begin(self.life, Op::Cut, path)?;
+        let file = state.file(Op::Cut, path)?;
+        state.last = Some(file);
+        let State { files, rng, .. } = &mut *state;
+        let (content, len) = (&mut files[file], at as usize + bytes.len());
+        if content.live.len() < at as usize {
+            return Err(Error::io("rewrite", path, ErrorKind::InvalidInput.into()));
+        }
+        content.write(at as usize, bytes);
+        if content.live.len() > len {
+            content.cut(len);
+        }
+        match fate {
+            Fate::Works => content.sync(),
+            Fate::Dies => return Err(gone(Op::Cut, path)),
+            Fate::Fails(error) => {
+                content.lose(rng, false);
+                return Err(error);
+            }
+        }
+        drop(state);
+        Ok(self.writer(path, file, len as u64))
+    }
+
     fn open(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
         let (file, len) = self.look(Op::Open, path, |state| {
             let file = state.file(Op::Open, path)?;
@@ -213,6 +239,7 @@ impl WriteFile for Writer {
         state.files[self.file].write(at, &bytes[..taken]);
         state.last = Some(self.file);
         state.peak = state.peak.max(state.used());
+        state.tables_peak = state.tables_peak.max(state.tables());
         self.len += taken as u64;
         match fate {
             Fate::Works => Ok(()),

@@ -85,9 +85,16 @@ impl File {
     }
 
     /// After a sync that failed: from now on readers find what is on disk, and what was written since.
-    pub fn evict(&mut self) {
+    fn evict(&mut self) {
         if std::mem::take(&mut self.is_lost) {
             self.live = self.up_to(self.steps.len(), 0);
+        }
+    }
+
+    /// A new process starts: what a failed sync has lost may be found still, or no more.
+    pub fn boot(&mut self, rng: &mut SplitMix) {
+        if self.is_lost && rng.below(2) == 0 {
+            self.evict();
         }
     }
 

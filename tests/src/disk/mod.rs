@@ -9,8 +9,8 @@
 //! zeros.
 //!
 //! Any call can be the one in which the power goes, or fail: once, several times or from then on. A sync that fails loses what it
-//! was to make durable, whatever later syncs say; the process that called it may still find that there, the next one does
-//! not. Everything follows from one seed and the calls made.
+//! was to make durable, whatever later syncs say; the process that called it and those after it may find that there or not, until
+//! the power goes; names only that process. Everything follows from one seed and the calls made.
 
 mod calls;
 mod dir;
@@ -133,6 +133,14 @@ impl Disk {
     pub fn used(&self) -> (u64, u64) {
         let state = self.state();
         (state.used(), state.peak)
+    }
+
+    /// The most bytes that tables of the store have had since the last call.
+    #[must_use]
+    pub fn tables_peak(&self) -> u64 {
+        let mut state = self.state();
+        let now = state.tables();
+        std::mem::replace(&mut state.tables_peak, now)
     }
 
     /// Files that were written over for new ones, and manifests that were made beside one in use.

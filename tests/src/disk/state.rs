@@ -46,6 +46,8 @@ pub struct State {
     pub capacity: u64,
     /// The most bytes that files have had.
     pub peak: u64,
+    /// The most bytes that tables of the store have had since that was last asked for.
+    pub tables_peak: u64,
     pub reused: u64,
     /// Manifests that were made beside one in use.
     pub rewritten: u64,
@@ -89,6 +91,7 @@ impl State {
             hits: Hits::default(),
             capacity: u64::MAX,
             peak: 0,
+            tables_peak: 0,
             reused: 0,
             rewritten: 0,
             rng: SplitMix::new(seed),
@@ -213,6 +216,14 @@ impl State {
         self.files.iter().filter(|file| file.names > 0).map(|file| file.live.len() as u64).sum()
     }
 
+    /// Bytes of the store's tables.
+    pub fn tables(&self) -> u64 {
+        let Some(Node::Dir(dir)) = self.lookup(Path::new(STORE)) else { return 0 };
+        let tables = self.dirs[dir].live.iter().filter(|(name, _)| name.ends_with(".sst"));
+        let len = |node: &Node| if let Node::File(file) = node { self.files[*file].live.len() as u64 } else { 0 };
+        tables.map(|(_, node)| len(node)).sum()
+    }
+
     /// Notes that a file of the store is made.
     pub fn numbered(&mut self, path: &Path) {
         let Some(number) = number(path) else { return };
@@ -261,7 +272,9 @@ impl State {
         self.is_dead = false;
         (self.cut_at, self.cut_near) = (u64::MAX, None);
         self.locks.clear();
-        self.files.iter_mut().for_each(File::evict);
+        for file in &mut self.files {
+            file.boot(&mut self.rng);
+        }
         self.dirs.iter_mut().for_each(Dir::evict);
         self.count_names();
         let names = self.names(Path::new(STORE));

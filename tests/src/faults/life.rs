@@ -1,12 +1,13 @@
 //! The lives of one store: how each begins, and how it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use compaction_core::sim::SplitMix;
 use lsm_std::fs::Fs;
 use lsm_std::{Db, LogicalClock, Result, Snapshot};
 
 use super::history::{History, Map};
+use super::room::Watch;
 use super::setup::{Setup, strategy};
 use super::trouble::Trouble;
 use super::{Kind, Tally};
@@ -33,6 +34,7 @@ pub struct Run {
     pub(super) copies: u64,
     pub(super) trouble: Trouble,
     pub(super) tally: Tally,
+    pub(super) watch: Arc<Mutex<Watch>>,
     seed: u64,
 }
 
@@ -54,6 +56,7 @@ impl Run {
             copies: 0,
             trouble: Trouble::default(),
             tally: Tally { runs: 1, ..Tally::default() },
+            watch: Arc::default(),
             seed,
         }
     }
@@ -72,6 +75,7 @@ impl Run {
         self.tally.faulty = u64::from(self.kind == Kind::Faults && self.disk.hits().all() > 0);
         (self.tally.reused, self.tally.manifests) = self.disk.rewritten();
         self.tally.calls = self.disk.calls();
+        self.tally.jobs = self.watch.lock().unwrap_or_else(PoisonError::into_inner).jobs;
         self.tally.failed_calls = self.disk.hits().all();
         self.tally
     }
@@ -101,7 +105,7 @@ impl Run {
 
     /// Opens the store and holds it against the map. `None` if that failed, as it may.
     fn open(&mut self, fs: &Arc<dyn Fs>) -> Option<Db> {
-        let mut options = self.setup.options(Arc::clone(fs), &self.clock);
+        let mut options = self.watched(self.setup.options(Arc::clone(fs), &self.clock));
         if self.rng.below(2) == 0 {
             options = options.strategy(strategy(&mut self.rng));
         }

@@ -78,6 +78,8 @@ pub struct Tally {
     pub reused: u64,
     /// Manifests written anew because they had grown.
     pub manifests: u64,
+    /// Jobs whose room on disk was held against its bound.
+    pub jobs: u64,
     /// Calls that changed something on the disk.
     pub calls: u64,
 }
@@ -95,6 +97,7 @@ impl AddAssign for Tally {
         self.flips += other.flips;
         self.reused += other.reused;
         self.manifests += other.manifests;
+        self.jobs += other.jobs;
         self.calls += other.calls;
     }
 }

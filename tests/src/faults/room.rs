@@ -4,10 +4,12 @@
 //! as much of them that wait to be written over; the log of what is not in durable tables, `unsettled_bytes_max` too, with the
 //! memtables and what a segment keeps for nothing; a manifest and small files. While a job runs, its output besides.
 
-use lsm_std::Db;
+use std::sync::{Arc, PoisonError};
+
+use lsm_std::{Db, Options, Report, What};
 
 use super::{Kind, Run};
-use crate::disk::STORE;
+use crate::disk::{Disk, STORE};
 
 /// What a log record and a file's header and footer may add to what a memtable counts as its bytes, in percent.
 const OVERHEAD_PCT: u64 = 25;
@@ -15,12 +17,61 @@ const OVERHEAD_PCT: u64 = 25;
 /// The most that a table takes beside its entries, and a batch or a manifest of the runs here.
 const SMALL_BYTES: u64 = 4096;
 
+/// What the tables on disk come to while jobs run, one at a time.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// The most that they may while this one runs.
+    tables_max: u64,
+    /// Jobs that were watched.
+    pub jobs: u64,
+    broken: Option<String>,
+}
+
+impl Watch {
+    fn report(&mut self, report: &Report, disk: &Disk, unsettled_bytes_max: u64) {
+        let tables = disk.tables_peak();
+        match &report.what {
+            What::Chosen(job) => {
+                let tree: u64 = report.shape.iter().map(|level| level.bytes).sum();
+                let output = job.bytes + job.bytes / 16 + job.tables as u64 * SMALL_BYTES;
+                self.tables_max = tree + 2 * unsettled_bytes_max + output;
+            }
+            What::Done { chosen, .. } => {
+                self.jobs += 1;
+                if tables > self.tables_max {
+                    let what = format!("{tables} bytes of tables, at most {} while {chosen:?} runs", self.tables_max);
+                    self.broken.get_or_insert(what);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Run {
-    /// Holds what lies on disk against the bound. Faults aside: a file whose removal failed stays until the next opening.
+    /// Whether what lies on disk can be told: a file whose removal failed stays until the next opening, and threads come and go.
+    fn is_exact(&self) -> bool {
+        self.kind == Kind::Cuts && !self.setup.has_long_keys
+    }
+
+    /// Has the disk watched while jobs run.
+    pub(super) fn watched(&self, options: Options) -> Options {
+        if !self.is_exact() {
+            return options;
+        }
+        let (watch, disk, unsettled) = (Arc::clone(&self.watch), self.disk.clone(), self.setup.unsettled_bytes_max);
+        options.on_report(move |report| {
+            watch.lock().unwrap_or_else(PoisonError::into_inner).report(report, &disk, unsettled);
+        })
+    }
+
+    /// Holds what lies on disk against the bound.
     pub(super) fn check_room(&self, db: &Db) {
-        let is_exact = self.kind == Kind::Cuts && !self.disk.is_dead() && !self.setup.has_long_keys;
-        if !is_exact {
+        if !self.is_exact() || self.disk.is_dead() {
             return;
+        }
+        if let Some(broken) = self.watch.lock().unwrap_or_else(PoisonError::into_inner).broken.take() {
+            self.broken(&broken);
         }
         let setup = &self.setup;
         let on_disk = |suffix: &str| -> u64 {

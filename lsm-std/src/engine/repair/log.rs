@@ -14,7 +14,7 @@ use crate::fs::{FileName, Fs};
 use crate::memtable::Memtable;
 use crate::repaired::{Lost, Repaired};
 use crate::types::{FileId, NUMBERS_END, SeqNo};
-use crate::wal::{self, WalRecord};
+use crate::wal::{self, Gap, WalRecord};
 
 /// Which writes are not known to be in a whole table.
 pub(super) struct Holes {
@@ -94,7 +94,7 @@ impl Reading<'_> {
             let missing = (self.last_seqno > 0 || self.repaired.is_manifest_whole).then_some(missing);
             let mut explained = false;
             while let Some(gap) = gaps.next_if(|gap| gap.offset < record.offset) {
-                self.lose(&path, gap.offset, gap.bytes, missing.filter(|_| !explained), "no whole batch".into());
+                self.lose(&path, gap.offset, gap.bytes, missing.filter(|_| !explained), why(&gap));
                 explained = true;
             }
             if let (false, Some(count @ 1..)) = (explained, missing) {
@@ -107,7 +107,7 @@ impl Reading<'_> {
             }
         }
         for gap in gaps {
-            self.lose(&path, gap.offset, gap.bytes, None, "no whole batch".into());
+            self.lose(&path, gap.offset, gap.bytes, None, why(&gap));
         }
         Ok(segment.next)
     }
@@ -135,4 +135,8 @@ impl Reading<'_> {
         let path = self.dir.join(FileName::Log(id).to_string());
         self.lose(&path, 0, 0, None, "this log segment is named, but the file is missing".into());
     }
+}
+
+fn why(gap: &Gap) -> String {
+    if gap.is_unread { "no whole batch: pages of it cannot be read" } else { "no whole batch" }.into()
 }

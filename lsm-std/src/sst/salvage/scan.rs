@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::super::block::Block;
 use super::super::crc::RunningCrc;
 use super::super::entries::Entries;
-use super::super::footer::read_range;
 use super::super::index::BlockHandle;
-use super::super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES, unseal};
+use super::super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES, unseal, zeros};
 use super::{LostPart, Survey};
 use crate::codec::Reader;
+use crate::fs::read_pages;
 use crate::types::TableMeta;
 
 /// Behind damage, a block is looked for that is at most twice as long as the longest found so far, and at least this long.
@@ -30,13 +30,12 @@ enum Part {
 impl Survey {
     /// Finds the data blocks that lie before `data_end`, or before the properties.
     pub(super) fn scan(&mut self, data_end: u64) -> Vec<BlockHandle> {
-        let bytes = match read_range(&*self.file, &self.path, 0, data_end) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.lose(0, data_end, None, error.what());
-                return Vec::new();
-            }
+        let Some(mut bytes) = usize::try_from(data_end).ok().and_then(zeros) else {
+            self.lose(0, data_end, None, "it does not fit memory".into());
+            return Vec::new();
         };
+        read_pages(&*self.file, &mut bytes, 0, &mut Vec::new());
+        let bytes = Bytes::from(bytes);
         let (mut found, mut at, mut gap) = (Vec::new(), 0, None);
         let (mut window, mut ended) = (WINDOW_BYTES_MIN, data_end < self.file.len());
         let mut steps = STEPS_MAX.saturating_add(2 * data_end);
