@@ -136,6 +136,24 @@ fn records_after_a_cut_are_found_at_the_next_open() {
 }
 
 #[test]
+fn whole_records_are_salvaged_and_what_lies_between_them_is_named() {
+    let (mut bytes, ends) = journal(&[vec![1; 50], vec![2; 60], vec![3; 70]], |_| false);
+    let salvaged = |bytes: &[u8]| {
+        let fs = MemFs::new();
+        fs.set_bytes(PATH, bytes.to_vec());
+        let salvaged = JournalReader::salvage(&fs, Path::new(PATH), 9, &KIND).unwrap();
+        let gaps: Vec<_> = salvaged.gaps.iter().map(|gap| (gap.offset as usize, gap.bytes as usize)).collect();
+        (salvaged.records.iter().map(|record| record.tag).collect::<Vec<_>>(), gaps)
+    };
+    assert_eq!(salvaged(&bytes), (vec![0, 1, 2], vec![]));
+    bytes[ends[1] + 40] ^= 1;
+    assert_eq!(salvaged(&bytes), (vec![0, 2], vec![(ends[1], ends[2] - ends[1])]));
+    bytes[3] ^= 1;
+    let cut = ends[3] - 1;
+    assert_eq!(salvaged(&bytes[..cut]), (vec![0], vec![(0, HEADER_BYTES), (ends[1], cut - ends[1])]));
+}
+
+#[test]
 fn what_no_record_says_was_synced_is_to_be_written_again() {
     let payloads = [vec![1; 50], vec![2; 60], vec![3; 70]];
     for synced in 0..3 {

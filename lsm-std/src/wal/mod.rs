@@ -267,6 +267,27 @@ mod tests {
     }
 
     #[test]
+    fn a_seal_names_the_next_segment_and_nothing_may_follow_it() {
+        let (fs, dir) = (MemFs::new(), Path::new(""));
+        let is_synced = || WalReader::survey(&fs, dir, 12).unwrap().is_synced;
+        let mut wal = WalWriter::create(&fs, dir, 12).unwrap();
+        wal.append_group([(1, b"one".as_slice())]).unwrap();
+        wal.sync().unwrap();
+        assert!(!is_synced(), "no record says so yet");
+        wal.append_group([(2, b"two".as_slice())]).unwrap();
+        assert!(is_synced());
+        wal.seal(13).unwrap();
+        let mut reader = WalReader::open(&fs, dir, 12).unwrap();
+        assert_eq!(reader.by_ref().map(|batch| batch.unwrap().first_seqno).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((reader.next_segment(), reader.torn()), (Some(13), None));
+        let salvaged = salvage(&fs, dir, 12).unwrap();
+        assert_eq!((salvaged.batches.len(), salvaged.gaps.len(), salvaged.next), (2, 0, Some(13)));
+        wal.append_group([(3, b"behind".as_slice())]).unwrap();
+        let read: Result<Vec<_>> = WalReader::open(&fs, dir, 12).unwrap().collect();
+        assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
+    }
+
+    #[test]
     fn a_value_of_64_mib_comes_back() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
         let mut wal = WalWriter::create(&fs, dir, 1).unwrap();
