@@ -1,6 +1,5 @@
 //! What the strategy learns from events.
 
-use super::board::Board;
 use super::layout::Layout;
 use super::policy::Bandit;
 use super::reward::Reward;
@@ -113,8 +112,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let Some((at, shape)) = slot.and_then(|at| Some((at, slots.get(at)?.shape))) else {
             if let (true, Rule::L0Runs { .. }) = (follows, outcome.reason.rule)
                 && let Some(newest) = version.level_runs(0).start.checked_sub(1)
+                && self.came(version, newest)
             {
-                self.came(version, newest);
+                return self.recut(version);
             }
             return self.look(version);
         };
@@ -158,7 +158,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
         }
         if is_new {
-            self.board = Board::of(self.slots.as_mut_slice(), self.settings.max_space_amp_pct);
+            self.refresh();
         }
     }
 }

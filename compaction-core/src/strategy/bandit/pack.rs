@@ -5,6 +5,7 @@
 //! has, the pieces of a slot sink, oldest first, until nothing of the slot is missing below them: a move, nothing is
 //! written. Neighbours go along where they can.
 
+use super::board::LOOSE_MAX;
 use super::policy::Bandit;
 use super::slot::Slot;
 use super::{guards, stack::Stack};
@@ -13,8 +14,6 @@ use crate::storage::Storage;
 use crate::strategy::Search;
 use crate::version::{Plan, Planned, Table, Version};
 
-/// A choice looks at no more slots than this for a piece to sink.
-const PROBES_MAX: usize = 8;
 /// Neighbours of a piece that sink with it, at most.
 const NEIGHBOURS_MAX: usize = 16;
 /// Runs that may stand beyond those of the deepest slot.
@@ -29,8 +28,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             return None;
         }
         let slots = self.slots.as_slice();
-        let loose = slots.iter().enumerate().filter(|(_, slot)| slot.shape.loose).take(PROBES_MAX);
-        for (at, _) in loose {
+        for at in self.board.loose().iter().map(|at| *at as usize) {
             let Some(planned) = sunk(&version, &guards::stack(slots, at, &version, runs)) else { continue };
             let rule = Rule::LevelRuns { level: 1, runs, max: u64::try_from(max).unwrap_or(u64::MAX) };
             let decision = search.offer(&planned, rule, self.settings.job_bytes_max, true);
@@ -50,11 +48,12 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         };
         let until = guards::own_runs(slots, version);
         let mut from = 0;
-        for _ in 0..PROBES_MAX.saturating_add(NEIGHBOURS_MAX) {
-            let Some(at) = loose(slots, from) else { return };
+        for _ in 0..LOOSE_MAX.saturating_add(NEIGHBOURS_MAX) {
+            let Some(at) = loose(slots, from) else { break };
             guards::survey(slots, at, version, until, &self.settings);
             from = at.saturating_add(1);
         }
+        self.board.list_loose(slots);
     }
 }
 

@@ -188,15 +188,14 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         Pressure { debt_bytes: self.board.debt, job_bytes_max: self.settings.job_bytes_max, runs: self.board.deepest }
     }
 
-    /// Scores all slots and lists those that want a merge. O(slots).
+    /// Lists the slots that want a merge, and scores these. O(slots).
     pub(super) fn refresh(&mut self) {
         let pressure = self.pressure();
-        let (heat, count) = (self.heat, self.slots.as_slice().len());
-        for slot in self.slots.as_mut_slice() {
+        let (heat, scheduler, count) = (self.heat, self.scheduler, self.slots.as_slice().len());
+        self.board = Board::of(self.slots.as_mut_slice(), self.settings.max_space_amp_pct, |slot| {
             slot.context = context::of(slot, heat.relative(slot.heat, count), &pressure);
-            slot.score = self.scheduler.score(&slot.arm, &slot.context);
-        }
-        self.board = Board::of(self.slots.as_mut_slice(), self.settings.max_space_amp_pct);
+            slot.score = scheduler.score(&slot.arm, &slot.context);
+        });
     }
 }
 

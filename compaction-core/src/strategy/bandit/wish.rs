@@ -99,7 +99,11 @@ pub(crate) fn want(stack: &Stack, target: &Target, settings: &BanditSettings) ->
     let mut least = (u128::MAX, 0);
     groups(stack, |group, bytes| {
         let extra = u128::try_from(group.len().saturating_sub(1)).unwrap_or(1).max(1);
-        least = least.min((price(stack, bytes, settings).div_ceil(extra), bytes));
+        let price = price(stack, bytes, settings);
+        // Most groups are dearer than the least one: that is seen without a division.
+        if price <= extra.saturating_mul(least.0) {
+            least = least.min((price.div_ceil(extra), bytes));
+        }
     });
     Want { threshold: u64::try_from(least.0).unwrap_or(u64::MAX), bytes: clamp(least.1) }
 }
@@ -142,7 +146,12 @@ fn price(stack: &Stack, bytes: u128, settings: &BanditSettings) -> u128 {
     }
     let extra = u128::try_from(stack.runs.saturating_sub(1)).unwrap_or(u128::MAX);
     let moved = bytes.saturating_mul(MERGE_COST).saturating_mul(settings.rent_ppm.into());
-    moved.checked_div(u128::from(PPM)).unwrap_or(u128::MAX).saturating_mul(extra)
+    // Divisions of 128 bits are dear, and every group of neighbours has one.
+    let share = match u64::try_from(moved) {
+        Ok(moved) => u128::from(moved / PPM),
+        Err(_) => moved.checked_div(PPM.into()).unwrap_or(u128::MAX),
+    };
+    share.saturating_mul(extra)
 }
 
 /// The group of neighbours whose share of what is owed exceeds its cost by most. Shares and costs are compared times the
