@@ -1,26 +1,24 @@
 //! Several writes that happen together or not at all.
 //!
-//! A batch is encoded while it is filled, once: the same bytes go to the log and back out of it at recovery, and the
-//! memtable refers to the keys and values in them.
+//! A batch is encoded while it is filled, once: the same bytes go to the log and back out of it at recovery.
 //!
 //! ```text
 //! batch := count u32 LE, op*
 //! op    := kind u8 (0 delete, 1 put), key length varint, key, [put only: value length varint, value]
 //! ```
 
-use std::ops::Range;
-
-use byteorder::{ByteOrder, LE};
-use bytes::Bytes;
-
 use crate::codec::{Malformed, Reader, VARINT_BYTES_MAX, put_bytes};
 use crate::error::{Error, Result};
 use crate::types::{KEY_BYTES_MAX, Kind, VALUE_BYTES_MAX};
+use byteorder::{ByteOrder, LE};
 
 /// Largest batch in bytes as encoded: about keys + values + 8 bytes per write.
 pub const BATCH_BYTES_MAX: u64 = 1 << 30;
 
 const HEADER: usize = 4;
+
+/// Room that a batch begins with, in bytes: enough for most single writes.
+const FIRST_BYTES: usize = 256;
 
 /// Writes that happen together or not at all. Later writes of a key win over earlier ones.
 ///
@@ -46,7 +44,9 @@ impl Default for Batch {
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { bytes: vec![0; HEADER], count: 0, problem: None }
+        let mut bytes = Vec::with_capacity(FIRST_BYTES);
+        bytes.extend_from_slice(&[0; HEADER]);
+        Self { bytes, count: 0, problem: None }
     }
 
     /// Sets `key` to `value`. A key or value that is too long makes [`Db::write`](crate::Db::write) refuse the batch.
@@ -78,16 +78,21 @@ impl Batch {
         self.bytes.len() as u64
     }
 
-    /// The encoded batch.
+    /// Ends it: from now on [`encoded`](Self::encoded) is whole.
     ///
     /// # Errors
     /// The first write that broke a limit.
-    pub(crate) fn encode(mut self) -> Result<Bytes> {
+    pub(crate) fn end(mut self) -> Result<Self> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
         LE::write_u32(&mut self.bytes[..HEADER], self.count);
-        Ok(Bytes::from(self.bytes))
+        Ok(self)
+    }
+
+    /// The encoded batch, once it is [ended](Self::end).
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.bytes
     }
 
     fn start(&mut self, kind: Kind, key: &[u8], value_len: usize) -> bool {
@@ -111,29 +116,29 @@ impl Batch {
     }
 }
 
-/// One write of a batch, its key and value referring to the batch's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Op {
+/// One write of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Op<'a> {
     pub(crate) kind: Kind,
-    pub(crate) key: Bytes,
-    pub(crate) value: Bytes,
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// The writes of an encoded batch, in order.
 ///
 /// Bytes that are no batch give one error, which says what is wrong, and then nothing.
-pub(crate) struct Ops {
-    batch: Bytes,
-    at: usize,
+pub(crate) struct Ops<'a> {
+    reader: Reader<'a>,
     left: u32,
 }
 
-impl Ops {
+impl<'a> Ops<'a> {
     /// # Errors
     /// What is wrong with `batch`, if it is too short for its header.
-    pub(crate) fn new(batch: Bytes) -> Result<Self, Malformed> {
-        let left = Reader::new(&batch).u32()?;
-        Ok(Self { at: HEADER, left, batch })
+    pub(crate) fn new(batch: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(batch);
+        let left = reader.u32()?;
+        Ok(Self { reader, left })
     }
 
     /// How many writes are still to come.
@@ -141,34 +146,31 @@ impl Ops {
         self.left
     }
 
-    fn read(&mut self) -> Result<Op, Malformed> {
-        let mut reader = Reader::starting_at(&self.batch, self.at);
+    fn read(&mut self) -> Result<Op<'a>, Malformed> {
+        let reader = &mut self.reader;
         let unknown = reader.malformed("no known kind of write");
         let kind = Kind::from_byte(reader.u8()?).ok_or(unknown)?;
-        let key = field(&mut reader, KEY_BYTES_MAX)?;
+        let key = field(reader, KEY_BYTES_MAX)?;
         let value = match kind {
-            Kind::Put => field(&mut reader, VALUE_BYTES_MAX)?,
-            Kind::Delete => 0..0,
+            Kind::Put => field(reader, VALUE_BYTES_MAX)?,
+            Kind::Delete => &[],
         };
         if self.left == 0 && !reader.is_empty() {
             return Err(reader.malformed("bytes behind the last write"));
         }
-        self.at = reader.at();
-        Ok(Op { kind, key: self.batch.slice(key), value: self.batch.slice(value) })
+        Ok(Op { kind, key, value })
     }
 }
 
-/// Where the next byte string of at most `len_max` bytes lies.
-fn field(reader: &mut Reader<'_>, len_max: usize) -> Result<Range<usize>, Malformed> {
+/// The next byte string, of at most `len_max` bytes.
+fn field<'a>(reader: &mut Reader<'a>, len_max: usize) -> Result<&'a [u8], Malformed> {
     let too_long = reader.malformed("a key or value beyond its limit");
     let len = usize::try_from(reader.varint()?).ok().filter(|len| *len <= len_max).ok_or(too_long)?;
-    let start = reader.at();
-    reader.take(len)?;
-    Ok(start..reader.at())
+    reader.take(len)
 }
 
-impl Iterator for Ops {
-    type Item = Result<Op, Malformed>;
+impl<'a> Iterator for Ops<'a> {
+    type Item = Result<Op<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
@@ -185,7 +187,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn ops(bytes: Bytes) -> Result<Vec<Op>, Malformed> {
+    fn ops(bytes: &[u8]) -> Result<Vec<Op<'_>>, Malformed> {
         Ops::new(bytes)?.collect()
     }
 
@@ -194,10 +196,10 @@ mod tests {
         let mut batch = Batch::new();
         batch.put(b"a", b"1");
         batch.delete(&vec![0; KEY_BYTES_MAX + 1]);
-        assert!(matches!(batch.encode(), Err(Error::KeyTooLong { len, .. }) if len == KEY_BYTES_MAX + 1));
+        assert!(matches!(batch.end(), Err(Error::KeyTooLong { len, .. }) if len == KEY_BYTES_MAX + 1));
         let mut batch = Batch::new();
         batch.put(b"a", &vec![0; VALUE_BYTES_MAX + 1]);
-        assert!(matches!(batch.encode(), Err(Error::ValueTooLong { .. })));
+        assert!(matches!(batch.end(), Err(Error::ValueTooLong { .. })));
     }
 
     proptest! {
@@ -208,19 +210,20 @@ mod tests {
             for (put, key, value) in &writes {
                 if *put { batch.put(key, value) } else { batch.delete(key) }
             }
-            let read = ops(batch.encode().unwrap()).unwrap();
+            let batch = batch.end().unwrap();
+            let read = ops(batch.encoded()).unwrap();
             prop_assert_eq!(read.len(), writes.len());
             for (op, (put, key, value)) in read.iter().zip(&writes) {
-                prop_assert_eq!(&op.key[..], &key[..]);
+                prop_assert_eq!(op.key, &key[..]);
                 prop_assert_eq!(op.kind == Kind::Put, *put);
                 let expected: &[u8] = if *put { value } else { &[] };
-                prop_assert_eq!(&op.value[..], expected);
+                prop_assert_eq!(op.value, expected);
             }
         }
 
         #[test]
         fn damaged_bytes_are_an_error_or_another_batch_but_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = ops(Bytes::from(bytes));
+            let _ = ops(&bytes);
         }
 
         #[test]
@@ -228,9 +231,9 @@ mod tests {
             let mut batch = Batch::new();
             batch.put(&key, b"value");
             batch.delete(&key);
-            let bytes = batch.encode().unwrap();
-            let cut = cut.min(bytes.len() - 1);
-            prop_assert!(ops(bytes.slice(..cut)).is_err());
+            let batch = batch.end().unwrap();
+            let cut = cut.min(batch.encoded().len() - 1);
+            prop_assert!(ops(&batch.encoded()[..cut]).is_err());
         }
     }
 }

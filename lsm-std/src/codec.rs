@@ -115,13 +115,15 @@ impl<'a> Reader<'a> {
     /// What [`put_varint`] wrote.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
-        match self.bytes.get(self.at) {
-            Some(&byte) if byte < 0x80 => {
-                self.at += 1;
-                Ok(byte.into())
-            }
-            _ => self.long_varint(),
-        }
+        let low = |byte: &u8| u64::from(byte & 0x7f);
+        let (n, len) = match self.bytes.get(self.at..).unwrap_or_default() {
+            [first, ..] if *first < 0x80 => (low(first), 1),
+            [first, second, ..] if *second < 0x80 => (low(first) | low(second) << 7, 2),
+            [first, second, third, ..] if *third < 0x80 => (low(first) | low(second) << 7 | low(third) << 14, 3),
+            _ => return self.long_varint(),
+        };
+        self.at += len;
+        Ok(n)
     }
 
     fn long_varint(&mut self) -> Result<u64, Malformed> {

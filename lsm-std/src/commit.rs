@@ -15,7 +15,7 @@ pub(crate) trait Sink<T> {
     type Error: Clone;
 
     /// Commits `group`, which is not empty, as a whole.
-    fn commit(&mut self, group: Vec<T>) -> Result<(), Self::Error>;
+    fn commit(&mut self, group: &[T]) -> Result<(), Self::Error>;
 
     /// Whether a failure leaves the log as it was, so that later groups can be committed.
     fn is_passing(error: &Self::Error) -> bool;
@@ -35,6 +35,8 @@ pub(crate) struct Committer<T, S: Sink<T>> {
 #[derive(Debug)]
 struct Queue<T, E> {
     waiting: Vec<T>,
+    /// The room of the group before, for the next one.
+    spare: Vec<T>,
     /// Number of the first waiting item; items are numbered as they come.
     first: u64,
     /// Items below this number are committed, or refused.
@@ -70,6 +72,7 @@ impl<T, S: Sink<T>> Committer<T, S> {
     pub(crate) fn new(sink: S) -> Self {
         let queue = Queue {
             waiting: Vec::new(),
+            spare: Vec::new(),
             first: 0,
             committed: 0,
             refused: Vec::new(),
@@ -113,12 +116,14 @@ impl<T, S: Sink<T>> Committer<T, S> {
     /// Commits all that is queued.
     fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T, S::Error>>) -> MutexGuard<'a, Queue<T, S::Error>> {
         queue.led = true;
-        let group = std::mem::take(&mut queue.waiting);
+        let spare = std::mem::take(&mut queue.spare);
+        let group = std::mem::replace(&mut queue.waiting, spare);
         let numbers = queue.first..queue.first + group.len() as u64;
         queue.first = numbers.end;
         drop(queue);
-        let mut lead = Lead { committer: self, numbers, result: None };
-        lead.result = Some(lock(&self.sink).commit(group));
+        let mut lead = Lead { committer: self, numbers, group, result: None };
+        lead.result = Some(lock(&self.sink).commit(&lead.group));
+        lead.group.clear();
         drop(lead);
         lock(&self.queue)
     }
@@ -133,6 +138,7 @@ impl<T, S: Sink<T>> Committer<T, S> {
 struct Lead<'a, T, S: Sink<T>> {
     committer: &'a Committer<T, S>,
     numbers: Range<u64>,
+    group: Vec<T>,
     /// None after a panic.
     result: Option<Result<(), S::Error>>,
 }
@@ -141,6 +147,7 @@ impl<T, S: Sink<T>> Drop for Lead<'_, T, S> {
     fn drop(&mut self) {
         let mut queue = lock(&self.committer.queue);
         queue.led = false;
+        queue.spare = std::mem::take(&mut self.group);
         match self.result.take().unwrap_or_else(|| Err(S::panicked())) {
             Ok(()) => queue.committed = self.numbers.end,
             Err(error) if S::is_passing(&error) => {
@@ -184,7 +191,7 @@ mod tests {
     impl Sink<u32> for Log {
         type Error = &'static str;
 
-        fn commit(&mut self, group: Vec<u32>) -> Result<(), &'static str> {
+        fn commit(&mut self, group: &[u32]) -> Result<(), &'static str> {
             if self.fail_at == Some(self.groups.len()) {
                 return Err("sync failed");
             }
@@ -192,7 +199,7 @@ mod tests {
                 return Err("full");
             }
             assert!(!group.contains(&PANIC), "the sink breaks");
-            self.groups.push(group);
+            self.groups.push(group.to_vec());
             Ok(())
         }
 

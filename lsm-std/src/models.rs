@@ -98,7 +98,7 @@ fn loom_flushes_that_end_in_any_order_are_installed_in_their_own() {
             let mut batch = Batch::new();
             batch.put(key, &value);
             batch.put(b"k", key);
-            committer.commit(batch.encode().unwrap()).unwrap();
+            committer.commit(batch.end().unwrap()).unwrap();
             committer.sink().rotate(true).unwrap();
         }
         loom::explore();

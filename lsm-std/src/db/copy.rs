@@ -138,7 +138,7 @@ impl Db {
         for record in reader.by_ref() {
             let record = record?;
             let bad = |error: crate::codec::Malformed| error.in_file(&path, record.offset);
-            for op in Ops::new(record.payload.clone()).map_err(bad)? {
+            for op in Ops::new(&record.payload).map_err(bad)? {
                 op.map_err(bad)?;
             }
             batches += 1;

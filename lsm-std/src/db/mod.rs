@@ -7,8 +7,6 @@ mod read;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::batch::Batch;
 use crate::commit::Committer;
 use crate::engine::{Engine, LogSink, Workers, recover};
@@ -43,7 +41,7 @@ pub use read::{Range, Snapshot};
 pub struct Db {
     // Dropped first: threads stop before anything else goes.
     workers: Mutex<Workers>,
-    committer: Arc<Committer<Bytes, LogSink>>,
+    committer: Arc<Committer<Batch, LogSink>>,
     engine: Arc<Engine>,
     closed: AtomicBool,
 }
@@ -96,15 +94,15 @@ impl Db {
     pub fn write(&self, batch: Batch) -> Result<()> {
         if batch.is_empty() {
             // A refused write leaves its batch empty, or not.
-            return batch.encode().map(drop);
+            return batch.end().map(drop);
         }
         let bytes = batch.bytes();
-        let encoded = batch.encode()?;
+        let batch = batch.end()?;
         if self.engine.stopping.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
         self.engine.make_room(bytes)?;
-        self.committer.commit(encoded)?;
+        self.committer.commit(batch)?;
         self.engine.counters.wrote(bytes);
         if self.engine.options.seed.is_some() && self.engine.frozen() > 0 {
             // The batch is written; what goes wrong here is told to the next writer.

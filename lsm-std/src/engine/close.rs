@@ -1,6 +1,6 @@
 //! Closing a store: everything into tables, so that nothing depends on the log.
 
-use bytes::Bytes;
+use crate::batch::Batch;
 
 use crate::commit::Committer;
 use crate::engine::{Engine, LogSink};
@@ -13,7 +13,7 @@ impl Engine {
     ///
     /// # Errors
     /// What keeps it from being done. The log is kept then, and synced if that can be done.
-    pub(crate) fn close(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
+    pub(crate) fn close(&self, committer: &Committer<Batch, LogSink>) -> Result<()> {
         self.health.check()?;
         let emptied = self.empty_log(committer);
         let kept = match &emptied {
@@ -25,7 +25,7 @@ impl Engine {
         emptied.and(kept).and(learned)
     }
 
-    fn empty_log(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
+    fn empty_log(&self, committer: &Committer<Batch, LogSink>) -> Result<()> {
         committer.sink().freeze();
         while self.flush_one()? {}
         if self.frozen() > 0 {

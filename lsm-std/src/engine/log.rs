@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::batch::Ops;
+use crate::batch::{Batch, Ops};
 use crate::commit::{Committer, Sink};
 use crate::engine::Engine;
 use crate::engine::health::{Careful, panicked};
@@ -116,35 +114,33 @@ impl LogSink {
         }
     }
 
-    fn append(&mut self, group: Vec<Bytes>) -> Result<()> {
-        let law = |error: crate::codec::Malformed| Error::law(format!("encoded batch: {}", error.what));
-        let mut seqno = self.next_seqno;
-        let mut records = Vec::with_capacity(group.len());
-        let mut batches = Vec::with_capacity(group.len());
-        for batch in &group {
-            records.push((seqno, &batch[..]));
-            let ops = Ops::new(batch.clone()).map_err(law)?;
-            seqno += u64::from(ops.left());
-            batches.push(ops);
-        }
+    fn append(&mut self, group: &[Batch]) -> Result<()> {
         if self.wal.is_none() {
             self.begin()?;
         }
         let wal = self.wal.as_mut().ok_or_else(|| Error::law("a write before the log has begun"))?;
+        let records = group.iter().scan(self.next_seqno, |next, batch| {
+            let first = *next;
+            *next += batch.len() as u64;
+            Some((first, batch.encoded()))
+        });
         appended(&self.engine, wal, |wal| wal.append_group(records).map(drop))?;
         if self.engine.options.sync == SyncPolicy::Always {
             wal.sync().map_err(|error| self.engine.health.fail(error))?;
         }
-        for op in batches.into_iter().flatten() {
-            self.active.insert(op.map_err(law)?, self.next_seqno);
-            self.next_seqno += 1;
+        let law = |error: crate::codec::Malformed| Error::law(format!("encoded batch: {}", error.what));
+        for batch in group {
+            for op in Ops::new(batch.encoded()).map_err(law)? {
+                self.active.insert(&op.map_err(law)?, self.next_seqno);
+                self.next_seqno += 1;
+            }
         }
         self.engine.visible.store(self.next_seqno - 1, Ordering::Release);
         Ok(())
     }
 }
 
-impl Sink<Bytes> for LogSink {
+impl Sink<Batch> for LogSink {
     type Error = Error;
 
     fn panicked() -> Error {
@@ -155,7 +151,7 @@ impl Sink<Bytes> for LogSink {
         error.is_no_space()
     }
 
-    fn commit(&mut self, group: Vec<Bytes>) -> Result<()> {
+    fn commit(&mut self, group: &[Batch]) -> Result<()> {
         let engine = Arc::clone(&self.engine);
         let _careful = Careful::new(&engine);
         engine.health.check()?;
@@ -163,7 +159,7 @@ impl Sink<Bytes> for LogSink {
         if self.active.bytes() >= options.memtable_bytes && self.engine.frozen() < options.frozen_memtables_max {
             self.rotate(false)?;
         }
-        for _ in &group {
+        for _ in group {
             self.engine.clock.batch_written();
         }
         self.append(group).map_err(|error| if error.is_no_space() { error } else { self.engine.health.fail(error) })
@@ -174,7 +170,7 @@ impl Engine {
     /// Makes every batch so far survive a power cut, those of settled memtables by their tables.
     ///
     /// Full segments are synced while writers go on; the one in use holds them up for one sync.
-    pub(crate) fn sync_log(&self, committer: &Committer<Bytes, LogSink>) -> Result<()> {
+    pub(crate) fn sync_log(&self, committer: &Committer<Batch, LogSink>) -> Result<()> {
         let _turn = lock(&self.syncing);
         // A sync that failed meanwhile must not be tried again: the system would say that all is well.
         self.health.check()?;

@@ -167,10 +167,10 @@ impl Engine {
         if debt > limit && self.merging.load(Ordering::Relaxed) > 0 {
             self.counters.slowed(worker::slow_down(bytes, debt, limit));
         }
-        loop {
+        let is_full = || self.view.load().active.bytes() >= self.options.memtable_bytes;
+        while is_full() {
             let rung = self.bell.rung();
-            let full = self.view.load().active.bytes() >= self.options.memtable_bytes;
-            if !full || self.frozen() < self.options.frozen_memtables_max {
+            if !is_full() || self.frozen() < self.options.frozen_memtables_max {
                 return Ok(());
             }
             if self.options.seed.is_some() {
@@ -185,5 +185,6 @@ impl Engine {
             self.counters.stopped();
             self.bell.wait(rung, Some(worker::LOOK_EVERY));
         }
+        Ok(())
     }
 }

@@ -170,7 +170,7 @@ impl Replay<'_> {
     fn batch(&mut self, id: FileId, record: &WalRecord, bytes: u64) -> Result<()> {
         let path = wal::segment_path(&self.files.dir, id);
         let bad = |error: Malformed| error.in_file(&path, record.offset);
-        let ops = Ops::new(record.payload.clone()).map_err(bad)?;
+        let ops = Ops::new(&record.payload).map_err(bad)?;
         let last = record.first_seqno.saturating_add(u64::from(ops.left())).saturating_sub(1);
         if last <= self.last_seqno {
             return Ok(());
@@ -181,7 +181,7 @@ impl Replay<'_> {
         }
         let memtable = self.memtable(id);
         for (op, seqno) in ops.zip(record.first_seqno..) {
-            memtable.insert(op.map_err(bad)?, seqno);
+            memtable.insert(&op.map_err(bad)?, seqno);
         }
         self.last_seqno = last;
         self.recovery.batches += 1;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use crate::batch::Batch;
 
 use crate::commit::Committer;
 use crate::engine::merge::Step;
@@ -42,7 +42,7 @@ pub(crate) struct Workers {
 impl Workers {
     /// Starts one thread that flushes, those that merge, and one that syncs the log if the policy wants it. None in
     /// deterministic mode.
-    pub(crate) fn start(engine: &Arc<Engine>, committer: &Arc<Committer<Bytes, LogSink>>) -> Result<Self> {
+    pub(crate) fn start(engine: &Arc<Engine>, committer: &Arc<Committer<Batch, LogSink>>) -> Result<Self> {
         let mut workers =
             Self { engine: Arc::clone(engine), stop_sync: Arc::new(Bell::default()), threads: Vec::new() };
         if engine.options.seed.is_some() {
@@ -87,7 +87,7 @@ impl Drop for Workers {
     }
 }
 
-fn sync_log(engine: &Engine, committer: &Committer<Bytes, LogSink>, stop: &Bell, interval: Duration) {
+fn sync_log(engine: &Engine, committer: &Committer<Batch, LogSink>, stop: &Bell, interval: Duration) {
     while !engine.stopping.load(Ordering::Acquire) {
         let rung = stop.rung();
         if engine.stopping.load(Ordering::Acquire) {

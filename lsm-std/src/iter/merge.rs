@@ -5,7 +5,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 
 use bytes::Bytes;
 
@@ -29,7 +28,10 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Merge<I> {
     sources: Vec<I>,
+    /// Of each source what comes next, but for the one that gave the last entry.
     heads: BinaryHeap<Head>,
+    /// The source that gave the last entry: it is asked for more when the next entry is wanted, if it ever is.
+    current: Option<usize>,
     direction: Direction,
     state: State,
 }
@@ -51,7 +53,8 @@ struct Head {
 impl<I: Iterator<Item = Result<Next>>> Merge<I> {
     /// Merges `sources`; nothing is read before the first entry is asked for.
     pub(crate) fn new(sources: Vec<I>, direction: Direction) -> Self {
-        Self { heads: BinaryHeap::with_capacity(sources.len()), sources, direction, state: State::Unstarted }
+        let heads = BinaryHeap::with_capacity(sources.len());
+        Self { heads, sources, current: None, direction, state: State::Unstarted }
     }
 
     fn start(&mut self) -> Result<()> {
@@ -65,18 +68,23 @@ impl<I: Iterator<Item = Result<Next>>> Merge<I> {
 
     fn step(&mut self) -> Option<Result<Entry>> {
         loop {
-            let mut head = self.heads.peek_mut()?;
-            if let Next::Entry(entry) = &head.next {
-                // The source goes on when the next entry is asked for, if it ever is.
-                let from = Next::From(entry.key.clone());
-                if let Next::Entry(entry) = std::mem::replace(&mut head.next, from) {
-                    return Some(Ok(entry));
+            let head = match self.current.take().map(|source| (source, self.sources[source].next())) {
+                Some((_, Some(Err(error)))) => return Some(Err(error)),
+                Some((source, Some(Ok(next)))) => {
+                    let mut head = Head { next, source, direction: self.direction };
+                    // Mostly one source goes on for a while, and the heap stays as it is.
+                    if let Some(mut first) = self.heads.peek_mut()
+                        && *first > head
+                    {
+                        std::mem::swap(&mut *first, &mut head);
+                    }
+                    head
                 }
-            }
-            match self.sources[head.source].next() {
-                Some(Ok(next)) => head.next = next,
-                Some(Err(error)) => return Some(Err(error)),
-                None => drop(PeekMut::pop(head)),
+                Some((_, None)) | None => self.heads.pop()?,
+            };
+            self.current = Some(head.source);
+            if let Next::Entry(entry) = head.next {
+                return Some(Ok(entry));
             }
         }
     }

@@ -26,8 +26,6 @@ pub(crate) struct Scan<S: Sources> {
     seqno: SeqNo,
     forward: Option<Walk<S>>,
     backward: Option<Walk<S>>,
-    front: Option<Bytes>,
-    back: Option<Bytes>,
     done: bool,
 }
 
@@ -35,7 +33,7 @@ impl<S: Sources> Scan<S> {
     /// Reads what `sources` hold within `bounds` as of `seqno`. Reads nothing yet.
     pub(crate) fn new(sources: S, bounds: Bounds, seqno: SeqNo) -> Self {
         let done = bounds.is_empty();
-        Self { sources, bounds, seqno, forward: None, backward: None, front: None, back: None, done }
+        Self { sources, bounds, seqno, forward: None, backward: None, done }
     }
 
     fn walk(&self, direction: Direction) -> Walk<S> {
@@ -58,15 +56,13 @@ impl<S: Sources> Iterator for Scan<S> {
         if self.done {
             return None;
         }
-        let mut walk = self.forward.take().unwrap_or_else(|| self.walk(Direction::Forward));
-        let found = walk.next();
-        self.forward = Some(walk);
-        match found {
-            Some(Ok((key, _))) if self.back.as_ref().is_some_and(|back| *back <= key) => self.end(),
-            Some(Ok((key, value))) => {
-                self.front = Some(key.clone());
-                Some(Ok((key, value)))
-            }
+        if self.forward.is_none() {
+            self.forward = Some(self.walk(Direction::Forward));
+        }
+        let back = self.backward.as_ref().and_then(Visible::last);
+        match self.forward.as_mut()?.next() {
+            Some(Ok((key, _))) if back.is_some_and(|back| *back <= key) => self.end(),
+            Some(Ok(pair)) => Some(Ok(pair)),
             Some(Err(error)) => {
                 self.end::<()>();
                 Some(Err(error))
@@ -81,15 +77,13 @@ impl<S: Sources> DoubleEndedIterator for Scan<S> {
         if self.done {
             return None;
         }
-        let mut walk = self.backward.take().unwrap_or_else(|| self.walk(Direction::Backward));
-        let found = walk.next();
-        self.backward = Some(walk);
-        match found {
-            Some(Ok((key, _))) if self.front.as_ref().is_some_and(|front| *front >= key) => self.end(),
-            Some(Ok((key, value))) => {
-                self.back = Some(key.clone());
-                Some(Ok((key, value)))
-            }
+        if self.backward.is_none() {
+            self.backward = Some(self.walk(Direction::Backward));
+        }
+        let front = self.forward.as_ref().and_then(Visible::last);
+        match self.backward.as_mut()?.next() {
+            Some(Ok((key, _))) if front.is_some_and(|front| *front >= key) => self.end(),
+            Some(Ok(pair)) => Some(Ok(pair)),
             Some(Err(error)) => {
                 self.end::<()>();
                 Some(Err(error))

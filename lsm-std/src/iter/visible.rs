@@ -26,6 +26,11 @@ impl<I: Iterator<Item = Result<Entry>>> Visible<I> {
         Self { entries: entries.peekable(), seqno, direction, decided: None }
     }
 
+    /// The last key of which the version that counts is known; it was given, or is deleted.
+    pub(crate) fn last(&self) -> Option<&Bytes> {
+        self.decided.as_ref()
+    }
+
     /// The next version that counts, a delete perhaps. Forward, versions come newest first: the first that is old enough counts.
     fn next_forward(&mut self) -> Option<Result<Entry>> {
         loop {
@@ -59,6 +64,7 @@ impl<I: Iterator<Item = Result<Entry>>> Visible<I> {
                 return Some(unread);
             }
             if let Some(best) = best {
+                self.decided = Some(key);
                 return Some(Ok(best));
             }
         }

@@ -71,9 +71,11 @@ impl Block {
         &self.data
     }
 
-    /// Where the keys lie in the block.
-    pub(super) fn keys(&self) -> Range<usize> {
-        self.cells_end..self.keys_end
+    /// Where the keys of these restarts lie, and where the cell of the first is.
+    pub(super) fn keys(&self, restarts: Range<usize>) -> (Range<usize>, usize) {
+        let (start, cell_at) = if restarts.start == 0 { (self.cells_end, 0) } else { self.restart(restarts.start) };
+        let end = if restarts.end < self.restarts() { self.restart(restarts.end).0 } else { self.keys_end };
+        (start..end.clamp(start, self.keys_end.max(start)), cell_at)
     }
 
     /// The key at `at`.
@@ -97,12 +99,13 @@ impl Block {
         Ok(Cell { seqno, value: reader.at()..end })
     }
 
-    fn restarts(&self) -> usize {
+    /// How many keys stand whole, for a search; at least one.
+    pub(super) fn restarts(&self) -> usize {
         (self.data.len() - END_BYTES - self.keys_end) / RESTART_BYTES
     }
 
     /// Where the key of restart `index` starts, and its cell.
-    fn restart(&self, index: usize) -> (usize, usize) {
+    pub(super) fn restart(&self, index: usize) -> (usize, usize) {
         let at = self.keys_end + RESTART_BYTES * index;
         (LE::read_u32(&self.data[at..]) as usize, LE::read_u32(&self.data[at + 4..]) as usize)
     }
@@ -111,7 +114,7 @@ impl Block {
     ///
     /// O(log entries), no allocation.
     pub fn get(&self, key: &[u8], snapshot: SeqNo) -> Result<Option<Found>, Malformed> {
-        let (mut at, mut cell_at) = self.seek(key, snapshot)?;
+        let (mut at, mut cell_at) = self.restart(self.seek(key, snapshot)?);
         // Bytes that the key before has in common with the wanted one, and how long it is.
         let (mut matched, mut last_len) = (0, 0);
         while at < self.keys_end {
@@ -149,7 +152,7 @@ impl Block {
     }
 
     /// Where to start looking for the first entry at or after (`key`, `seqno`): the last restart before it, or the first of all.
-    fn seek(&self, key: &[u8], seqno: SeqNo) -> Result<(usize, usize), Malformed> {
+    pub(super) fn seek(&self, key: &[u8], seqno: SeqNo) -> Result<usize, Malformed> {
         let (mut low, mut high) = (0, self.restarts());
         while high - low > 1 {
             let middle = low + (high - low) / 2;
@@ -168,6 +171,6 @@ impl Block {
                 high = middle;
             }
         }
-        Ok(self.restart(low))
+        Ok(low)
     }
 }

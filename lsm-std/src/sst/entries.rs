@@ -1,4 +1,4 @@
-//! Reads all entries of one data block, from either end.
+//! Reads the entries of one data block, all or some, from either end.
 
 use std::ops::{Bound, Range};
 
@@ -9,12 +9,13 @@ use super::builder::KEYS_BYTES_MAX;
 use crate::codec::Malformed;
 use crate::types::{Entry, KEY_BYTES_MAX, Kind, SeqNo};
 
-/// How long a stored key is expected to be, to allocate once.
-const USUAL_KEY_BYTES: usize = 12;
+/// How many bytes of a block the key of an entry is expected to take, and how much longer it is written out, to allocate once.
+const USUAL_KEY_BYTES: usize = 6;
+const USUAL_EXPANSION: usize = 3;
 
-/// The entries of a block, keys written out, not yet taken from either end.
+/// Entries of a block, keys written out, not yet taken from either end.
 ///
-/// Two allocations for the block, none for an entry: keys are slices of one buffer, values of the block.
+/// Two allocations for all of them, none for an entry: keys are slices of one buffer, values of the block.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     data: Bytes,
@@ -37,13 +38,22 @@ struct Slot {
 impl Entries {
     /// Decodes the block. O(bytes of its keys).
     pub(super) fn decode(block: &Block) -> Result<Self, Malformed> {
-        let span = block.keys();
-        let mut keys: Vec<u8> = Vec::with_capacity(2 * span.len());
-        let mut slots: Vec<Slot> = Vec::with_capacity(span.len() / USUAL_KEY_BYTES);
-        let (mut at, mut cell_at, mut key_at, mut key_len) = (span.start, 0, 0, 0);
+        Self::decode_part(block, 0..block.restarts())
+    }
+
+    /// Decodes the entries of these restarts, of which there is one at least. O(bytes of their keys).
+    pub(super) fn decode_part(block: &Block, restarts: Range<usize>) -> Result<Self, Malformed> {
+        let (span, first_cell) = block.keys(restarts.clone());
+        let mut restart = restarts.start;
+        let mut keys: Vec<u8> = Vec::with_capacity(USUAL_EXPANSION * span.len());
+        let mut slots: Vec<Slot> = Vec::with_capacity(1 + span.len() / USUAL_KEY_BYTES);
+        let (mut at, mut cell_at, mut key_at, mut key_len) = (span.start, first_cell, 0, 0);
         while at < span.end {
             let raw = block.key(at)?;
             let cell = block.cell(cell_at, raw.cell_len)?;
+            if restart < restarts.end && block.restart(restart) == (at, cell_at) && raw.shared == 0 {
+                restart += 1;
+            }
             if raw.shared > key_len {
                 return Err(Malformed { at, what: "a key that shares too much" });
             }
@@ -68,6 +78,9 @@ impl Entries {
             });
             at = raw.next;
             cell_at = cell.value.end;
+        }
+        if restart != restarts.end {
+            return Err(Malformed { at, what: "a restart without a whole key" });
         }
         let left = 0..slots.len();
         Ok(Self { data: block.data().clone(), keys: keys.into(), slots, left })

@@ -33,8 +33,20 @@ pub struct TableIter {
     /// Those not yet read.
     unread: Range<usize>,
     front: Entries,
+    /// What is still to be decoded behind `front` of its block.
+    rest: Option<Rest>,
+    /// So many restarts are decoded at once at the front: few at first, for short scans, more as it goes on.
+    stretch: usize,
     back: Entries,
     ahead: Option<Ahead>,
+}
+
+/// The end of a block.
+struct Rest {
+    block: Block,
+    restarts: Range<usize>,
+    /// Which block it is.
+    index: usize,
 }
 
 impl fmt::Debug for TableIter {
@@ -58,11 +70,14 @@ impl TableIter {
         };
         let all = start..index.blocks().min(last + 1);
         let (front, back) = (Entries::default(), Entries::default());
-        Self { table, access, low, high, unread: all.clone(), all, front, back, ahead: None }
+        // Merges read all.
+        let stretch = if access == Access::Read { 1 } else { usize::MAX };
+        Self { table, access, low, high, unread: all.clone(), all, front, rest: None, stretch, back, ahead: None }
     }
 
-    fn read(&mut self, index: usize) -> Result<Entries> {
-        let Some(handle) = self.table.handle(index) else { return Ok(Entries::default()) };
+    /// Block `index`, nothing of it decoded; from the front, without what lies before the bounds.
+    fn read(&mut self, index: usize, from_front: bool) -> Result<Option<Rest>> {
+        let Some(handle) = self.table.handle(index) else { return Ok(None) };
         let block = match self.access {
             Access::Read => self.table.cached_block(handle)?,
             Access::Merge { inputs } => {
@@ -70,15 +85,60 @@ impl TableIter {
                 ahead.block(&self.table, handle)?
             }
         };
-        let mut entries = Entries::decode(&block).map_err(|e| e.in_file(self.table.path(), handle.offset))?;
-        if index == self.all.start || index + 1 == self.all.end {
+        let start = match &self.low {
+            Bound::Included(low) | Bound::Excluded(low) if from_front && index == self.all.start => {
+                block.seek(low, SeqNo::MAX).map_err(|e| e.in_file(self.table.path(), handle.offset))?
+            }
+            _ => 0,
+        };
+        Ok(Some(Rest { restarts: start..block.restarts(), block, index }))
+    }
+
+    /// Decodes up to `stretch` restarts at the front of `rest`.
+    fn decode(&mut self, rest: &mut Rest, stretch: usize) -> Result<Entries> {
+        let end = rest.restarts.start.saturating_add(stretch).min(rest.restarts.end);
+        let part = rest.restarts.start..end;
+        rest.restarts.start = end;
+        let offset = || self.table.handle(rest.index).map_or(0, |handle| handle.offset);
+        let entries = Entries::decode_part(&rest.block, part);
+        let mut entries = entries.map_err(|e| e.in_file(self.table.path(), offset()))?;
+        if rest.index == self.all.start || rest.index + 1 == self.all.end {
             entries.trim(as_slice(&self.low), as_slice(&self.high));
         }
         Ok(entries)
     }
 
+    /// Goes on at the front with a stretch of what is left of its block, or with the next one. False at the end.
+    fn advance(&mut self) -> Result<bool> {
+        let rest = match self.rest.take() {
+            Some(rest) => Some(rest),
+            None => match self.unread.next() {
+                Some(index) => self.read(index, true)?,
+                None => return Ok(false),
+            },
+        };
+        let Some(mut rest) = rest else { return Ok(true) };
+        self.front = self.decode(&mut rest, self.stretch)?;
+        self.stretch = self.stretch.saturating_mul(2);
+        self.rest = (!rest.restarts.is_empty()).then_some(rest);
+        Ok(true)
+    }
+
+    /// Goes on at the back with the last block that is not read, or with all that is left of the one at the front. False if
+    /// there is none.
+    fn retreat(&mut self) -> Result<bool> {
+        let rest = match self.unread.next_back() {
+            Some(index) => self.read(index, false)?,
+            None => self.rest.take(),
+        };
+        let Some(mut rest) = rest else { return Ok(false) };
+        self.back = self.decode(&mut rest, usize::MAX)?;
+        Ok(true)
+    }
+
     fn fail(&mut self) {
         self.unread = 0..0;
+        self.rest = None;
         self.front = Entries::default();
         self.back = Entries::default();
     }
@@ -92,12 +152,12 @@ impl Iterator for TableIter {
             if let Some(entry) = self.front.next() {
                 return Some(Ok(entry));
             }
-            let Some(index) = self.unread.next() else { return self.back.next().map(Ok) };
-            match self.read(index) {
-                Ok(entries) => self.front = entries,
-                Err(e) => {
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => return self.back.next().map(Ok),
+                Err(error) => {
                     self.fail();
-                    return Some(Err(e));
+                    return Some(Err(error));
                 }
             }
         }
@@ -110,12 +170,12 @@ impl DoubleEndedIterator for TableIter {
             if let Some(entry) = self.back.next_back() {
                 return Some(Ok(entry));
             }
-            let Some(index) = self.unread.next_back() else { return self.front.next_back().map(Ok) };
-            match self.read(index) {
-                Ok(entries) => self.back = entries,
-                Err(e) => {
+            match self.retreat() {
+                Ok(true) => {}
+                Ok(false) => return self.front.next_back().map(Ok),
+                Err(error) => {
                     self.fail();
-                    return Some(Err(e));
+                    return Some(Err(error));
                 }
             }
         }

@@ -114,12 +114,12 @@ impl Reading<'_> {
 
     /// Takes one batch, all of it or nothing.
     fn batch(&mut self, record: &WalRecord) -> Result<(), Malformed> {
-        let ops: Vec<Op> = Ops::new(record.payload.clone())?.collect::<Result<_, _>>()?;
+        let ops: Vec<Op<'_>> = Ops::new(&record.payload)?.collect::<Result<_, _>>()?;
         let last = record.first_seqno.checked_add(ops.len() as u64).filter(|&end| end < NUMBERS_END);
         let last = last.ok_or(Malformed { at: 0, what: "sequence numbers beyond all limits" })?.saturating_sub(1);
         for (op, seqno) in ops.into_iter().zip(record.first_seqno..) {
-            if self.holes.holds(&op.key, seqno) {
-                self.memtable.insert(op, seqno);
+            if self.holes.holds(op.key, seqno) {
+                self.memtable.insert(&op, seqno);
             }
         }
         self.last_seqno = self.last_seqno.max(last);

@@ -1,10 +1,12 @@
 //! RocksDB, leveled and universal.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompactionStyle, DBCompressionType, Direction, FlushOptions, IteratorMode, Options,
-    WaitForCompactOptions, WriteBatch, WriteOptions,
+    WriteBatch, WriteOptions,
 };
 
 use super::{Budget, Each, Engine, Result, Session};
@@ -49,7 +51,17 @@ impl Engine for Rocks {
         let mut flush = FlushOptions::default();
         flush.set_wait(true);
         self.db.flush_opt(&flush)?;
-        Ok(self.db.wait_for_compact(&WaitForCompactOptions::default())?)
+        // Idle for three looks in a row. Its call to wait for compactions is missing from older libraries.
+        let mut quiet = 0;
+        while quiet < 3 {
+            sleep(Duration::from_millis(50));
+            let mut is_idle = true;
+            for property in ["num-running-flushes", "num-running-compactions", "compaction-pending"] {
+                is_idle &= self.db.property_int_value(&format!("rocksdb.{property}"))? == Some(0);
+            }
+            quiet = if is_idle { quiet + 1 } else { 0 };
+        }
+        Ok(())
     }
 
     /// To 10 MiB: that is how it says so.
@@ -79,7 +91,7 @@ impl Session for RocksSession<'_> {
         for (key, value) in pairs {
             batch.put(key, value);
         }
-        Ok(self.db.write_opt(&batch, &self.write)?)
+        Ok(self.db.write_opt(batch, &self.write)?)
     }
 
     fn get(&mut self, key: &[u8], value: &mut dyn FnMut(Option<&[u8]>)) -> Result<()> {

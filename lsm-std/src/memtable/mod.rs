@@ -1,0 +1,202 @@
+//! The newest writes, in memory and sorted.
+//!
+//! Ordered as tables are: keys ascending, of one key the newest version first. Only the leader of a commit group writes to it. A
+//! lock is held for one write, one look-up, or one stretch of a scan, by any number of readers at once.
+
+mod sorted;
+
+use std::collections::VecDeque;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::batch::Op;
+use crate::iter::{Bounds, Direction};
+use crate::memtable::sorted::{Place, Sorted};
+use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
+use crate::types::{Entry, FileId, Found, SeqNo};
+
+/// What an entry costs in memory beside its key and value, in bytes.
+const ENTRY_OVERHEAD_BYTES: u64 = 64;
+
+/// Entries fetched at once by an iterator: few at first, for short scans, more as it goes on.
+const CHUNK_MIN: usize = 4;
+const CHUNK_MAX: usize = 256;
+
+/// A sorted map of versions in memory.
+#[derive(Debug)]
+pub(crate) struct Memtable {
+    sorted: RwLock<Sorted>,
+    bytes: AtomicU64,
+    newest_seqno: AtomicU64,
+    /// The oldest log segment that holds any of its writes.
+    first_log: FileId,
+}
+
+impl Memtable {
+    /// An empty memtable whose writes go to log segment `first_log` and those behind it.
+    pub(crate) fn new(first_log: FileId) -> Self {
+        Self {
+            sorted: RwLock::new(Sorted::default()),
+            bytes: AtomicU64::new(0),
+            newest_seqno: AtomicU64::new(0),
+            first_log,
+        }
+    }
+
+    /// The oldest log segment that holds any of its writes.
+    pub(crate) fn first_log(&self) -> FileId {
+        self.first_log
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// True if nothing was ever written to it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest_seqno() == 0
+    }
+
+    /// Largest sequence number in it; 0 if it is empty.
+    pub(crate) fn newest_seqno(&self) -> SeqNo {
+        self.newest_seqno.load(Ordering::Acquire)
+    }
+
+    /// Adds one write; its bytes are copied. Sequence numbers come in ascending order, from 1 on. O(log entries).
+    pub(crate) fn insert(&self, op: &Op<'_>, seqno: SeqNo) {
+        write(&self.sorted).insert(op, seqno);
+        let bytes = op.key.len() as u64 + op.value.len() as u64 + ENTRY_OVERHEAD_BYTES;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.newest_seqno.store(seqno, Ordering::Release);
+    }
+
+    /// The newest version of `key` that is no newer than `seqno`. O(log entries).
+    pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Option<Found> {
+        if self.is_empty() {
+            return None;
+        }
+        let sorted = read(&self.sorted);
+        let slot = sorted.slot(sorted.lower(key, seqno))?;
+        (slot.key() == key).then(|| slot.found())
+    }
+
+    /// All entries in order. Meant for a memtable that is no longer written to.
+    pub(crate) fn entries(self: &Arc<Self>) -> MemIter {
+        self.range(Bounds::all(), Direction::Forward)
+    }
+
+    /// An iterator over the versions within `bounds`, all of them, in the given direction.
+    pub(crate) fn range(self: &Arc<Self>, bounds: Bounds, direction: Direction) -> MemIter {
+        MemIter { table: Arc::clone(self), bounds, direction, last: None, chunk: VecDeque::new(), fetch: CHUNK_MIN }
+    }
+}
+
+/// Walks a memtable in one direction and keeps it alive meanwhile.
+#[derive(Debug)]
+pub(crate) struct MemIter {
+    table: Arc<Memtable>,
+    bounds: Bounds,
+    direction: Direction,
+    /// What the last stretch ended with.
+    last: Option<(Bytes, SeqNo)>,
+    chunk: VecDeque<Entry>,
+    fetch: usize,
+}
+
+impl MemIter {
+    fn refill(&mut self) {
+        let sorted = read(&self.table.sorted);
+        // No entry has the number 0, or the largest one.
+        let mut low = match &self.bounds.low {
+            Bound::Unbounded => Place::START,
+            Bound::Included(key) => sorted.lower(key, SeqNo::MAX),
+            Bound::Excluded(key) => sorted.lower(key, 0),
+        };
+        let mut high = match &self.bounds.high {
+            Bound::Unbounded => sorted.end(),
+            Bound::Included(key) => sorted.lower(key, 0),
+            Bound::Excluded(key) => sorted.lower(key, SeqNo::MAX),
+        };
+        match (&self.last, self.direction) {
+            (None, _) => {}
+            (Some((key, seqno)), Direction::Forward) => low = sorted.lower(key, seqno.saturating_sub(1)),
+            (Some((key, seqno)), Direction::Backward) => high = sorted.lower(key, *seqno),
+        }
+        while low < high && self.chunk.len() < self.fetch {
+            let place = match self.direction {
+                Direction::Forward => {
+                    let after = sorted.after(low);
+                    std::mem::replace(&mut low, after)
+                }
+                Direction::Backward => {
+                    let Some(before) = sorted.before(high) else { break };
+                    high = before;
+                    high
+                }
+            };
+            self.chunk.extend(sorted.slot(place).map(|slot| slot.entry()));
+        }
+        drop(sorted);
+        self.fetch = (self.fetch * 4).min(CHUNK_MAX);
+        self.last = self.chunk.back().map(|entry| (entry.key.clone(), entry.seqno));
+    }
+}
+
+impl Iterator for MemIter {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        if self.chunk.is_empty() {
+            if self.last.is_none() && self.fetch > CHUNK_MIN {
+                return None;
+            }
+            self.refill();
+        }
+        self.chunk.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Kind;
+
+    fn put<'a>(key: &'a [u8], value: &'a [u8]) -> Op<'a> {
+        Op { kind: Kind::Put, key, value }
+    }
+
+    #[test]
+    fn a_read_sees_the_newest_version_no_newer_than_its_snapshot() {
+        let table = Memtable::new(1);
+        table.insert(&put(b"b", b"old"), 3);
+        table.insert(&put(b"b", b"new"), 5);
+        let value = |seqno| table.get(b"b", seqno).map(|found| found.value);
+        assert_eq!(value(2), None);
+        assert_eq!(value(3).as_deref(), Some(&b"old"[..]));
+        assert_eq!(value(4).as_deref(), Some(&b"old"[..]));
+        assert_eq!(value(9).as_deref(), Some(&b"new"[..]));
+        assert_eq!(table.get(b"a", 9), None);
+        assert_eq!(table.newest_seqno(), 5);
+    }
+
+    #[test]
+    fn an_iterator_goes_on_over_many_chunks_in_both_directions() {
+        let table = Arc::new(Memtable::new(1));
+        for at in 0..2000u64 {
+            table.insert(&put(&at.to_be_bytes(), b""), at + 1);
+        }
+        let walk = |bounds: Bounds, direction| {
+            let seqnos = table.range(bounds, direction).map(|entry| entry.seqno);
+            seqnos.collect::<Vec<_>>()
+        };
+        assert_eq!(walk(Bounds::all(), Direction::Forward), (1..=2000).collect::<Vec<_>>());
+        assert_eq!(walk(Bounds::all(), Direction::Backward), (1..=2000).rev().collect::<Vec<_>>());
+        let low = Bound::Excluded(Bytes::copy_from_slice(&9u64.to_be_bytes()));
+        let high = Bound::Included(Bytes::copy_from_slice(&11u64.to_be_bytes()));
+        assert_eq!(walk(Bounds { low: low.clone(), high: high.clone() }, Direction::Forward), [11, 12]);
+        assert_eq!(walk(Bounds { low, high }, Direction::Backward), [12, 11]);
+    }
+}

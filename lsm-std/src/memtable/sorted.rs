@@ -1,0 +1,264 @@
+//! Versions in order, in memory: leaves of up to [`LEAF_MAX`] entries, and an array of where each leaf begins.
+//!
+//! The first sixteen bytes of each key, as a number, stand in arrays of their own, so that a search touches little else. Keys and
+//! values are copied into chunks that many entries share: nothing is allocated for an entry, and little is freed when all go.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::batch::Op;
+use crate::types::{Entry, Found, Kind, SeqNo, order};
+
+/// A leaf with so many entries is split.
+const LEAF_MAX: usize = 256;
+
+/// Bytes of a chunk. A value that was read keeps its chunk in memory.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// A larger entry has a chunk of its own.
+const SHARED_BYTES_MAX: usize = CHUNK_BYTES / 8;
+
+/// Versions, keys ascending, of one key the newest first.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    /// The head of each leaf's first key.
+    firsts: Vec<u128>,
+    /// None is empty.
+    #[expect(clippy::vec_box, reason = "a split moves pointers, not leaves")]
+    leaves: Vec<Box<Leaf>>,
+    /// Where the next entries go.
+    chunk: BytesMut,
+}
+
+#[derive(Debug, Default)]
+struct Leaf {
+    heads: Vec<u128>,
+    slots: Vec<Slot>,
+}
+
+/// One version of one key.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Key and value.
+    record: Bytes,
+    key_len: usize,
+    kind: Kind,
+    seqno: SeqNo,
+}
+
+/// The place of an entry: its leaf, and which entry of the leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    leaf: usize,
+    at: usize,
+}
+
+impl Place {
+    /// That of the first entry.
+    pub(super) const START: Self = Self { leaf: 0, at: 0 };
+}
+
+impl Slot {
+    pub(super) fn key(&self) -> &[u8] {
+        &self.record[..self.key_len]
+    }
+
+    /// Whether it comes before (`key`, `seqno`).
+    fn is_before(&self, key: &[u8], seqno: SeqNo) -> bool {
+        order(self.key(), self.seqno, key, seqno).is_lt()
+    }
+
+    /// Whether it comes behind (`key`, `seqno`).
+    fn is_behind(&self, key: &[u8], seqno: SeqNo) -> bool {
+        order(self.key(), self.seqno, key, seqno).is_gt()
+    }
+
+    pub(super) fn found(&self) -> Found {
+        Found { seqno: self.seqno, kind: self.kind, value: self.record.slice(self.key_len..) }
+    }
+
+    pub(super) fn entry(&self) -> Entry {
+        let Found { seqno, kind, value } = self.found();
+        Entry { key: self.record.slice(..self.key_len), seqno, kind, value }
+    }
+}
+
+impl Sorted {
+    /// Adds a version; one of the same key and number is replaced. O(log entries), and moving up to a leaf.
+    pub(super) fn insert(&mut self, op: &Op<'_>, seqno: SeqNo) {
+        let record = self.record(op.key, op.value);
+        let slot = Slot { record, key_len: op.key.len(), kind: op.kind, seqno };
+        let head = head(op.key);
+        let at_leaf = self.leaf(head, op.key, seqno);
+        let Some(leaf) = self.leaves.get_mut(at_leaf) else {
+            self.firsts.push(head);
+            self.leaves.push(Box::new(Leaf { heads: vec![head], slots: vec![slot] }));
+            return;
+        };
+        let at = leaf.lower(head, op.key, seqno);
+        match leaf.slots.get_mut(at) {
+            Some(same) if same.seqno == seqno && same.key() == op.key => {
+                *same = slot;
+                return;
+            }
+            _ => leaf.slots.insert(at, slot),
+        }
+        leaf.heads.insert(at, head);
+        self.firsts[at_leaf] = leaf.heads[0];
+        if leaf.slots.len() == LEAF_MAX {
+            // Keys that come in order leave full leaves behind.
+            let cut = if at + 1 == LEAF_MAX { at } else { LEAF_MAX / 2 };
+            let next = Leaf { heads: leaf.heads.split_off(cut), slots: leaf.slots.split_off(cut) };
+            self.firsts.insert(at_leaf + 1, next.heads[0]);
+            self.leaves.insert(at_leaf + 1, Box::new(next));
+        }
+    }
+
+    /// `key` and `value`, copied.
+    fn record(&mut self, key: &[u8], value: &[u8]) -> Bytes {
+        let len = key.len() + value.len();
+        if len > SHARED_BYTES_MAX {
+            return [key, value].concat().into();
+        }
+        if self.chunk.capacity() < len {
+            self.chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        }
+        self.chunk.extend_from_slice(key);
+        self.chunk.extend_from_slice(value);
+        self.chunk.split().freeze()
+    }
+
+    /// The leaf to which (`key`, `seqno`) belongs: the last that begins at or before it, or the first.
+    fn leaf(&self, head: u128, key: &[u8], seqno: SeqNo) -> usize {
+        let begun = search(&self.firsts, head, |leaf| !self.leaves[leaf].slots[0].is_behind(key, seqno));
+        begun.saturating_sub(1)
+    }
+
+    /// The place of the first entry at or after (`key`, `seqno`).
+    pub(super) fn lower(&self, key: &[u8], seqno: SeqNo) -> Place {
+        let head = head(key);
+        let leaf = self.leaf(head, key, seqno);
+        let at = self.leaves.get(leaf).map_or(0, |leaf| leaf.lower(head, key, seqno));
+        self.whole(Place { leaf, at })
+    }
+
+    /// Behind the last entry of a leaf stands the first of the next.
+    fn whole(&self, place: Place) -> Place {
+        let is_behind = self.leaves.get(place.leaf).is_some_and(|leaf| place.at == leaf.slots.len());
+        if is_behind { Place { leaf: place.leaf + 1, at: 0 } } else { place }
+    }
+
+    /// The place behind the last entry.
+    pub(super) fn end(&self) -> Place {
+        Place { leaf: self.leaves.len(), at: 0 }
+    }
+
+    /// The place behind `place`, which is not the end.
+    pub(super) fn after(&self, place: Place) -> Place {
+        self.whole(Place { leaf: place.leaf, at: place.at + 1 })
+    }
+
+    /// The place before `place`; `None` before the first.
+    pub(super) fn before(&self, place: Place) -> Option<Place> {
+        if let Some(at) = place.at.checked_sub(1) {
+            return Some(Place { leaf: place.leaf, at });
+        }
+        let leaf = place.leaf.checked_sub(1)?;
+        Some(Place { leaf, at: self.leaves.get(leaf)?.slots.len() - 1 })
+    }
+
+    /// The entry at `place`; `None` at the end.
+    pub(super) fn slot(&self, place: Place) -> Option<&Slot> {
+        self.leaves.get(place.leaf)?.slots.get(place.at)
+    }
+}
+
+impl Leaf {
+    /// The first entry at or after (`key`, `seqno`).
+    fn lower(&self, head: u128, key: &[u8], seqno: SeqNo) -> usize {
+        search(&self.heads, head, |at| self.slots[at].is_before(key, seqno))
+    }
+}
+
+/// How many of what has these `heads`, in order, come before what has `wanted`: `is_before` decides where heads are alike.
+fn search(heads: &[u128], wanted: u128, is_before: impl Fn(usize) -> bool) -> usize {
+    let mut start = heads.partition_point(|head| *head < wanted);
+    if heads.get(start) != Some(&wanted) {
+        return start;
+    }
+    let mut end = start + heads[start..].partition_point(|head| *head == wanted);
+    while start < end {
+        let middle = start + (end - start) / 2;
+        if is_before(middle) {
+            start = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    start
+}
+
+/// The first sixteen bytes as a number that sorts as they do, zeros for those that are missing.
+fn head(key: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let len = key.len().min(16);
+    first[..len].copy_from_slice(&key[..len]);
+    u128::from_be_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Keys that share all sixteen bytes of their heads, or end before them, or neither.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let letters = prop::collection::vec(prop::sample::select(vec![0u8, 1, b'b']), 0..4);
+        (prop::sample::select(vec![0usize, 14, 20]), letters).prop_map(|(same, rest)| [vec![b'a'; same], rest].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_sorted_map_holds_in_the_same_order(
+            writes in prop::collection::vec((key(), 1u64..9, 0..100usize), 1..1500),
+            asked in prop::collection::vec((key(), 0u64..10), 1..50),
+        ) {
+            let (mut sorted, mut map) = (Sorted::default(), BTreeMap::new());
+            for (key, seqno, len) in &writes {
+                // Some are too large to share a chunk.
+                let value = vec![*len as u8; if *len == 0 { SHARED_BYTES_MAX } else { *len }];
+                sorted.insert(&Op { kind: Kind::Put, key, value: &value }, *seqno);
+                map.insert((key.clone(), u64::MAX - seqno), value);
+            }
+            let (mut place, mut places) = (Place::START, Vec::new());
+            for ((key, seqno), value) in &map {
+                let slot = sorted.slot(place).unwrap();
+                prop_assert_eq!((slot.key(), slot.seqno, &slot.found().value), (&key[..], u64::MAX - seqno, &Bytes::from(value.clone())));
+                places.push(place);
+                place = sorted.after(place);
+            }
+            prop_assert_eq!(place, sorted.end());
+            for expected in places.iter().rev() {
+                place = sorted.before(place).unwrap();
+                prop_assert_eq!(place, *expected);
+            }
+            prop_assert_eq!(sorted.before(place), None);
+            for (key, seqno) in asked {
+                let expected = map.range((key.clone(), u64::MAX - seqno)..).count();
+                let before = map.len() - expected;
+                prop_assert_eq!(sorted.lower(&key, seqno), places.get(before).copied().unwrap_or(sorted.end()));
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_come_in_order_fill_their_leaves() {
+        let mut sorted = Sorted::default();
+        for at in 0..1_000u64 {
+            sorted.insert(&Op { kind: Kind::Put, key: &at.to_be_bytes(), value: b"" }, at + 1);
+        }
+        assert_eq!(sorted.leaves.len(), 1_000usize.div_ceil(LEAF_MAX - 1));
+    }
+}
