@@ -13,7 +13,7 @@
 //! - [`check`], [`check_decision`], [`settle`]: the laws, for the tests of any engine.
 //!
 //! # An engine that keeps its own arrays
-//! It lends them; every law is checked once, and the decision names positions in them.
+//! It lends them; every law but the uniqueness of ids is checked once, and the decision names positions in them.
 //! ```
 //! use compaction_core::{CompactionStrategy, Moment, Run, Table, Tiered, Version};
 //!

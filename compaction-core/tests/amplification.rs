@@ -76,7 +76,12 @@ fn a_read_looks_at_the_runs_that_span_its_key() {
     assert_eq!(amp::read_runs_max(&tree.view()), 4);
     for (key, runs) in [(0, 1), (62, 3), (66, 2), (75, 1), (80, 2), (99, 1), (100, 0)] {
         assert_eq!(amp::read_runs_at(&tree.view(), &key), runs, "key {key}");
+        let by_level = (0..=2).map(|level| amp::level_read_runs_at(&tree.view(), level, &key));
+        assert_eq!(by_level.sum::<usize>(), runs, "key {key}");
     }
+    let of_level = [0, 1, 2, 3].map(|level| amp::level_read_runs_max(&tree.view(), level));
+    assert_eq!(of_level, [2, 1, 1, 0]);
+    assert_eq!([0, 1, 2].map(|level| amp::level_read_runs_at(&tree.view(), level, &62)), [1, 1, 1]);
 }
 
 #[test]

@@ -293,3 +293,34 @@ fn a_table_of_level_0_full_of_tombstones_is_rewritten_too() {
     assert_eq!(at(5).choice, Choice::Wait { until_ms: Some(11) });
     assert_eq!(at(11).choice.job().map(|job| (job.range(), job.bottommost())), Some((0..=0, true)));
 }
+
+#[test]
+fn a_run_that_comes_to_reach_over_whole_slots_is_left_to_level_0_by_all_of_them() {
+    let old = [(16, 17, 0, 0, 0), (1, 3, 20_325_403_278_490_073, 0, 0), (9, 0, 77_190_365_848_225_363, 0, 0)];
+    let rest = [(0, 0, 0, 0, 0), (0, 0, 20_513_353_441_131_502, 0, 0), (0, 0, 0, 0, 0)];
+    let shape = vec![
+        (3, vec![(0, 8, 0, 0, 0)]),
+        (3, [old, rest].concat()),
+        (3, vec![(0, 0, 0, 0, 0)]),
+        (1, vec![(0, 0, 0, 0, 0), (0, 16, 0, 0, 0), (18, 14, 1, 0, 0)]),
+        (0, vec![(1, 13, 0, 0, 0), (2, 8, 0, 0, 0), (12, 11, 0, 0, 0)]),
+    ];
+    let mut tree = build(&shape);
+    let settings = BanditSettings {
+        l0_runs_max: 1,
+        table_bytes_max: 1,
+        job_bytes_max: u64::MAX,
+        tombstone_pct_max: 0,
+        tombstone_age_ms_max: u64::MAX,
+        ttl_ms: u64::MAX,
+        max_space_amp_pct: u64::MAX,
+        slots_max: 6,
+        cold_runs_max: 1,
+        ..BanditSettings::default()
+    };
+    let mut bandit = BanditVec::new(settings, vec![]).unwrap();
+    let moment = Moment { entropy: 289_829_152_278_692_083, ..Moment::default() };
+    settle(&mut bandit, &mut tree, &moment, &mut vec![], 20_000).unwrap();
+    let view = tree.view();
+    assert_eq!(bandit.debt_bytes(&view), 0, "{view}\n{:?}", bandit.slots());
+}

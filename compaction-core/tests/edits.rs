@@ -76,7 +76,7 @@ impl Model {
         let work = if shape % 16 == 15 { Work::Move } else { Work::Merge };
         let plan = Plan { runs: oldest..=newest, cut, work, place, table_bytes_max: 40 };
         let Some(planned) = view.plan(&plan) else { return };
-        let reason = Reason { rule: Rule::AtRest, bytes: 0, bytes_max: 0 };
+        let reason = Reason { rule: Rule::AtRest, bytes: 0, bytes_max: u64::MAX };
         let decision = Decision { choice: Choice::from(planned.job), reason };
         let lawful = check_decision(&view, &Moment::default(), &decision);
         let begun = self.tree.begin(planned.job);

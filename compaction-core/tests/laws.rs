@@ -6,7 +6,8 @@ mod common;
 use common::{Shape, table, tree_of};
 use compaction_core::{
     Choice, CompactionStrategy, Cut, Decision, Event, Full, LawError, Lent, Leveled, LeveledSettings, Moment, Place,
-    Plan, Reason, Rule, Run, Running, Search, SettleError, Table, Version, VersionBuf, Work, check_decision, settle,
+    Plan, Reason, Rule, Run, Running, Search, SettleError, Table, Version, VersionBuf, VersionVec, Work,
+    check_decision, settle,
 };
 use proptest::prelude::*;
 
@@ -64,6 +65,25 @@ fn a_decision_against_a_running_job_or_for_another_tree_breaks_a_law() {
     buf.abort(ticket);
     buf.flush([table(3, 10, 0, 9)]).unwrap();
     assert_eq!(check_decision(&buf.view(), &Moment::default(), &decision), Err(LawError::NotClosed));
+}
+
+#[test]
+fn a_merge_above_its_cap_runs_alone_or_breaks_a_law() {
+    let mut buf = tree_of(&[(0, &[table(1, 10, 0, 9)]), (0, &[table(2, 10, 0, 9)])]);
+    let plan =
+        |run| Plan { runs: run..=run, cut: Cut::Whole, work: Work::Merge, place: Place::Join, table_bytes_max: 1 };
+    let reason = |bytes_max| Reason { rule: Rule::Full { runs: 2 }, bytes: 10, bytes_max };
+    let check = |buf: &VersionVec<u32>, bytes_max| {
+        let choice = Choice::Merge(buf.view().plan(&plan(0)).unwrap().job);
+        check_decision(&buf.view(), &Moment::default(), &Decision { choice, reason: reason(bytes_max) })
+    };
+    assert_eq!(check(&buf, 9), Ok(()));
+    let other = buf.view().plan(&plan(1)).unwrap().job;
+    let ticket = buf.begin(other).unwrap();
+    assert_eq!(check(&buf, 9), Err(LawError::OverCap { bytes: 10, bytes_max: 9 }));
+    assert_eq!(check(&buf, 10), Ok(()));
+    buf.abort(ticket);
+    assert_eq!(check(&buf, 9), Ok(()));
 }
 
 #[test]

@@ -99,6 +99,14 @@ pub enum Error {
         /// What is missing or in the way.
         why: Cow<'static, str>,
     },
+    /// The directory for a checkpoint or a repaired store cannot be used.
+    #[error("{} cannot hold a new store: {why}", path.display())]
+    BadTarget {
+        /// The directory.
+        path: PathBuf,
+        /// What is in the way.
+        why: Cow<'static, str>,
+    },
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

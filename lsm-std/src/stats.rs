@@ -32,7 +32,7 @@ pub struct Stats {
     pub user_bytes: u64,
     /// Batches written.
     pub batches: u64,
-    /// Memtables flushed.
+    /// Flushes done; one may take several small memtables that wait.
     pub flushes: u64,
     /// Point reads.
     pub gets: u64,
@@ -79,7 +79,7 @@ impl Stats {
     }
 
     /// Bytes that flushes and merges wrote to tables, per byte of [`user_bytes`](Self::user_bytes); the log is not counted. 0
-    /// before the first write.
+    /// before the first write. After a crash the tables of what the log held count, though this opening did not write those bytes.
     ///
     /// Counted at the file layer.
     pub fn write_amp(&self) -> f64 {

@@ -37,9 +37,15 @@ pub(crate) fn decode(bytes: &[u8], dir: &Path) -> Result<AnySettings> {
     if bytes.is_empty() {
         return Ok(default_settings());
     }
-    AnySettings::decode(bytes).map_err(|error| Error::NotAStore {
-        path: dir.to_path_buf(),
-        why: format!("its stored strategy cannot be used: {error}; open it with another one").into(),
+    AnySettings::decode(bytes).map_err(|error| match error {
+        DecodeError::Version { found, known } => {
+            Error::NewerFormat { path: dir.to_path_buf(), found: found.into(), known: known.into() }
+        }
+        _ => Error::BadOptions {
+            name: "strategy",
+            value: format!("as stored in {}", dir.display()),
+            why: format!("{error}; open the store with another one").into(),
+        },
     })
 }
 
@@ -122,7 +128,14 @@ mod tests {
         for settings in all {
             let bytes = encode(&settings).unwrap();
             assert_eq!(decode(&bytes, Path::new("store")).unwrap(), settings);
-            assert!(matches!(decode(&bytes[1..], Path::new("store")), Err(Error::NotAStore { .. })));
+            assert!(matches!(decode(&bytes[1..], Path::new("store")), Err(Error::BadOptions { .. })));
+            let mut newer = bytes.clone();
+            newer[4] = 99;
+            let sum_at = newer.len() - 4;
+            let sum = crc32fast::hash(&newer[..sum_at]).to_le_bytes();
+            newer[sum_at..].copy_from_slice(&sum);
+            let found = decode(&newer, Path::new("store"));
+            assert!(matches!(found, Err(Error::NewerFormat { found: 99, .. })), "{found:?}");
             assert_eq!(start(&settings).unwrap().bandit().is_some(), save(&start(&settings).unwrap()).is_some());
         }
     }

@@ -15,6 +15,18 @@ pub fn read_runs_at<K: Ord>(version: &Version<'_, K>, key: &K) -> usize {
     (0..version.runs().len()).filter(|run| !version.overlap(*run, key, key).is_empty()).count()
 }
 
+/// The share of `level` in [`read_runs_max`]: its runs. O(log runs).
+#[must_use]
+pub fn level_read_runs_max<K: Ord>(version: &Version<'_, K>, level: u8) -> usize {
+    version.level_runs(level).len()
+}
+
+/// The share of `level` in [`read_runs_at`]; the shares of all levels add up to it. O(runs of the level x log tables).
+#[must_use]
+pub fn level_read_runs_at<K: Ord>(version: &Version<'_, K>, level: u8, key: &K) -> usize {
+    version.level_runs(level).filter(|run| !version.overlap(*run, key, key).is_empty()).count()
+}
+
 /// Bytes of the runs beneath which no run lies: the oldest one, and newer ones that overlap nothing older. What is live
 /// takes at least about as much. O(runs^2 x log tables).
 #[must_use]

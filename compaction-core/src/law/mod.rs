@@ -33,6 +33,13 @@ pub enum LawError {
         /// The room in bytes.
         free: u64,
     },
+    /// A merge exceeds the cap on its input though other jobs run: only the smallest job of its trigger may, and alone.
+    OverCap {
+        /// Its input bytes.
+        bytes: u64,
+        /// The cap in bytes.
+        bytes_max: u64,
+    },
     /// A table would be dropped that holds entries at or above the snapshot floor.
     DropsVisible {
         /// The table.
@@ -56,6 +63,9 @@ impl fmt::Display for LawError {
             Self::Conflict => write!(f, "the job meets a running one"),
             Self::Bottommost { said } => write!(f, "the job says bottommost = {said}, age and overlap say otherwise"),
             Self::NoRoom { needed, free } => write!(f, "the output may take {needed} B, {free} B are free"),
+            Self::OverCap { bytes, bytes_max } => {
+                write!(f, "a merge of {bytes} B exceeds its cap of {bytes_max} B beside running jobs")
+            }
             Self::DropsVisible { table } => {
                 write!(f, "table {table} is dropped, but is not wholly below the snapshot floor")
             }
@@ -68,7 +78,8 @@ impl fmt::Display for LawError {
 impl core::error::Error for LawError {}
 
 /// Checks a decision against laws 2, 3, 4, 7 and 9: its inputs form a closed, free job, its output has a lawful place and
-/// fits, tombstones go only at the bottom, a drop leaves nothing older behind, and what is dropped as expired is.
+/// fits, tombstones go only at the bottom, a drop leaves nothing older behind, and what is dropped as expired is. Beside
+/// running jobs a merge also keeps to the cap that its reason names.
 ///
 /// The job is planned anew and must come out the same; that it is closed, and what lies below it, is then seen by looking at
 /// every table. O(tables x runs of the job).
@@ -95,6 +106,10 @@ pub fn check_decision<K: Ord>(version: &Version<'_, K>, moment: &Moment, decisio
     let needed = planned.output_bytes_max();
     if needed > moment.free_bytes {
         return Err(LawError::NoRoom { needed, free: moment.free_bytes });
+    }
+    let (bytes, bytes_max) = (planned.bytes, decision.reason.bytes_max);
+    if job.work == Work::Merge && bytes > bytes_max && !version.running.is_empty() {
+        return Err(LawError::OverCap { bytes, bytes_max });
     }
     let bottom = is_closed(version, &job)?;
     if bottom != job.bottommost || (job.work == Work::Drop && !bottom) {

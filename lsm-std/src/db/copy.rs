@@ -31,7 +31,7 @@ impl Db {
     /// Flushes first. Durable on return.
     ///
     /// # Errors
-    /// [`Error::NotAStore`] if `dir` holds anything already; whatever the file layer says.
+    /// [`Error::BadTarget`] if `dir` holds anything already; whatever the file layer says.
     pub fn checkpoint(&self, dir: impl AsRef<Path>) -> Result<()> {
         let dir = dir.as_ref();
         self.flush()?;
@@ -44,8 +44,9 @@ impl Db {
         })?;
         if let Some(name) = fs.list(dir)?.first() {
             let why = format!("it holds {name}: a checkpoint needs an empty directory").into();
-            return Err(Error::NotAStore { path: dir.to_path_buf(), why });
+            return Err(Error::BadTarget { path: dir.to_path_buf(), why });
         }
+        self.engine.save_learned()?;
         // The runs keep the files while they are linked.
         let (state, _runs) = {
             let mut tree = self.engine.tree();

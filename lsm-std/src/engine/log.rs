@@ -24,6 +24,8 @@ pub(crate) struct LogSink {
     next_seqno: SeqNo,
     /// Full segments that no sync has reached yet.
     retired: Vec<WalWriter>,
+    /// When the log was last synced for its age, without threads that would do it.
+    synced_ms: u64,
 }
 
 impl LogSink {
@@ -31,7 +33,8 @@ impl LogSink {
     pub(crate) fn new(engine: Arc<Engine>, wal: Option<WalWriter>) -> Self {
         let active = Arc::clone(&engine.view.load().active);
         let next_seqno = engine.visible.load(Ordering::Acquire) + 1;
-        Self { engine, wal, active, next_seqno, retired: Vec::new() }
+        let synced_ms = engine.clock.now_ms();
+        Self { engine, wal, active, next_seqno, retired: Vec::new(), synced_ms }
     }
 
     /// Freezes the active memtable, if it holds anything, and starts a new one; in a new segment if the one in use is full, or
@@ -114,6 +117,19 @@ impl LogSink {
         }
     }
 
+    /// Syncs the log once the interval of the policy has passed by the store's clock, if no thread does it.
+    fn sync_if_due(&mut self) -> Result<()> {
+        let engine = Arc::clone(&self.engine);
+        if let (SyncPolicy::Interval(interval), Some(_)) = (engine.options.sync, engine.options.seed) {
+            let now_ms = engine.clock.now_ms();
+            if u128::from(now_ms.saturating_sub(self.synced_ms)) >= interval.as_millis() {
+                self.synced_ms = now_ms;
+                self.sync().map_err(|error| engine.health.fail(error))?;
+            }
+        }
+        Ok(())
+    }
+
     fn append(&mut self, group: &[Batch]) -> Result<()> {
         if self.wal.is_none() {
             self.begin()?;
@@ -162,6 +178,7 @@ impl Sink<Batch> for LogSink {
         for _ in group {
             self.engine.clock.batch_written();
         }
+        self.sync_if_due()?;
         self.append(group).map_err(|error| if error.is_no_space() { error } else { self.engine.health.fail(error) })
     }
 }

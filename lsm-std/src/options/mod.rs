@@ -24,8 +24,9 @@ use crate::sst::TableOptions;
 pub enum SyncPolicy {
     /// Before a write returns: it survives a power cut. Writers that come together share a sync.
     Always,
-    /// In the background, this long after a write at the latest, if the disk keeps up. A power cut takes what came after the
-    /// last sync: what survives is a prefix of the batches.
+    /// In the background, this long after a write at the latest, if the disk keeps up; in a
+    /// [`deterministic`](Options::deterministic) store by the next write, a millisecond being a batch. A power cut
+    /// takes what came after the last sync: what survives is a prefix of the batches.
     Interval(Duration),
     /// When the operating system sees fit. A power cut may take everything since the last flush; what survives is a prefix of
     /// the batches.
@@ -259,7 +260,8 @@ impl Options {
     /// lost in part.
     ///
     /// # Errors
-    /// [`NotAStore`](crate::Error::NotAStore) if `dir` holds no file of a store or `into` holds anything;
+    /// [`NotAStore`](crate::Error::NotAStore) if `dir` holds no file of a store; [`BadTarget`](crate::Error::BadTarget) if `into`
+    /// holds anything or lies within `dir`;
     /// [`Locked`](crate::Error::Locked) if the store is open; [`NewerFormat`](crate::Error::NewerFormat); a full disk, and
     /// whatever else the file layer says of `into`: the files made there are removed again.
     pub fn repair(&self, dir: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Repaired> {

@@ -32,7 +32,15 @@ fn what_the_bandit_learned_survives_another_strategy_and_damage_to_it_starts_ane
     assert!(learned.len() > 200, "{} bytes", learned.len());
     small(tiered(4)).open(dir.path()).unwrap().close().unwrap();
     assert_eq!(fs::read(dir.path().join("STRATEGY")).unwrap(), learned);
-    small(bandit).open(dir.path()).unwrap().close().unwrap();
+    let reopened = || {
+        small(bandit).open(dir.path()).unwrap().close().unwrap();
+        fs::read(dir.path().join("STRATEGY")).unwrap()
+    };
+    reopened();
+    let kept = reopened();
+    fs::remove_file(dir.path().join("STRATEGY")).unwrap();
+    reopened();
+    assert!(kept != reopened(), "it had not gone on from what it had learned, but started anew");
     fs::write(dir.path().join("STRATEGY"), &learned[..learned.len() / 2]).unwrap();
     let db = small(bandit).open(dir.path()).unwrap();
     assert!(matches!(db.verify(), Err(Error::Corrupt { path, .. }) if path.ends_with("STRATEGY")));

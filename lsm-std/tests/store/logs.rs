@@ -220,6 +220,24 @@ fn what_a_later_opening_wrote_and_synced_stands_on_a_log_that_is_durable() {
 }
 
 #[test]
+fn without_threads_the_log_is_synced_by_the_first_write_after_the_interval() {
+    let disk = FailFs::default();
+    let interval = SyncPolicy::Interval(std::time::Duration::from_millis(10));
+    let db = options(Arc::new(disk.clone()), interval).memtable_bytes(1 << 20).open("store").unwrap();
+    db.put(b"first", b"makes the log").unwrap();
+    let syncs = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&syncs);
+    disk.fail(move |op, path| {
+        *seen.lock().unwrap() += usize::from(op == "sync" && path.ends_with(".log"));
+        None
+    });
+    for at in 0..100u64 {
+        db.put(&key(at), b"1").unwrap();
+    }
+    assert_eq!(*syncs.lock().unwrap(), 10, "a batch is a millisecond");
+}
+
+#[test]
 fn a_sync_covers_a_segment_that_becomes_full_while_it_runs() {
     let disk = FailFs::default();
     let open = options(Arc::new(disk.clone()), SyncPolicy::Never).open("store");

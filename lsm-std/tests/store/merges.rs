@@ -250,7 +250,7 @@ fn a_checkpoint_is_a_store_of_its_own() {
     }
     let expected = pairs(db.iter());
     db.checkpoint(&to).unwrap();
-    assert!(matches!(db.checkpoint(&to), Err(Error::NotAStore { .. })));
+    assert!(matches!(db.checkpoint(&to), Err(Error::BadTarget { .. })));
     for at in 0..500u64 {
         db.delete(&key(at)).unwrap();
     }

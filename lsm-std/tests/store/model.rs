@@ -11,6 +11,9 @@ use proptest::sample::Index;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// So many keys; the last is the empty one.
+const KEYS: u8 = 41;
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(u8, u16),
@@ -32,13 +35,18 @@ enum Step {
     },
     Prefix(u8),
     Get(u8),
+    CompactRange(u8, u8),
+    /// A copy, which is opened and looked at.
+    Checkpoint,
+    Verify,
+    Sync,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => (any::<u8>(), any::<u16>()).prop_map(|(key, value)| Step::Put(key % 40, value)),
-        3 => any::<u8>().prop_map(|key| Step::Delete(key % 40)),
-        3 => proptest::collection::vec((0u8..40, proptest::option::of(any::<u16>())), 0..12).prop_map(Step::Batch),
+        8 => (any::<u8>(), any::<u16>()).prop_map(|(key, value)| Step::Put(key % KEYS, value)),
+        3 => any::<u8>().prop_map(|key| Step::Delete(key % KEYS)),
+        3 => proptest::collection::vec((0..KEYS, proptest::option::of(any::<u16>())), 0..12).prop_map(Step::Batch),
         2 => Just(Step::Flush),
         1 => Just(Step::WaitIdle),
         1 => (any::<bool>(), any::<Index>()).prop_map(|(close, strategy)| Step::Reopen { close, strategy }),
@@ -47,7 +55,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0u8..41, 0u8..41, proptest::collection::vec(any::<bool>(), 0..20))
             .prop_map(|(low, high, turns)| Step::Range { low, high, turns }),
         1 => (0u8..5).prop_map(Step::Prefix),
-        2 => (0u8..40).prop_map(Step::Get),
+        2 => (0..KEYS).prop_map(Step::Get),
+        1 => (0..KEYS, 0..KEYS).prop_map(|(low, high)| Step::CompactRange(low, high)),
+        1 => Just(Step::Checkpoint),
+        1 => Just(Step::Verify),
+        1 => Just(Step::Sync),
     ];
     proptest::collection::vec(step, 1..60)
 }
@@ -82,7 +94,7 @@ fn strategies() -> Vec<AnySettings> {
 }
 
 fn key(key: u8) -> Vec<u8> {
-    vec![key / 10, key]
+    if key + 1 == KEYS { Vec::new() } else { vec![key / 10, key] }
 }
 
 fn value(value: u16) -> Vec<u8> {
@@ -90,11 +102,35 @@ fn value(value: u16) -> Vec<u8> {
 }
 
 fn open(fs: &FailFs, strategy: AnySettings, threads: bool) -> Db {
+    options(fs, strategy, threads).open("store").unwrap()
+}
+
+fn options(fs: &FailFs, strategy: AnySettings, threads: bool) -> Options {
     let options = Options::new().strategy(strategy).memtable_bytes(1500).table_bytes(2000).block_bytes(256);
     let options = options.sync(SyncPolicy::Never).cache_bytes(4096).open_files_max(3);
     let options = options.log_segment_bytes(4000).fs(Arc::new(fs.clone()));
-    let options = if threads { options.workers(2).frozen_memtables_max(2) } else { options.deterministic(7) };
-    options.open("store").unwrap()
+    if threads { options.workers(2).frozen_memtables_max(2) } else { options.deterministic(7) }
+}
+
+/// Everything that starts with `prefix`, and everything up to it, both ways, now and in each snapshot.
+fn check_prefix(db: &Db, model: &Model, snapshots: &[(Snapshot, Model)], prefix: &[u8]) {
+    let among = |model: &Model, wanted: &dyn Fn(&[u8]) -> bool| -> Vec<_> {
+        model.clone().into_iter().filter(|(key, _)| wanted(key)).collect()
+    };
+    let begins = |key: &[u8]| key.starts_with(prefix);
+    let reversed = |mut pairs: Vec<_>| {
+        pairs.reverse();
+        pairs
+    };
+    assert_eq!(pairs(db.prefix(prefix)), among(model, &begins));
+    assert_eq!(reversed(pairs(db.prefix(prefix).rev())), among(model, &begins));
+    assert_eq!(reversed(pairs(db.range(..=prefix).rev())), among(model, &|key| key <= prefix));
+    assert_eq!(pairs(db.range(prefix..)), among(model, &|key| key >= prefix));
+    for (snapshot, model) in snapshots {
+        assert_eq!(pairs(snapshot.prefix(prefix)), among(model, &begins));
+        assert_eq!(reversed(pairs(snapshot.prefix(prefix).rev())), among(model, &begins));
+        assert_eq!(reversed(pairs(snapshot.range(prefix..).rev())), among(model, &|key| key >= prefix));
+    }
 }
 
 fn check_all(db: &Db, model: &Model, snapshots: &[(Snapshot, Model)]) {
@@ -109,7 +145,7 @@ fn check_all(db: &Db, model: &Model, snapshots: &[(Snapshot, Model)]) {
             snapshot.seqno()
         );
     }
-    for at in 0..40 {
+    for at in 0..KEYS {
         let key = key(at);
         assert_eq!(db.get(&key).unwrap().as_deref(), model.get(&key).map(Vec::as_slice), "key {at}");
         for (snapshot, model) in snapshots {
@@ -183,13 +219,18 @@ fn run(steps: &[Step], threads: bool) {
                     assert_eq!(found, expected.map(|(key, value)| (key.clone(), value.clone())));
                 }
             }
-            Step::Prefix(prefix) => {
-                let expected: Vec<_> = model.clone().into_iter().filter(|(key, _)| key[0] == *prefix).collect();
-                assert_eq!(pairs(db.prefix(&[*prefix])), expected);
-            }
+            Step::Prefix(prefix) => check_prefix(&db, &model, &snapshots, &[*prefix]),
             Step::Get(at) => {
                 assert_eq!(db.get(&key(*at)).unwrap().as_deref(), model.get(&key(*at)).map(Vec::as_slice));
             }
+            Step::CompactRange(low, high) => db.compact_range(key(*low)..=key(*high)).unwrap(),
+            Step::Checkpoint => {
+                let copy = format!("copy-{}", fs.files("", "").len());
+                db.checkpoint(&copy).unwrap();
+                check_all(&options(&fs, strategies()[0], threads).open(copy).unwrap(), &model, &[]);
+            }
+            Step::Verify => drop(db.verify().unwrap()),
+            Step::Sync => db.sync().unwrap(),
         }
     }
     check_all(&db, &model, &snapshots);

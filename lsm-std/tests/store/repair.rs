@@ -376,12 +376,12 @@ fn a_repair_touches_nothing_that_it_should_not() {
     assert!(matches!(options(&disk).repair("store", "new"), Err(Error::Locked { .. })));
     db.close().unwrap();
     for inside in ["store/new", "./store/new"] {
-        assert!(matches!(options(&disk).repair("store", inside), Err(Error::NotAStore { .. })));
+        assert!(matches!(options(&disk).repair("store", inside), Err(Error::BadTarget { .. })));
     }
     assert!(matches!(options(&disk).repair("nothing", "new"), Err(Error::Io { .. } | Error::NotAStore { .. })));
     disk.mem.create_dir_all(Path::new("new")).unwrap();
     disk.mem.set_bytes("new/file", vec![1]);
-    assert!(matches!(options(&disk).repair("store", "new"), Err(Error::NotAStore { .. })));
+    assert!(matches!(options(&disk).repair("store", "new"), Err(Error::BadTarget { .. })));
     disk.mem.remove(Path::new("new/file")).unwrap();
     disk.fail(|op, path| (op == "sync" && path.contains("MANIFEST")).then_some(std::io::ErrorKind::StorageFull));
     assert!(options(&disk).repair("store", "new").unwrap_err().is_no_space());

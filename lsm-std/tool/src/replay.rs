@@ -14,6 +14,7 @@ use crate::Failure;
 use crate::figures::{Counts, ratio};
 use crate::human;
 use crate::load::{Live, Load, Reads, Step, TraceLoad};
+use crate::strategies::short_name;
 use crate::trace::{Answer, MARKER_KEY, Survey, TraceReader, blob_of_value, hex};
 
 /// Seed of the reads between batches.
@@ -104,7 +105,7 @@ pub fn replay(path: &Path, dir: &Path, options: Options, gets: u64, bar: &Progre
     counts.user_bytes += db.recovery().bytes;
     let mut outcome = read_back(&db, load.live(), &survey)?;
     outcome.resumed_from = resumed_from;
-    outcome.strategy = stats.strategy.to_owned();
+    outcome.strategy = short_name(stats.strategy).to_owned();
     (outcome.write_amp, outcome.read_amp) = (counts.write_amp(), counts.read_amp());
     outcome.table_bytes = stats.table_bytes();
     outcome.space_amp = ratio(outcome.table_bytes, outcome.live_bytes);

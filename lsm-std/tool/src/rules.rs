@@ -16,7 +16,7 @@ pub fn meaning(rule: &str) -> &'static str {
         "size_cap" => "the tree holds more than it may",
         "slot" => {
             "a slot of the key range is due: its newer runs outweigh its oldest, its reads have paid for a merge, or it has \
-             too many runs; among such slots the bandit picks"
+             too many runs, a layout that wants other merges, or tables that lie too high; among such slots the bandit picks"
         }
         "full" => "everything is merged into one run",
         _ => "",

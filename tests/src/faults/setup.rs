@@ -47,7 +47,7 @@ impl Setup {
         let interval = SyncPolicy::Interval(Duration::from_millis(1));
         let sync = match rng.below(5) {
             0 | 1 => SyncPolicy::Never,
-            2 if threads => interval,
+            2 => interval,
             _ => SyncPolicy::Always,
         };
         Self {

@@ -17,6 +17,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     pub(super) fn flushed(&mut self, version: &Version<'_, K>) {
         let loaded = self.edit.is_none() && !self.slots.as_slice().is_empty();
         let follows = self.follows(version);
+        self.is_cut_as_before(version);
         if loaded {
             // As the slots were when they were saved, so that the same decisions follow.
             guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
@@ -98,10 +99,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     }
 
     pub(super) fn done(&mut self, version: &Version<'_, K>, outcome: &Outcome) {
-        let follows = self.follows(version);
+        let (follows, is_as_before) = (self.follows(version), self.is_cut_as_before(version));
         let is_cut = |slot: &Slot<K>| !slot.shape.crossed;
         let is_packing = matches!(outcome.reason.rule, Rule::LevelRuns { .. });
-        if follows && is_packing && self.slots.as_slice().iter().all(is_cut) {
+        if follows && is_as_before && is_packing && self.slots.as_slice().iter().all(is_cut) {
             return self.packed(version);
         }
         let slots = self.slots.as_mut_slice();
@@ -118,7 +119,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             }
             return self.look(version);
         };
-        if follows && !shape.crossed {
+        if follows && is_as_before && !shape.crossed {
             let until = guards::own_runs(slots, version);
             guards::survey(slots, at, version, until, &self.settings);
         } else {

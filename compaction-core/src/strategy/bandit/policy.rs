@@ -60,6 +60,8 @@ pub struct Bandit<K, S> {
     pub(super) next_id: u32,
     /// Edit number of the version that the slots were last held against; `None` when they never were.
     pub(super) edit: Option<u64>,
+    /// Runs of level 0 that reached over whole slots then.
+    uncut: usize,
     /// The traffic of the mean slot.
     pub(super) mean: Traffic,
     /// Of the runs there are, how many reads look into.
@@ -96,6 +98,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             board: Board::default(),
             next_id: 1,
             edit: None,
+            uncut: 0,
             mean: Traffic::NONE,
             met: Met::default(),
             switch: ratio(settings.switch_ppm),
@@ -164,8 +167,16 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         if (before, count) != (self.next_id, self.slots.as_slice().len()) {
             // Other runs of level 0 may reach over whole slots now.
             guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
+            self.is_cut_as_before(version);
         }
         self.refresh();
+    }
+
+    /// Whether as many runs of level 0 reach over whole slots as when this was last asked. If not, every slot has other runs, and
+    /// not only those that an edit touched.
+    pub(super) fn is_cut_as_before(&mut self, version: &Version<'_, K>) -> bool {
+        let uncut = version.runs().len().saturating_sub(guards::own_runs(self.slots.as_slice(), version));
+        core::mem::replace(&mut self.uncut, uncut) == uncut
     }
 
     /// Whether `version` is the next one after that last looked at, so that what is known of slots that the edit did not touch

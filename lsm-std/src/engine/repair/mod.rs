@@ -35,7 +35,7 @@ pub(crate) fn repair(options: &Options, dir: &Path, into: &Path) -> Result<Repai
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     if absolute(into).starts_with(absolute(dir)) {
         let why = "it lies within the store that is to be repaired".into();
-        return Err(Error::NotAStore { path: into.to_path_buf(), why });
+        return Err(Error::BadTarget { path: into.to_path_buf(), why });
     }
     let _lock = lock(&**fs, dir)?;
     let old = Old::list(&**fs, dir)?;
@@ -110,7 +110,7 @@ fn prepare(fs: &Arc<dyn Fs>, dir: &Path) -> Result<()> {
         None => Ok(()),
         Some(name) => {
             let why = format!("it holds {name}: a repair needs an empty directory").into();
-            Err(Error::NotAStore { path: dir.to_path_buf(), why })
+            Err(Error::BadTarget { path: dir.to_path_buf(), why })
         }
     }
 }

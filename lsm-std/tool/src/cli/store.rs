@@ -24,6 +24,7 @@ pub enum Command {
         #[command(flatten)]
         at: At,
         /// The key
+        #[arg(allow_hyphen_values = true)]
         key: String,
     },
     /// Set a key; makes the store if there is none
@@ -31,8 +32,10 @@ pub enum Command {
         #[command(flatten)]
         at: At,
         /// The key
+        #[arg(allow_hyphen_values = true)]
         key: String,
         /// The value as text (with --hex in hex); `-` reads it from standard input, as it is
+        #[arg(allow_hyphen_values = true)]
         value: String,
     },
     /// Remove a key, whether it is there or not
@@ -40,6 +43,7 @@ pub enum Command {
         #[command(flatten)]
         at: At,
         /// The key
+        #[arg(allow_hyphen_values = true)]
         key: String,
     },
     /// List keys and values in order

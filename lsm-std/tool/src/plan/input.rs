@@ -26,7 +26,7 @@ pub struct Input<'a> {
     /// Bytes that a job may add; `None` is no limit.
     #[serde(default)]
     pub free_bytes: Option<u64>,
-    /// Oldest sequence number that a snapshot holds; `None` is no snapshot.
+    /// All entries with lower sequence numbers are seen by every snapshot; `None` is no snapshot.
     #[serde(default)]
     pub snapshot_floor: Option<u64>,
     /// Levels from 0 down.

@@ -25,7 +25,7 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// How the cost was priced.
     pub prices: Prices,
-    /// What a timed write is: `batch` or `put`.
+    /// What a timed write is, in words.
     pub write_unit: &'static str,
 }
 

@@ -3,7 +3,7 @@
 //! Counts that the core keeps in 32 bits are clamped to that: a threshold of four thousand million runs is never reached.
 
 use compaction_core::{
-    BanditSettings, EstimatorKind, FifoSettings, Granularity, Layout, LeveledSettings, TieredSettings,
+    AnySettings, BanditSettings, EstimatorKind, FifoSettings, Granularity, Layout, LeveledSettings, TieredSettings,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -63,12 +63,9 @@ pub struct BanditIn {
     #[serde(rename = "name")]
     _name: IgnoredAny,
     l0_runs_max: Option<u64>,
-    #[serde(rename = "base_bytes")]
-    _base_bytes: Option<u64>,
-    #[serde(rename = "fanout")]
-    _fanout: Option<u64>,
-    #[serde(rename = "levels_max")]
-    _levels_max: Option<u8>,
+    base_bytes: Option<u64>,
+    fanout: Option<u64>,
+    levels_max: Option<u8>,
     table_bytes_max: Option<u64>,
     job_bytes_max: Option<u64>,
     #[serde(rename = "dynamic")]
@@ -176,6 +173,7 @@ impl BanditIn {
     /// An estimator that does not exist, a share that is not a number of millionths.
     pub fn bandit(self) -> Result<BanditSettings, Refusal> {
         let default = BanditSettings::default();
+        self.check_unused()?;
         let estimator = match self.estimator {
             Some(name) => EstimatorKind::from_name(&name).ok_or_else(|| unknown_estimator(&name))?,
             None => default.estimator,
@@ -206,6 +204,20 @@ impl BanditIn {
             variance_k_ppm: ppm("variance_k", self.variance_k, default.variance_k_ppm)?,
             change_ppm: ppm("change", self.change, default.change_ppm)?,
         })
+    }
+}
+
+impl BanditIn {
+    /// What has no effect must make sense all the same.
+    fn check_unused(&self) -> Result<(), Refusal> {
+        let default = LeveledSettings::default();
+        let unused = LeveledSettings {
+            base_bytes: self.base_bytes.unwrap_or(default.base_bytes),
+            fanout: narrow(self.fanout, default.fanout),
+            levels_max: self.levels_max.unwrap_or(default.levels_max),
+            ..default
+        };
+        Ok(AnySettings::Leveled(unused).check()?)
     }
 }
 

@@ -184,6 +184,7 @@ fn what_makes_no_sense_is_an_error_line_with_law_and_tables_and_the_run_goes_on(
         (json!({"strategy": {"name": "middling"}}).to_string(), "known-strategies", json!([])),
         (json!({"strategy": {"name": "tiered", "size": 1}}).to_string(), "known-fields", json!([])),
         (json!({"strategy": {"name": "tiered", "table_bytes_max": 0}}).to_string(), "settings", json!([])),
+        (json!({"strategy": {"name": "bandit", "fanout": 1}}).to_string(), "settings", json!([])),
         (json!({"levels": []}).to_string(), "needed-fields", json!([])),
         ("{\"strategy\":{\"name\":\"tiered\"},\"now_ms\":1,\"now_ms\":2}".into(), "single-fields", json!([])),
         ("no json".into(), "json", json!([])),

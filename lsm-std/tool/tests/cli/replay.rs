@@ -18,6 +18,7 @@ fn ekv_comes_out_right_and_again_without_writing_anything() {
     let first = json(&args);
     assert_eq!((&first["keys"], &first["sha256"]), (&50.into(), &EKV.into()));
     assert_eq!((&first["batches"], &first["resumed_from"]), (&213.into(), &0.into()));
+    assert_eq!(first["strategy"], "tiered");
     for amp in ["write_amp", "read_amp", "space_amp"] {
         assert!(first[amp].as_f64().is_some_and(|amp| amp > 0.0), "{amp}: {first}");
     }

@@ -22,6 +22,10 @@ fn what_is_put_can_be_got_listed_and_deleted() {
         assert!(at("put", &[key, value]).status.success());
     }
     assert_eq!(at("get", &["pear"]).stdout, b"green");
+    assert!(at("put", &["-4", "-5"]).status.success());
+    assert_eq!(at("get", &["-4"]).stdout, b"-5");
+    assert!(at("delete", &["-4"]).status.success());
+    assert_eq!(at("get", &["-4"]).status.code(), Some(1));
     assert_eq!(at("scan", &[]).stdout, b"apple\tred\npear\tgreen\nplum\tblue\n");
     assert_eq!(at("scan", &["--prefix", "p", "--reverse", "--limit", "1"]).stdout, b"plum\tblue\n");
     assert_eq!(at("scan", &["--from", "b", "--to", "pl", "--keys"]).stdout, b"pear\n");
