@@ -21,6 +21,14 @@
 //! assert_eq!(before.get(b"user:7")?.as_deref(), Some(&b"Ada"[..]));
 //! # Ok(()) }
 //! ```
+//!
+//! # What it tells
+//! Through `metrics`, when the program installs a recorder: the counters `lsm_flushes_total`, `lsm_flush_bytes_total`,
+//! `lsm_jobs_total` (labels `choice`, `rule`), `lsm_job_bytes_read_total` and `lsm_job_bytes_written_total` (`rule`),
+//! `lsm_jobs_aborted_total`, `lsm_write_stops_total`; the histogram `lsm_job_micros` (`rule`); the gauges `lsm_debt_bytes` and `lsm_runs`.
+//!
+//! Through `tracing`: the spans `flush` and `merge`; at debug level each `decision` with its reason, each job that is `done`, and
+//! each `reward` of the bandit; what is cut off, dropped or tried again as warnings; and what makes a store read-only as an error.
 #![deny(unsafe_code)]
 
 mod batch;

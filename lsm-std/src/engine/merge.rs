@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compaction_core::{Choice, CompactionStrategy, Decision, Event, Outcome, Rule, Work};
+use compaction_core::{Choice, CompactionStrategy, Decision, Event, Outcome, Reward, Rule, Work};
 
 use crate::engine::health::Careful;
 use crate::engine::output::{NewTable, Output, OutputOptions};
@@ -165,6 +165,12 @@ impl Engine {
             tree.strategy.observe(&Event::Done { version: tree.buf.view(), outcome });
         }
         tracing::debug!(job = chosen.number, bytes_read, bytes_written, micros, "done");
+        if let (Some(Rule::Slot { .. }), Some(bandit)) =
+            (chosen.reason.map(|reason| reason.rule), tree.strategy.bandit())
+            && let Some(Reward { slot, reward, bytes, heat }) = bandit.last_reward()
+        {
+            tracing::debug!(slot, reward, bytes_written = bytes, heat, "reward");
+        }
         self.counters.done(&chosen, bytes_read, bytes_written, micros);
         self.report(tree, now_ms, What::Done { chosen, bytes_read, bytes_written, micros });
         Ok(())
@@ -195,6 +201,8 @@ impl Engine {
     pub(super) fn note_debt(&self, tree: &Tree) {
         let debt = tree.strategy.debt_bytes(&tree.buf.view());
         self.debt_bytes.store(debt, Ordering::Relaxed);
+        metrics::gauge!("lsm_debt_bytes").set(debt as f64);
+        metrics::gauge!("lsm_runs").set(tree.buf.view().runs().len() as f64);
     }
 
     /// True if no memtable waits, no job runs, and the strategy wants none.

@@ -1,5 +1,6 @@
 //! What a store does for itself: merges that become possible, names that must last, numbers, checkpoints.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use lsm_std::compaction_core::{AnySettings, LeveledSettings, TieredSettings};
 use lsm_std::fs::Fs;
 use lsm_std::{Batch, Db, Error, Options, SyncPolicy};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use crate::common::{FailFs, key, pairs, value};
 
@@ -226,4 +228,56 @@ fn a_merge_of_hundreds_of_runs_keeps_few_files_open_and_waits_for_room_to_open_t
     db.put(b"more", b"1").unwrap();
     db.compact_all().unwrap();
     assert_eq!((db.stats().levels[0].runs, db.iter().count()), (1, 1001));
+}
+
+/// Notes which metrics there are.
+#[derive(Default)]
+struct Names(Mutex<BTreeSet<String>>);
+
+impl Names {
+    fn note(&self, key: &Key) {
+        self.0.lock().unwrap().insert(key.name().to_owned());
+    }
+}
+
+impl Recorder for Names {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        self.note(key);
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        self.note(key);
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        self.note(key);
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn flushes_jobs_and_debt_are_told_to_whoever_records_them() {
+    let names = Names::default();
+    metrics::with_local_recorder(&names, || {
+        let pairs = AnySettings::Tiered(TieredSettings { min_merge_width: 2, ..Default::default() });
+        let db = options(&FailFs::default()).strategy(pairs).deterministic(1).open("store").unwrap();
+        for at in 0..8 {
+            db.put(&key(at), b"1").unwrap();
+            db.flush().unwrap();
+        }
+    });
+    let told: Vec<_> = names.0.into_inner().unwrap().into_iter().collect();
+    let jobs = ["lsm_job_bytes_read_total", "lsm_job_bytes_written_total", "lsm_job_micros", "lsm_jobs_total"];
+    assert_eq!(
+        told,
+        [&["lsm_debt_bytes", "lsm_flush_bytes_total", "lsm_flushes_total"], &jobs[..], &["lsm_runs"]].concat()
+    );
 }
