@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 /// A key or a value read from a store. Dereferences to `[u8]`; cloning copies no bytes.
 ///
-/// It refers to the block or the log record that it came from, and keeps that in memory: copy what is kept for long.
+/// It refers to the block of a table or the piece of a memtable, of 64 KiB, that it came from, and keeps that in memory: copy what
+/// is kept for long.
 #[derive(Clone, Default, Eq, PartialOrd, Ord, Hash)]
 pub struct Value(Bytes);
 

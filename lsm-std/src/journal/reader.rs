@@ -132,7 +132,8 @@ impl JournalReader {
     /// What of the records read so far is not known to be durable.
     pub fn unsynced(&self) -> Unsynced {
         let start = self.synced.min(self.at);
-        Unsynced { offset: start as u64, bytes: self.bytes.slice(start..self.at) }
+        // Copied: it is mostly short, and the whole file need not stay in memory for it.
+        Unsynced { offset: start as u64, bytes: Bytes::copy_from_slice(&self.bytes[start..self.at]) }
     }
 
     /// The header at `at`, if it is whole.

@@ -17,7 +17,7 @@ use crate::memtable::sorted::{Place, Sorted};
 use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
 use crate::types::{Entry, FileId, Found, SeqNo};
 
-/// What an entry costs in memory beside its key and value, in bytes.
+/// What an entry counts in memory beside its key and value, in bytes; it takes 72, more where leaves are not full.
 const ENTRY_OVERHEAD_BYTES: u64 = 64;
 
 /// Entries fetched at once by an iterator: few at first, for short scans, more as it goes on.

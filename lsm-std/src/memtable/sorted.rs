@@ -83,7 +83,8 @@ impl Slot {
 }
 
 impl Sorted {
-    /// Adds a version; one of the same key and number is replaced. O(log entries), and moving up to a leaf.
+    /// Adds a version; one of the same key and number is replaced. O(log entries), and moving up to a leaf; once in half a leaf's
+    /// entries also 24 bytes for each leaf.
     pub(super) fn insert(&mut self, op: &Op<'_>, seqno: SeqNo) {
         let record = self.record(op.key, op.value);
         let slot = Slot { record, key_len: op.key.len(), kind: op.kind, seqno };
@@ -105,8 +106,10 @@ impl Sorted {
         leaf.heads.insert(at, head);
         self.firsts[at_leaf] = leaf.heads[0];
         if leaf.slots.len() == LEAF_MAX {
-            // Keys that come in order leave full leaves behind.
-            let cut = if at + 1 == LEAF_MAX { at } else { LEAF_MAX / 2 };
+            // Keys that come in order leave full leaves behind. Only the last leaf is cut at its end: before another one keys may go on
+            // to come at that end, each the first of a leaf of its own.
+            let is_last = at_leaf + 1 == self.firsts.len();
+            let cut = if is_last && at + 1 == LEAF_MAX { at } else { LEAF_MAX / 2 };
             let next = Leaf { heads: leaf.heads.split_off(cut), slots: leaf.slots.split_off(cut) };
             self.firsts.insert(at_leaf + 1, next.heads[0]);
             self.leaves.insert(at_leaf + 1, Box::new(next));
@@ -260,5 +263,31 @@ mod tests {
             sorted.insert(&Op { kind: Kind::Put, key: &at.to_be_bytes(), value: b"" }, at + 1);
         }
         assert_eq!(sorted.leaves.len(), 1_000usize.div_ceil(LEAF_MAX - 1));
+    }
+
+    #[test]
+    fn leaves_stay_half_full_wherever_keys_come_after_full_ones() {
+        let number = |at: u64| at.to_be_bytes();
+        for full in [LEAF_MAX as u64 - 1, 2 * (LEAF_MAX as u64 - 1)] {
+            let put = |sorted: &mut Sorted, key: u64, seqno| {
+                sorted.insert(&Op { kind: Kind::Put, key: &number(key), value: b"" }, seqno);
+            };
+            for hot in full - 1..=full + 1 {
+                let (mut falling, mut same) = (Sorted::default(), Sorted::default());
+                for at in 0..full {
+                    put(&mut falling, at, at + 1);
+                    put(&mut same, at, at + 1);
+                }
+                put(&mut same, full + 9, full + 9);
+                for at in 0..10_000 {
+                    put(&mut falling, full + 10_000 - at, full + at + 10);
+                    put(&mut same, hot, full + at + 10);
+                }
+                for sorted in [falling, same] {
+                    let max = 4 + (10_000 + full as usize) / (LEAF_MAX / 2);
+                    assert!(sorted.leaves.len() <= max, "{} leaves", sorted.leaves.len());
+                }
+            }
+        }
     }
 }
