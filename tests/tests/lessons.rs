@@ -25,7 +25,7 @@
 //! | a failed sync is retried | `recovery.rs`: after a failed sync the store is read-only and says why |
 //! | settings that deadlock or panic | `limits.rs`: writers go on however low the limits; `compaction-core/tests/config.rs` |
 //! | tests that cannot fail | a rule for all of them: each was seen to fail |
-//! | a benchmark that gives one side an advantage | no figure of another engine is given |
+//! | a benchmark that gives one side an advantage | `tests/peers`: one harness, same durability, cached statements, engines by turns in both orders |
 //! | a picker cubic in tables | `limits.rs`: a decision compares few keys; `compaction-core/benches/decide.rs` |
 //! | one job pulls in everything | `compaction-core/tests/leveled_cases.rs`: a job above the cap is the smallest and runs alone |
 
