@@ -4,12 +4,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use compaction_core::sim::SplitMix;
 use lsm_std::fs::{FileLock, Fs, Purpose, ReadFile, WriteFile};
 use lsm_std::{Error, Result};
 
 use super::Disk;
 use super::dir::{Dir, Node};
 use super::fault::Op;
+use super::file::File;
 use super::state::{Fate, State, gone};
 
 /// The disk as one process sees it.
@@ -17,6 +19,19 @@ use super::state::{Fate, State, gone};
 pub struct Process {
     pub(super) disk: Disk,
     pub(super) life: u64,
+}
+
+/// Cutting or rewriting a file is durable when it works; what of it stays after a failure is open.
+fn end_of_change(content: &mut File, fate: Fate, rng: &mut SplitMix, path: &Path) -> Result<()> {
+    match fate {
+        Fate::Works => content.sync(),
+        Fate::Dies => return Err(gone(Op::Cut, path)),
+        Fate::Fails(error) => {
+            content.lose(rng, false);
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 impl Process {
@@ -78,14 +93,7 @@ impl Fs for Process {
             return Err(Error::io("cut", path, ErrorKind::InvalidInput.into()));
         }
         content.cut(len as usize);
-        match fate {
-            Fate::Works => content.sync(),
-            Fate::Dies => return Err(gone(Op::Cut, path)),
-            Fate::Fails(error) => {
-                content.lose(rng, false);
-                return Err(error);
-            }
-        }
+        end_of_change(content, fate, rng, path)?;
         drop(state);
         Ok(self.writer(path, file, len))
     }
@@ -104,14 +112,7 @@ impl Fs for Process {
         if content.live.len() > len {
             content.cut(len);
         }
-        match fate {
-            Fate::Works => content.sync(),
-            Fate::Dies => return Err(gone(Op::Cut, path)),
-            Fate::Fails(error) => {
-                content.lose(rng, false);
-                return Err(error);
-            }
-        }
+        end_of_change(content, fate, rng, path)?;
         drop(state);
         Ok(self.writer(path, file, len as u64))
     }
