@@ -41,6 +41,15 @@ fn threaded(options: Options) -> Db {
     options.strategy(AnySettings::Tiered(merge_two)).open("store").unwrap()
 }
 
+/// A store with a value in a table, twice: for a writer and for who reads beside it. From here on all orders are explored.
+fn with_a_reader() -> (Arc<Db>, Arc<Db>) {
+    let db = Arc::new(inline(&MemFs::new()));
+    db.put(b"k", &[1]).unwrap();
+    db.flush().unwrap();
+    loom::explore();
+    (Arc::clone(&db), db)
+}
+
 /// The first byte of the value of `key`.
 fn get(db: &Db, key: &[u8]) -> Option<u8> {
     db.get(key).unwrap().map(|value| value[0])
@@ -49,11 +58,7 @@ fn get(db: &Db, key: &[u8]) -> Option<u8> {
 #[test]
 fn loom_a_read_finds_what_was_written_before_it_while_flushes_and_merges_are_installed() {
     model(4, || {
-        let db = Arc::new(inline(&MemFs::new()));
-        db.put(b"k", &[1]).unwrap();
-        db.flush().unwrap();
-        loom::explore();
-        let reader = Arc::clone(&db);
+        let (db, reader) = with_a_reader();
         let reader = thread::spawn(move || {
             let [first, second] = [(); 2].map(|()| get(&reader, b"k").expect("it was never deleted"));
             assert!(first <= second, "{second} after {first}");
@@ -69,11 +74,7 @@ fn loom_a_read_finds_what_was_written_before_it_while_flushes_and_merges_are_ins
 #[test]
 fn loom_a_snapshot_opened_beside_a_merge_never_changes() {
     model(4, || {
-        let db = Arc::new(inline(&MemFs::new()));
-        db.put(b"k", &[1]).unwrap();
-        db.flush().unwrap();
-        loom::explore();
-        let reader = Arc::clone(&db);
+        let (db, reader) = with_a_reader();
         let reader = thread::spawn(move || {
             let snapshot = reader.snapshot();
             let [first, second] = [(); 2].map(|()| snapshot.get(b"k").unwrap().map(|value| value[0]));
