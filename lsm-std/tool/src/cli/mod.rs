@@ -1,6 +1,7 @@
 //! The command line: what may be said, and which part of the tool does it.
 
 mod compare;
+mod keys;
 mod options;
 mod plan;
 mod repair;

@@ -1,10 +1,11 @@
 //! `lsm scan`.
 
-use std::ops::Bound;
+use std::path::PathBuf;
 
 use clap::Args;
 use lsm_std::Value;
 
+use super::keys::{RangeArgs, one_of};
 use super::print;
 use super::store::At;
 use crate::Failure;
@@ -15,15 +16,14 @@ use crate::store::{Notation, open_existing, pair_json};
 pub struct ScanArgs {
     #[command(flatten)]
     at: At,
-    /// First key, inclusive
-    #[arg(long, conflicts_with = "prefix")]
-    from: Option<String>,
-    /// Last key, exclusive
-    #[arg(long, conflicts_with = "prefix")]
-    to: Option<String>,
+    #[command(flatten)]
+    range: RangeArgs,
     /// Only keys that start with this
-    #[arg(long)]
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["RangeArgs", "prefix_file"])]
     prefix: Option<String>,
+    /// File that holds the prefix as it is; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "RangeArgs")]
+    prefix_file: Option<PathBuf>,
     /// Last key first
     #[arg(long)]
     reverse: bool,
@@ -37,8 +37,8 @@ pub struct ScanArgs {
 
 pub fn scan(args: &ScanArgs) -> Result<(), Failure> {
     let notation = args.at.notation();
-    let prefix = args.prefix.as_deref().map(|prefix| notation.parse(prefix)).transpose()?;
-    let bounds = bounds(notation, args.from.as_deref(), args.to.as_deref())?;
+    let prefix = one_of(notation, args.prefix.as_deref(), args.prefix_file.as_deref())?;
+    let bounds = args.range.read(notation)?;
     let db = open_existing(&args.at.dir)?;
     let range = match prefix {
         Some(prefix) => db.prefix(&prefix),
@@ -51,16 +51,6 @@ pub fn scan(args: &ScanArgs) -> Result<(), Failure> {
         list(args, notation, range.take(limit))?
     }
     Ok(db.close()?)
-}
-
-/// A range of keys.
-pub type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
-
-/// From `from`, inclusive, to `to`, exclusive, where they are given.
-pub fn bounds(notation: Notation, from: Option<&str>, to: Option<&str>) -> Result<Bounds, Failure> {
-    let from = from.map(|key| notation.parse(key)).transpose()?;
-    let to = to.map(|key| notation.parse(key)).transpose()?;
-    Ok((from.map_or(Bound::Unbounded, Bound::Included), to.map_or(Bound::Unbounded, Bound::Excluded)))
 }
 
 fn list(

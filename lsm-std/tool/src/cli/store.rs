@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lsm_std::{Db, Options};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
+use super::keys::{KeyArgs, RangeArgs, twice};
 use super::repair::repair;
-use super::scan::{ScanArgs, bounds, scan};
+use super::scan::{ScanArgs, scan};
 use super::{print, print_json};
 use crate::Failure;
 use crate::human::{bytes, count};
@@ -23,17 +24,16 @@ pub enum Command {
     Get {
         #[command(flatten)]
         at: At,
-        /// The key
-        #[arg(allow_hyphen_values = true)]
-        key: String,
+        #[command(flatten)]
+        key: KeyArgs,
     },
     /// Set a key; makes the store if there is none
+    #[command(allow_missing_positional = true)]
     Put {
         #[command(flatten)]
         at: At,
-        /// The key
-        #[arg(allow_hyphen_values = true)]
-        key: String,
+        #[command(flatten)]
+        key: KeyArgs,
         /// The value as text (with --hex in hex); `-` reads it from standard input, as it is
         #[arg(allow_hyphen_values = true)]
         value: String,
@@ -42,9 +42,8 @@ pub enum Command {
     Delete {
         #[command(flatten)]
         at: At,
-        /// The key
-        #[arg(allow_hyphen_values = true)]
-        key: String,
+        #[command(flatten)]
+        key: KeyArgs,
     },
     /// List keys and values in order
     Scan(ScanArgs),
@@ -76,12 +75,8 @@ pub enum Command {
     Compact {
         #[command(flatten)]
         at: At,
-        /// First key, inclusive
-        #[arg(long)]
-        from: Option<String>,
-        /// Last key, exclusive
-        #[arg(long)]
-        to: Option<String>,
+        #[command(flatten)]
+        range: RangeArgs,
     },
     /// Make a copy of the store that can be opened; tables are linked, not copied, where the disk allows
     Checkpoint {
@@ -118,10 +113,10 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Get { at, key } => get(at, key),
         Command::Put { at, key, value } => put(at, key, value),
         Command::Delete { at, key } => {
-            let bytes = at.notation().parse(key)?;
+            let key = key.read(at.notation())?;
             let db = open_existing(&at.dir)?;
-            db.delete(&bytes)?;
-            close(db, at, &json!({"deleted": key}))
+            db.delete(&key)?;
+            close(db, at, &key_json(at, "deleted", &key).into())
         }
         Command::Scan(args) => scan(args),
         Command::Stats { at } => {
@@ -137,7 +132,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Verify { at } => verify(at),
         Command::Repair { at, target } => repair(at, target.as_deref()),
         Command::Dump { at } => dump(at),
-        Command::Compact { at, from, to } => compact(at, from.as_deref(), to.as_deref()),
+        Command::Compact { at, range } => compact(at, range),
         Command::Checkpoint { at, target } => {
             let db = open_existing(&at.dir)?;
             db.checkpoint(target)?;
@@ -146,15 +141,15 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-fn get(at: &At, key: &str) -> Result<(), Failure> {
-    let bytes = at.notation().parse(key)?;
+fn get(at: &At, key: &KeyArgs) -> Result<(), Failure> {
+    let key = key.read(at.notation())?;
     let db = open_existing(&at.dir)?;
-    let value = db.get(&bytes)?;
+    let value = db.get(&key)?;
     match (&value, at.json) {
         (Some(value), false) => print(|out| out.write_all(value))?,
         (None, false) => {}
         (value, true) => {
-            let mut pair = pair_json(at.notation(), &bytes, value.as_deref());
+            let mut pair = pair_json(at.notation(), &key, value.as_deref());
             if value.is_none() {
                 pair["value"] = Json::Null;
             }
@@ -162,21 +157,33 @@ fn get(at: &At, key: &str) -> Result<(), Failure> {
         }
     }
     db.close()?;
-    if value.is_some() { Ok(()) } else { Err(Failure::Wrong(format!("{key} has no value"))) }
+    if value.is_some() { Ok(()) } else { Err(Failure::Wrong(format!("{} has no value", at.notation().show(&key)))) }
 }
 
-fn put(at: &At, key: &str, value: &str) -> Result<(), Failure> {
+fn put(at: &At, key: &KeyArgs, value: &str) -> Result<(), Failure> {
     let mut input = Vec::new();
+    if value == "-" && key.is_stdin() {
+        return Err(twice());
+    }
+    let key = key.read(at.notation())?;
     let value = if value == "-" {
         io::stdin().lock().read_to_end(&mut input).map_err(Failure::io("standard input"))?;
         input
     } else {
         at.notation().parse(value)?
     };
-    let bytes = at.notation().parse(key)?;
     let db = open(Options::new(), &at.dir)?;
-    db.put(&bytes, &value)?;
-    close(db, at, &json!({"put": key, "bytes": value.len()}))
+    db.put(&key, &value)?;
+    let mut done = key_json(at, "put", &key);
+    done.insert("bytes".to_owned(), value.len().into());
+    close(db, at, &done.into())
+}
+
+/// An object with the key as what was `done` to it.
+fn key_json(at: &At, done: &str, key: &[u8]) -> Map<String, Json> {
+    let mut object = Map::new();
+    at.notation().field(done, key, &mut object);
+    object
 }
 
 fn close(db: Db, at: &At, done: &Json) -> Result<(), Failure> {
@@ -230,8 +237,8 @@ fn dump(at: &At) -> Result<(), Failure> {
     })
 }
 
-fn compact(at: &At, from: Option<&str>, to: Option<&str>) -> Result<(), Failure> {
-    let range = bounds(at.notation(), from, to)?;
+fn compact(at: &At, range: &RangeArgs) -> Result<(), Failure> {
+    let range = range.read(at.notation())?;
     let db = open_existing(&at.dir)?;
     let before = db.stats();
     db.compact_range(range)?;

@@ -54,6 +54,50 @@ fn a_value_from_standard_input_comes_back_byte_by_byte() {
 }
 
 #[test]
+fn a_key_of_full_length_is_taken_from_a_file() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (store, file, longer) = (dir.path().join("store"), dir.path().join("key"), dir.path().join("longer"));
+    let key: Vec<u8> = (0..=255).cycle().take(lsm_std::KEY_BYTES_MAX).collect();
+    fs::write(&file, &key).expect("written");
+    fs::write(&longer, [&key[..], b"x"].concat()).expect("written");
+    let (store, file, longer) = (text(&store), text(&file), text(&longer));
+    let at = |command, rest: &[&str]| run(&[&[command, "--dir", store][..], rest].concat());
+    let put = at("put", &["--key-file", file, "-4"]);
+    assert!(put.status.success(), "{}", said(&put));
+    assert!(at("put", &["z", "last"]).status.success());
+    assert_eq!(at("get", &["--key-file", file]).stdout, b"-4");
+    let input = Stdio::from(fs::File::open(file).expect("readable"));
+    let get = lsm().args(["get", "--dir", store, "--key-file", "-"]).stdin(input).output().expect("it starts");
+    assert_eq!(get.stdout, b"-4");
+    let line = [lsm_tool::trace::hex(&key), "\t2d34\n".into()].concat();
+    for scan in [&["--prefix-file", file][..], &["--from-file", file, "--to", "7a"]] {
+        assert_eq!(String::from_utf8(at("scan", &[&["--hex"], scan].concat()).stdout).expect("text"), line, "{scan:?}");
+    }
+    assert_eq!(at("scan", &["--to-file", file]).stdout, b"");
+    assert!(at("compact", &["--from-file", file, "--to", "y"]).status.success());
+    let refused = at("put", &["--key-file", longer, "value"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("longer: longer than a key, which has at most 65536 bytes"), "{}", said(&refused));
+    let deleted = at("delete", &["--key-file", file, "--json"]);
+    assert!(deleted.stdout.starts_with(b"{\"deleted_hex\":\"000102"), "{deleted:?}");
+    assert_eq!(at("get", &["--key-file", file]).status.code(), Some(1));
+    for bad in [
+        &["put", "--key-file", file][..],
+        &["put", "--key-file", file, "key", "value"],
+        &["put", "key"],
+        &["put", "--key-file", "-", "-"],
+        &["get", "--key-file", file, "key"],
+        &["scan", "--from-file", "-", "--to-file", "-"],
+        &["scan", "--from", "a", "--from-file", file],
+        &["scan", "--prefix-file", file, "--to-file", file],
+        &["scan", "--prefix-file", file, "--prefix", "a"],
+    ] {
+        let refused = at(bad[0], &bad[1..]);
+        assert_eq!(refused.status.code(), Some(2), "{bad:?}: {refused:?}");
+    }
+}
+
+#[test]
 fn looking_at_a_directory_without_a_store_is_an_error_and_makes_none() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let empty = dir.path().join("empty");
