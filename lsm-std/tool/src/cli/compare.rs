@@ -7,6 +7,7 @@ use clap::ArgGroup;
 use compaction_core::sim::Prices;
 use serde_json::{Value, json};
 
+use super::asked::{List, apart, list};
 use super::options::{PriceArgs, Sync, memtable_bytes, progress, workloads};
 use super::{print, print_json};
 use crate::Failure;
@@ -27,12 +28,13 @@ pub struct Args {
     /// A workload file, or the name of a built-in workload
     #[arg(long, value_name = "FILE|NAME")]
     workload: Option<String>,
-    /// Strategies to compare [default: tiered,leveled,lazy,bandit, and fifo where the workload has a time to live]
-    #[arg(long, value_delimiter = ',', value_enum)]
-    strategies: Vec<Strategy>,
-    /// Where to write the report [default: report.html; with --json none]
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    /// Strategies to compare, with spaces or commas between: tiered, leveled, lazy, bandit, fifo [default: the first four, and
+    /// fifo where the workload has a time to live]
+    #[arg(long, visible_alias = "strategy", value_name = "NAME", num_args = 1.., value_parser = list)]
+    strategies: Vec<List>,
+    /// Where to write the report
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    out: PathBuf,
     /// Bytes of a memtable [default: so that there are at least 200 flushes]
     #[arg(long, value_name = "N", value_parser = memtable_bytes())]
     memtable_bytes: Option<u64>,
@@ -47,7 +49,7 @@ pub struct Args {
     tmp: Option<PathBuf>,
     #[command(flatten)]
     prices: PriceArgs,
-    /// Print one JSON object
+    /// Print one JSON object; `report` in it is where the report is
     #[arg(long)]
     json: bool,
 }
@@ -68,14 +70,13 @@ fn after_help() -> String {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let source = source(args)?;
-    let out = args.out.clone().or_else(|| (!args.json).then(|| PathBuf::from("report.html")));
-    if let Some(out) = &out {
-        try_to_write(out)?;
-    }
+    let (asked, traces) = apart(&args.strategies);
+    let asked: Vec<Strategy> = asked.into_iter().map(|asked| asked.name("compare")).collect::<Result<_, _>>()?;
+    let source = source(args, &traces)?;
+    try_to_write(&args.out)?;
     let memtable_bytes = args.memtable_bytes.unwrap_or_else(|| source.memtable_bytes());
     let prices = args.prices.prices;
-    let strategies = if args.strategies.is_empty() { source.strategies() } else { args.strategies.clone() };
+    let strategies = if asked.is_empty() { source.strategies() } else { asked };
     let mut outcomes = Vec::new();
     for strategy in strategies {
         outcomes.push(one(args, &source, strategy, memtable_bytes)?);
@@ -85,7 +86,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let figures: Vec<_> = outcomes.iter().map(|outcome| outcome.json(&prices)).collect();
         print_json(&json!({
             "load": source.name(), "memtable_bytes": memtable_bytes, "prices": prices_json(&prices), "strategies": figures,
-            "report": out.as_ref().map(|path| path.display().to_string()),
+            "report": args.out.display().to_string(),
         }))?;
     } else {
         print(|out| {
@@ -93,18 +94,21 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             table(&outcomes, &prices, out)
         })?;
     }
-    let Some(out) = out else { return Ok(()) };
     let write_unit = if matches!(source, Source::Trace { .. }) { "batch" } else { "put or delete" };
     let report = Report { load: source.name(), notes, outcomes, prices, write_unit };
-    fs::write(&out, report.render()).map_err(Failure::io(out.display()))?;
-    if args.json { Ok(()) } else { print(|text| writeln!(text, "\n{}\nReport: {}", report.verdict(), out.display())) }
+    let path = args.out.display();
+    fs::write(&args.out, report.render()).map_err(Failure::io(&path))?;
+    if args.json { Ok(()) } else { print(|out| writeln!(out, "\n{}\nReport: {path}", report.verdict())) }
 }
 
-fn source(args: &Args) -> Result<Source, Failure> {
-    match (&args.trace, &args.workload) {
-        (Some(path), _) => Source::trace(path),
-        (None, Some(name)) => Source::workload(name),
-        (None, None) => Source::bundled(),
+/// The load: one trace, here or behind the strategies, or one workload.
+fn source(args: &Args, behind: &[&Path]) -> Result<Source, Failure> {
+    match (&args.trace, behind, &args.workload) {
+        (Some(path), [], None) => Source::trace(path),
+        (None, [path], None) => Source::trace(path),
+        (None, [], Some(name)) => Source::workload(name),
+        (None, [], None) => Source::bundled(),
+        _ => Err(Failure::Usage("compare takes one trace or one workload".into())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: what may be said, and which part of the tool does it.
 
+mod asked;
 mod compare;
 mod keys;
 mod options;

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use compaction_core::sim::{Mix, StoreSettings};
 
+use super::asked::{List, apart, list, scaled_candidate};
 use super::options::{PriceArgs, at_least_1, memtable_bytes, numbers, table_bytes, workloads};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
 use crate::human::bytes;
 use crate::sim::{Candidate, Simulated, Standing, check, check_table, simulate_source, store, table};
-use crate::strategies::{self, Sizes, Strategy, scaled};
+use crate::strategies::{Sizes, Strategy};
 use crate::workload::{NAMES, load};
 
 /// Simulate strategies under a workload, without touching data.
@@ -23,15 +24,15 @@ pub struct Args {
     /// Traces to simulate, with the reads of `lsm compare`
     trace: Vec<PathBuf>,
     /// Workload files or names of built-in workloads [with --check default: all built-in ones]
-    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',', required_unless_present_any = ["trace", "check", "what_if"])]
+    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',')]
     workload: Vec<String>,
-    /// Strategies by name, or as JSON objects with settings as for `lsm plan` [default: tiered, leveled, lazy, bandit, and fifo
-    /// where the workload has a time to live]
-    #[arg(long, visible_alias = "strategies", value_name = "NAME|JSON", num_args = 1.., value_parser = asked)]
-    strategy: Vec<Asked>,
+    /// Strategies with spaces or commas between: names, or JSON objects with settings as for `lsm plan` [default: tiered,
+    /// leveled, lazy, bandit, and fifo where the workload has a time to live]
+    #[arg(long, visible_alias = "strategies", value_name = "NAME|JSON", num_args = 1.., value_parser = list)]
+    strategy: Vec<List>,
     /// Start from the store in this directory: what each strategy would cost from here. Without a workload: as many writes as
     /// it has entries, of their size
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "trace"])]
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
     what_if: Option<PathBuf>,
     /// Shares of puts, deletes, gets, misses and scans to come in --what-if; reads leave no trace in a store
     #[arg(long, value_name = "P,D,G,M,S", value_parser = mix, requires = "what_if", conflicts_with = "workload")]
@@ -71,6 +72,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
+    let traces = traces(args);
+    if args.what_if.is_some() && !traces.is_empty() {
+        return Err(Failure::Usage("--what-if takes a workload, no trace".into()));
+    }
+    if traces.is_empty() && args.workload.is_empty() && !args.check && args.what_if.is_none() {
+        return Err(Failure::Usage("needs a trace, --workload FILE|NAME, --what-if DIR or --check".into()));
+    }
     if args.check {
         return run_check(args);
     }
@@ -120,10 +128,16 @@ fn mix(text: &str) -> Result<Mix, String> {
     Ok(Mix { put, delete, get, miss, scan })
 }
 
+/// The traces, also those that stand behind the strategies.
+fn traces(args: &Args) -> Vec<&Path> {
+    args.trace.iter().map(PathBuf::as_path).chain(apart(&args.strategy).1).collect()
+}
+
 fn sources(args: &Args) -> Result<Vec<Source>, Failure> {
     let all: Vec<String> = NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let names = if args.workload.is_empty() && args.trace.is_empty() { &all } else { &args.workload };
-    let traces = args.trace.iter().map(|path| Source::trace(path));
+    let traces = traces(args);
+    let names = if args.workload.is_empty() && traces.is_empty() { &all } else { &args.workload };
+    let traces = traces.into_iter().map(Source::trace);
     traces.chain(names.iter().map(|name| Source::workload(name))).collect()
 }
 
@@ -139,56 +153,18 @@ fn setting(args: &Args, source: &Source, memtable_bytes: u64) -> (StoreSettings,
     (store.io_bytes_per_s, store.user_bytes_per_s, store.scale) = (args.io_rate, args.write_rate, args.scale);
     let (base_bytes, table_bytes) = (args.base_bytes, args.table_bytes);
     let sizes = Sizes { memtable_bytes, base_bytes, table_bytes, ttl_ms: source.ttl_ms() };
-    let candidates: Vec<Candidate> = if args.strategy.is_empty() {
+    let (asked, _) = apart(&args.strategy);
+    let candidates: Vec<Candidate> = if asked.is_empty() {
         source.strategies().into_iter().map(|strategy| scaled_candidate(strategy, &sizes)).collect()
     } else {
-        args.strategy.iter().map(|asked| asked.candidate(&sizes)).collect()
+        asked.into_iter().map(|asked| asked.candidate(&sizes)).collect()
     };
     (store, candidates)
 }
 
-/// A strategy as the command line names it.
-#[derive(Clone, Debug)]
-enum Asked {
-    /// By name: its sizes follow the memtable.
-    Name(Strategy),
-    /// An object with its settings.
-    Object(Candidate),
-}
-
-impl Asked {
-    fn candidate(&self, sizes: &Sizes) -> Candidate {
-        match self {
-            Self::Name(strategy) => scaled_candidate(*strategy, sizes),
-            Self::Object(candidate) => candidate.clone(),
-        }
-    }
-
-    /// The strategy, if its settings are those of the tool.
-    fn name(&self) -> Result<Strategy, Failure> {
-        match self {
-            Self::Name(strategy) => Ok(*strategy),
-            Self::Object(Candidate { name, .. }) => {
-                Err(Failure::Wrong(format!("--check takes strategies by name, not {name}")))
-            }
-        }
-    }
-}
-
-fn asked(text: &str) -> Result<Asked, String> {
-    if !text.trim_start().starts_with('{') {
-        return Strategy::named(text).map(Asked::Name);
-    }
-    let settings = strategies::parse(text).map_err(|refusal| refusal.text)?;
-    Ok(Asked::Object(Candidate { name: text.to_owned(), settings }))
-}
-
-fn scaled_candidate(strategy: Strategy, sizes: &Sizes) -> Candidate {
-    Candidate { name: strategy.name().to_owned(), settings: scaled(strategy, sizes) }
-}
-
 fn run_check(args: &Args) -> Result<(), Failure> {
-    let asked: Vec<Strategy> = args.strategy.iter().map(Asked::name).collect::<Result<_, _>>()?;
+    let (asked, _) = apart(&args.strategy);
+    let asked: Vec<Strategy> = asked.into_iter().map(|asked| asked.name("--check")).collect::<Result<_, _>>()?;
     let mut all = Vec::new();
     for source in &sources(args)? {
         let strategies = if asked.is_empty() { source.strategies() } else { asked.clone() };

@@ -173,7 +173,7 @@ fn what_cannot_be_simulated_is_said() {
         assert!(said(&unknown).contains("unknown strategy \"no-such\": known are tiered"), "{unknown:?}");
     }
     let object = run(&["sim", "--workload", "latest", "--check", "--strategy", r#"{"name":"tiered"}"#]);
-    assert_eq!(object.status.code(), Some(1));
+    assert_eq!(object.status.code(), Some(2));
     assert!(said(&object).contains("takes strategies by name"), "{object:?}");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("workload.json");
