@@ -6,7 +6,8 @@
 use std::io::ErrorKind;
 
 use compaction_core::{AnySettings, TieredSettings};
-use lsm_std::{Options, SyncPolicy};
+use lsm_std::fs::Purpose;
+use lsm_std::{Error, Options, SyncPolicy};
 use lsm_tests::disk::{Disk, Fault, Left, Op, STORE};
 use lsm_tests::faults::script::exhaust;
 use lsm_tests::faults::{Kind, Tally, run};
@@ -109,6 +110,27 @@ fn what_a_failed_sync_has_lost_and_the_next_process_reads_all_the_same_is_safe_o
         assert_eq!(open(options()).iter().count(), count, "seed {seed}");
     }
     assert!(read_again > 50, "{read_again}");
+}
+
+#[test]
+fn a_store_on_a_full_disk_that_copies_what_is_written_over_opens_if_what_a_crash_has_left_makes_room() {
+    for left in [0, 9000] {
+        let disk = Disk::new(7);
+        disk.copy_on_write();
+        let options = || Options::new().fs(disk.boot()).sync(SyncPolicy::Never).deterministic(1);
+        let db = options().open(STORE).unwrap();
+        (0..20u8).for_each(|at| db.put(&[at], &[7; 300]).unwrap());
+        let mut table = disk.boot().create("store/000077.sst".as_ref(), Purpose::Flush).unwrap();
+        drop(db);
+        table.append(&vec![7; left]).unwrap();
+        // Enough for the manifest, which says what may go. The log has 6 KB.
+        disk.fill(2000);
+        let opened = options().open(STORE);
+        assert_eq!(opened.as_ref().err().map(Error::is_no_space), (left == 0).then_some(true), "{left}");
+        drop(opened);
+        disk.heal();
+        assert_eq!(options().open(STORE).unwrap().iter().count(), 20, "{left}");
+    }
 }
 
 #[test]

@@ -53,8 +53,9 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
     let mut tree = Tree::load(&files, manifest, &settings, entropy)?;
     // All is read and judged: from here on files are changed.
     keep_numbers(&mut tree.manifest, listing.next_id)?;
-    let wal = replayed.cut_log(&files)?;
+    // First: to write the log again takes room where a file system copies what is written over, and this may be all there is.
     listing.clean(&files);
+    let wal = replayed.cut_log(&files)?;
 
     let active = Arc::new(Memtable::new(0));
     let view = View { active, frozen: Vec::new(), runs: tree.shown() };

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::batch::Op;
 use crate::iter::{Bounds, Direction};
-use crate::memtable::sorted::{Place, Sorted};
+use crate::memtable::sorted::{Place, Sorted, large_record};
 use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
 use crate::types::{Entry, FileId, Found, SeqNo};
 
@@ -65,9 +65,11 @@ impl Memtable {
         self.newest_seqno.load(Ordering::Acquire)
     }
 
-    /// Adds one write; its bytes are copied. Sequence numbers come in ascending order, from 1 on. O(log entries).
+    /// Adds one write; its bytes are copied, many of them while readers go on. Sequence numbers come in ascending order, from 1
+    /// on. O(log entries).
     pub(crate) fn insert(&self, op: &Op<'_>, seqno: SeqNo) {
-        write(&self.sorted).insert(op, seqno);
+        let large = large_record(op);
+        write(&self.sorted).insert(op, large, seqno);
         let bytes = op.key.len() as u64 + op.value.len() as u64 + ENTRY_OVERHEAD_BYTES;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.newest_seqno.store(seqno, Ordering::Release);

@@ -83,10 +83,10 @@ impl Slot {
 }
 
 impl Sorted {
-    /// Adds a version; one of the same key and number is replaced. O(log entries), and moving up to a leaf; once in half a leaf's
-    /// entries also 24 bytes for each leaf.
-    pub(super) fn insert(&mut self, op: &Op<'_>, seqno: SeqNo) {
-        let record = self.record(op.key, op.value);
+    /// Adds a version, `large` being its [record](large_record) if it has one; one of the same key and number is replaced.
+    /// O(log entries), and moving up to a leaf; once in half a leaf's entries also 24 bytes for each leaf.
+    pub(super) fn insert(&mut self, op: &Op<'_>, large: Option<Bytes>, seqno: SeqNo) {
+        let record = large.unwrap_or_else(|| self.record(op.key, op.value));
         let slot = Slot { record, key_len: op.key.len(), kind: op.kind, seqno };
         let head = head(op.key);
         let at_leaf = self.leaf(head, op.key, seqno);
@@ -116,12 +116,9 @@ impl Sorted {
         }
     }
 
-    /// `key` and `value`, copied.
+    /// `key` and `value`, copied into a chunk.
     fn record(&mut self, key: &[u8], value: &[u8]) -> Bytes {
         let len = key.len() + value.len();
-        if len > SHARED_BYTES_MAX {
-            return [key, value].concat().into();
-        }
         if self.chunk.capacity() < len {
             self.chunk = BytesMut::with_capacity(CHUNK_BYTES);
         }
@@ -182,6 +179,11 @@ impl Leaf {
     }
 }
 
+/// The key and the value of `op`, copied, if they are too large for a chunk.
+pub(super) fn large_record(op: &Op<'_>) -> Option<Bytes> {
+    (op.key.len() + op.value.len() > SHARED_BYTES_MAX).then(|| [op.key, op.value].concat().into())
+}
+
 /// How many of what has these `heads`, in order, come before what has `wanted`: `is_before` decides where heads are alike.
 fn search(heads: &[u128], wanted: u128, is_before: impl Fn(usize) -> bool) -> usize {
     let mut start = heads.partition_point(|head| *head < wanted);
@@ -232,7 +234,8 @@ mod tests {
             for (key, seqno, len) in &writes {
                 // Some are too large to share a chunk.
                 let value = vec![*len as u8; if *len == 0 { SHARED_BYTES_MAX } else { *len }];
-                sorted.insert(&Op { kind: Kind::Put, key, value: &value }, *seqno);
+                let op = Op { kind: Kind::Put, key, value: &value };
+                sorted.insert(&op, large_record(&op), *seqno);
                 map.insert((key.clone(), u64::MAX - seqno), value);
             }
             let (mut place, mut places) = (Place::START, Vec::new());
@@ -260,7 +263,7 @@ mod tests {
     fn keys_that_come_in_order_fill_their_leaves() {
         let mut sorted = Sorted::default();
         for at in 0..1_000u64 {
-            sorted.insert(&Op { kind: Kind::Put, key: &at.to_be_bytes(), value: b"" }, at + 1);
+            sorted.insert(&Op { kind: Kind::Put, key: &at.to_be_bytes(), value: b"" }, None, at + 1);
         }
         assert_eq!(sorted.leaves.len(), 1_000usize.div_ceil(LEAF_MAX - 1));
     }
@@ -270,7 +273,7 @@ mod tests {
         let number = |at: u64| at.to_be_bytes();
         for full in [LEAF_MAX as u64 - 1, 2 * (LEAF_MAX as u64 - 1)] {
             let put = |sorted: &mut Sorted, key: u64, seqno| {
-                sorted.insert(&Op { kind: Kind::Put, key: &number(key), value: b"" }, seqno);
+                sorted.insert(&Op { kind: Kind::Put, key: &number(key), value: b"" }, None, seqno);
             };
             for hot in full - 1..=full + 1 {
                 let (mut falling, mut same) = (Sorted::default(), Sorted::default());

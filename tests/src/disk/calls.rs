@@ -102,6 +102,10 @@ impl Fs for Process {
         let mut state = self.disk.state();
         let fate = state.begin(self.life, Op::Cut, path)?;
         let file = state.file(Op::Cut, path)?;
+        if state.copies && state.room() < bytes.len() as u64 {
+            state.hits.full += 1;
+            return Err(Error::io("rewrite", path, ErrorKind::StorageFull.into()));
+        }
         state.last = Some(file);
         let State { files, rng, .. } = &mut *state;
         let (content, len) = (&mut files[file], at as usize + bytes.len());
@@ -187,10 +191,7 @@ impl Fs for Process {
     }
 
     fn free_bytes(&self, dir: &Path) -> Result<u64> {
-        self.look(Op::Look, dir, |state| match state.capacity {
-            u64::MAX => Ok(u64::MAX),
-            capacity => Ok(capacity.saturating_sub(state.used())),
-        })
+        self.look(Op::Look, dir, |state| Ok(state.room()))
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
@@ -228,7 +229,7 @@ impl WriteFile for Writer {
         let mut fate = state.begin(self.process.life, Op::Append, &self.path)?;
         let at = self.len as usize;
         let grows = (at + bytes.len()).saturating_sub(state.files[self.file].live.len());
-        let room = if state.capacity == u64::MAX { u64::MAX } else { state.capacity.saturating_sub(state.used()) };
+        let room = state.room();
         let mut taken = bytes.len();
         if matches!(fate, Fate::Works) && grows as u64 > room {
             taken -= grows - room as usize;

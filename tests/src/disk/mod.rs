@@ -116,6 +116,11 @@ impl Disk {
         state.capacity = state.used().saturating_add(room);
     }
 
+    /// From now on the disk copies: what is written over needs as much room besides while it is written.
+    pub fn copy_on_write(&self) {
+        self.state().copies = true;
+    }
+
     /// Calls that have failed, ever.
     #[must_use]
     pub fn hits(&self) -> Hits {

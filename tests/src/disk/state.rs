@@ -44,6 +44,8 @@ pub struct State {
     pub hits: Hits,
     /// Room in bytes.
     pub capacity: u64,
+    /// What is written over takes room besides, until it is written.
+    pub copies: bool,
     /// The most bytes that files have had.
     pub peak: u64,
     /// The most bytes that tables of the store have had since that was last asked for.
@@ -90,6 +92,7 @@ impl State {
             faults: Vec::new(),
             hits: Hits::default(),
             capacity: u64::MAX,
+            copies: false,
             peak: 0,
             tables_peak: 0,
             reused: 0,
@@ -214,6 +217,11 @@ impl State {
     /// Bytes of all files that have a name.
     pub fn used(&self) -> u64 {
         self.files.iter().filter(|file| file.names > 0).map(|file| file.live.len() as u64).sum()
+    }
+
+    /// Bytes that may still be written.
+    pub fn room(&self) -> u64 {
+        if self.capacity == u64::MAX { u64::MAX } else { self.capacity.saturating_sub(self.used()) }
     }
 
     /// Bytes of the store's tables.

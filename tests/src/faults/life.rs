@@ -44,9 +44,13 @@ impl Run {
     pub fn new(kind: Kind, seed: u64) -> Self {
         let mut rng = SplitMix::new(seed);
         let setup = Setup::draw(&mut rng, kind == Kind::Threads);
+        let disk = Disk::new(rng.next_u64());
+        if kind == Kind::Faults && seed.is_multiple_of(4) {
+            disk.copy_on_write();
+        }
         Self {
             kind,
-            disk: Disk::new(rng.next_u64()),
+            disk,
             clock: Arc::new(LogicalClock::at(rng.below(2) * 1_000_000)),
             setup,
             rng,

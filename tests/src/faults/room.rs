@@ -28,7 +28,11 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Without power no file goes, and jobs that touch none, moves above all, may be done for a while: that is no room taken.
     fn report(&mut self, report: &Report, disk: &Disk, unsettled_bytes_max: u64) {
+        if disk.is_dead() {
+            return;
+        }
         let tables = disk.tables_peak();
         match &report.what {
             What::Chosen(job) => {
@@ -88,5 +92,38 @@ impl Run {
             let what = format!("{tables} bytes of tables, {log} of log");
             self.broken(&format!("{what}; at most {tables_max} and {log_max}, {tree} of them in the tree"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use compaction_core::{AnySettings, LeveledSettings};
+
+    use super::*;
+
+    #[test]
+    fn files_that_stay_because_the_power_went_are_not_held_against_the_bound() {
+        let (mut jobs, mut deaths) = (0, 0);
+        for calls in 1.. {
+            let (disk, watch) = (Disk::new(7), Arc::new(Mutex::new(Watch::default())));
+            let small = LeveledSettings { l0_runs_max: 2, base_bytes: 20_000, fanout: 2, ..Default::default() };
+            let small = AnySettings::Leveled(LeveledSettings { table_bytes_max: 12_000, ..small });
+            let options = Options::new().fs(disk.boot()).deterministic(1).memtable_bytes(24_000).unsettled_bytes_max(0);
+            let (hook, on) = (Arc::clone(&watch), disk.clone());
+            let options = options.on_report(move |report| hook.lock().unwrap().report(report, &on, 0));
+            disk.cut_in(calls);
+            if let Ok(db) = options.lz4(false).strategy(small).open(STORE) {
+                let _ = (0..40u8).try_for_each(|at| db.put(&[at % 30 * 7 % 30], &[at; 8_000]));
+            }
+            let watch = watch.lock().unwrap();
+            assert_eq!(watch.broken, None, "the power goes in call {calls}");
+            (jobs, deaths) = (jobs + watch.jobs, calls);
+            if !disk.is_dead() {
+                break;
+            }
+        }
+        assert!(jobs > 1000 && deaths > 100, "{jobs} jobs, {deaths} deaths");
     }
 }
