@@ -42,7 +42,7 @@ pub struct Stats {
     pub jobs: BTreeMap<&'static str, JobStats>,
     /// Jobs given up.
     pub jobs_aborted: u64,
-    /// How long writers were slowed by merge debt, in all.
+    /// How long writers were slowed because merges or flushes lagged behind, in all.
     pub slowed: Duration,
     /// How often a writer was stopped because too many memtables waited.
     pub stops: u64,

@@ -85,7 +85,7 @@ impl Db {
     /// Writes a batch: all of it becomes visible at once, and all of it survives a crash or nothing.
     ///
     /// On return it is in the log, as durable as the [`SyncPolicy`](crate::SyncPolicy) says. Costs one write to the log, shared
-    /// with the writers that come meanwhile. Slowed while merges lag behind, stopped while too many memtables wait.
+    /// with the writers that come meanwhile. Slowed while merges or flushes lag behind, stopped while too many memtables wait.
     ///
     /// # Errors
     /// [`Error::KeyTooLong`], [`Error::ValueTooLong`] or [`Error::BatchTooLarge`]: nothing was written. Nor was anything

@@ -54,6 +54,7 @@ impl Engine {
             }
         }
         let installed = self.install_built();
+        self.pace.flushed(bytes, watch.micros());
         self.bell.ring();
         installed?;
         Ok(true)

@@ -15,6 +15,7 @@ mod range;
 mod recover;
 mod repair;
 mod replay;
+mod room;
 mod settle;
 mod shown;
 mod tree;
@@ -26,7 +27,6 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::engine::output::NewTable;
-use crate::error::{Error, Result};
 use crate::fs::{CountingFs, FileLock};
 use crate::heat::Heat;
 use crate::memtable::Memtable;
@@ -34,7 +34,7 @@ use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::snapshot::OpenSnapshots;
 use crate::stats::Counters;
-use crate::sync::{ArcSwap, AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{ArcSwap, AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, lock};
 use crate::types::FileId;
 use crate::view::{Files, Runs, View};
 
@@ -43,6 +43,7 @@ pub(crate) use inspect::inspect;
 pub(crate) use log::LogSink;
 pub(crate) use recover::recover;
 pub(crate) use repair::repair;
+use room::Pace;
 pub(crate) use tree::Tree;
 pub(crate) use worker::Workers;
 
@@ -82,6 +83,7 @@ pub(crate) struct Engine {
     /// Merge debt in bytes and running merges, for backpressure.
     debt_bytes: AtomicU64,
     merging: AtomicU64,
+    pace: Pace,
     /// What opening the store has found.
     pub(crate) recovery: Recovery,
     _lock: Box<dyn FileLock>,
@@ -156,35 +158,5 @@ impl Engine {
         memory.frozen.drain(..flushed);
         view.frozen.drain(..flushed);
         self.view.store(Arc::new(view));
-    }
-
-    /// Waits until there is room for a write of `bytes`: slows it while merges lag behind, stops it while too many memtables
-    /// wait to be flushed.
-    pub(crate) fn make_room(&self, bytes: u64) -> Result<()> {
-        self.health.check()?;
-        let limit = self.options.debt_limit();
-        let debt = self.debt_bytes.load(Ordering::Relaxed);
-        if debt > limit && self.merging.load(Ordering::Relaxed) > 0 {
-            self.counters.slowed(worker::slow_down(bytes, debt, limit));
-        }
-        let is_full = || self.view.load().active.bytes() >= self.options.memtable_bytes;
-        while is_full() {
-            let rung = self.bell.rung();
-            if !is_full() || self.frozen() < self.options.frozen_memtables_max {
-                return Ok(());
-            }
-            if self.options.seed.is_some() {
-                self.work_inline()?;
-                continue;
-            }
-            self.health.check()?;
-            self.health.flushes.check()?;
-            if self.stopping.load(Ordering::Acquire) {
-                return Err(Error::Closed);
-            }
-            self.counters.stopped();
-            self.bell.wait(rung, Some(worker::LOOK_EVERY));
-        }
-        Ok(())
     }
 }

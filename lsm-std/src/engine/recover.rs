@@ -79,6 +79,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
         inline: Default::default(),
         debt_bytes: Default::default(),
         merging: Default::default(),
+        pace: Default::default(),
         manual: Default::default(),
         saving: Default::default(),
         syncing: Default::default(),

@@ -10,26 +10,13 @@ use crate::engine::merge::Step;
 use crate::engine::{Engine, LogSink};
 use crate::error::{Error, Result};
 use crate::options::SyncPolicy;
-use crate::sync::{Bell, Ordering, lock, sleep, thread};
-
-/// A writer that is slowed at twice the debt limit gets on at 16 MiB/s; at a higher debt slower in proportion.
-const SLOW_NANOS_PER_BYTE: u64 = 60;
-const SLOW_MAX: Duration = Duration::from_secs(1);
+use crate::sync::{Bell, Ordering, lock, thread};
 
 /// A tree in which nothing has happened for so long is made durable.
 const SETTLE_AFTER: Duration = Duration::from_millis(50);
 
 /// Who waits for background work looks this often whether the store has failed meanwhile.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Sleeps in proportion to the bytes written and to the debt above the limit.
-pub(super) fn slow_down(bytes: u64, debt: u64, limit: u64) -> Duration {
-    let over_milli = u128::from(debt - limit) * 1000 / u128::from(limit.max(1));
-    let nanos = u128::from(bytes) * u128::from(SLOW_NANOS_PER_BYTE) * over_milli / 1000;
-    let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(SLOW_MAX);
-    sleep(pause);
-    pause
-}
 
 /// The threads of an open store.
 #[derive(Debug)]

@@ -128,7 +128,8 @@ impl Options {
         self
     }
 
-    /// So many frozen memtables may wait for their flush before writers wait for it too. Default: 4.
+    /// So many frozen memtables may wait for their flush before writers wait for it too. While there are so many, writers are
+    /// slowed, more the fuller the active one gets, to what flushes keep up with. Default: 4.
     #[must_use]
     pub fn frozen_memtables_max(mut self, count: usize) -> Self {
         self.frozen_memtables_max = count;

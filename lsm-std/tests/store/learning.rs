@@ -1,8 +1,9 @@
 //! Strategies that change, learn, expire and stall, in a real store.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lsm_std::compaction_core::{AnySettings, BanditSettings, FifoSettings};
 use lsm_std::{Db, Error, LogicalClock, Options};
@@ -95,6 +96,30 @@ fn writers_stopped_by_full_memtables_go_on_when_a_flush_is_done() {
 }
 
 #[test]
+fn writers_are_slowed_before_they_are_stopped_while_a_flush_lags() {
+    let (disk, gate) = (FailFs::default(), Arc::new(Mutex::new(())));
+    let options = small(tiered(2)).fs(Arc::new(disk.clone())).lz4(false);
+    let db = options.memtable_bytes(4 << 20).frozen_memtables_max(1).open("store").unwrap();
+    let shut = gate.lock().unwrap();
+    let behind = Arc::clone(&gate);
+    disk.fail(move |_, path| {
+        if path.ends_with(".sst") {
+            drop(behind.lock());
+        }
+        None
+    });
+    let write = |from, until| (from..until).for_each(|at| db.put(&key(at), &vec![7; 256 << 10]).unwrap());
+    write(0, 16);
+    assert_eq!(db.stats().slowed, Duration::ZERO, "there is room");
+    write(16, 31);
+    assert!(db.stats().slowed > Duration::ZERO);
+    assert_eq!(db.stats().stops, 0);
+    drop(shut);
+    write(31, 40);
+    assert_eq!(db.iter().count(), 40);
+}
+
+#[test]
 fn a_phase_of_reads_alone_has_a_strategy_that_learns_from_reads_asked_again() {
     for (strategy, learns) in [(AnySettings::Bandit(BanditSettings::default()), true), (tiered(2), false)] {
         let disk = FailFs::default();
@@ -104,7 +129,7 @@ fn a_phase_of_reads_alone_has_a_strategy_that_learns_from_reads_asked_again() {
         }
         db.flush().unwrap();
         db.wait_idle().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(300));
         // Each decision asks for the room on the disk.
         let decisions = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&decisions);
@@ -115,7 +140,7 @@ fn a_phase_of_reads_alone_has_a_strategy_that_learns_from_reads_asked_again() {
         for at in 0..30_000u64 {
             db.get(&key(at % 40)).unwrap();
         }
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let end = std::time::Instant::now() + Duration::from_secs(30);
         while learns && decisions.load(Ordering::Relaxed) == 0 {
             assert!(std::time::Instant::now() < end, "not asked in half a minute");
             std::thread::yield_now();
