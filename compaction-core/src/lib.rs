@@ -90,7 +90,7 @@ mod wide;
 
 pub use config::{AnySettings, ConfigError, DecodeError, EncodeError, KeyBytes, KeysError, StoredName};
 pub use decision::{
-    Candidate, Choice, Cut, Decision, Job, Moment, Place, Reason, Rule, Running, SlotTrigger, Verdict, Work,
+    Candidate, Choice, Cut, Decision, Job, Moment, Place, Reason, Rule, Running, Score, SlotTrigger, Verdict, Work,
 };
 #[cfg(feature = "alloc")]
 pub use edit::VersionVec;

@@ -1,10 +1,12 @@
 //! What a strategy is asked and what it answers.
 
+mod candidate;
 mod reason;
 
 use core::ops::RangeInclusive;
 
-pub use reason::{Candidate, Reason, Rule, SlotTrigger, Verdict};
+pub use candidate::{Candidate, Score, Verdict};
+pub use reason::{Reason, Rule, SlotTrigger};
 
 /// The circumstances of a decision that are not in the tree. Strategies have no clock and no random generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use super::Job;
 use crate::strategy::Layout;
 
 /// Why a choice was made: the rule that fired, and the job's size beside its cap.
@@ -264,52 +263,6 @@ impl fmt::Display for Reason {
             write!(f, "; {} B of input exceed the cap of {} B, the smallest job there is", self.bytes, self.bytes_max)?;
         }
         Ok(())
-    }
-}
-
-/// One job that a strategy considered, as `explain` shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// The job.
-    pub job: Job,
-    /// The rule that proposed it.
-    pub rule: Rule,
-    /// Bytes of its inputs; saturates at `u64::MAX`.
-    pub bytes: u64,
-    /// What became of it.
-    pub verdict: Verdict,
-}
-
-/// What became of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is the choice.
-    Chosen,
-    /// It meets a running job.
-    Busy,
-    /// Its output may not fit.
-    NoRoom {
-        /// Upper bound of its output in bytes.
-        needed: u64,
-    },
-    /// It exceeds the cap on a job's bytes, and smaller jobs or running ones stand before it.
-    OverCap {
-        /// The cap in bytes.
-        bytes_max: u64,
-    },
-    /// Another candidate of the same trigger has the better score.
-    Outscored,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Chosen => write!(f, "chosen"),
-            Self::Busy => write!(f, "meets a running job"),
-            Self::NoRoom { needed } => write!(f, "may need {needed} B of room"),
-            Self::OverCap { bytes_max } => write!(f, "exceeds the cap of {bytes_max} B a job"),
-            Self::Outscored => write!(f, "another one scores better"),
-        }
     }
 }
 

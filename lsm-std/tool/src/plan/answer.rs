@@ -36,6 +36,9 @@ struct CandidateOut {
     level: Option<u8>,
     bytes: u64,
     rule: Map<String, Value>,
+    /// How far the rule is from where it fires, and where that is, both in thousandths.
+    score_milli: Option<u64>,
+    threshold_milli: Option<u64>,
     verdict: String,
 }
 
@@ -69,16 +72,25 @@ impl Answer {
     }
 
     /// With every candidate, and a description for people.
-    pub fn explained(self, version: &Version<'_, String>, decision: &Decision, candidates: &[Candidate]) -> Self {
+    pub fn explained(
+        self,
+        version: &Version<'_, String>,
+        now_ms: u64,
+        decision: &Decision,
+        candidates: &[Candidate],
+    ) -> Self {
         let prose = prose(version, decision, candidates, self.debt_bytes);
         let out = |candidate: &Candidate| {
             let choice = Choice::from(candidate.job);
+            let score = candidate.rule.score(now_ms);
             CandidateOut {
                 choice: choice.name(),
                 inputs: input_ids(version, &candidate.job),
                 level: output_level(&choice),
                 bytes: candidate.bytes,
                 rule: rule_fields(&candidate.rule),
+                score_milli: score.map(|score| score.value.0),
+                threshold_milli: score.and_then(|score| score.threshold).map(|threshold| threshold.0),
                 verdict: candidate.verdict.to_string(),
             }
         };

@@ -112,5 +112,5 @@ fn decide(text: &[u8], explain: bool) -> Result<Answer, Refusal> {
     }
     let mut candidates = Vec::new();
     let decision = strategy.explain(&version, &moment, &mut |candidate| candidates.push(*candidate));
-    Ok(Answer::new(&version, &strategy, &decision).explained(&version, &decision, &candidates))
+    Ok(Answer::new(&version, &strategy, &decision).explained(&version, moment.now_ms, &decision, &candidates))
 }

@@ -87,6 +87,8 @@ fn an_answer_has_every_documented_field() {
     let explained = answers(&lsm_plan(&["--explain"], line.as_bytes())).remove(0);
     assert_eq!(explained["inputs"], answer["inputs"]);
     assert_eq!(explained["candidates"][0]["verdict"], "chosen");
+    assert_eq!(explained["candidates"][0]["score_milli"], 2_995);
+    assert_eq!(explained["candidates"][0]["threshold_milli"], 2_000);
     let prose = explained["prose"].as_str().expect("prose");
     assert!(prose.contains("4 tables in 4 runs") && prose.contains("outweigh the largest by too much"), "{prose}");
 }
