@@ -90,6 +90,11 @@ impl Entropy {
     }
 }
 
+/// What the system's steady clock shows: for pauses and durations, which no decision depends on.
+pub(crate) fn instant() -> Instant {
+    Instant::now()
+}
+
 /// Measures how long something takes, for metrics only: no decision depends on it but through `Outcome::micros`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
@@ -97,7 +102,7 @@ pub(crate) struct Stopwatch(Instant);
 impl Stopwatch {
     /// Starts now.
     pub(crate) fn start() -> Self {
-        Self(Instant::now())
+        Self(instant())
     }
 
     /// Microseconds since the start.

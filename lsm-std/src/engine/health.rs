@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::clock::instant;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::sync::{Mutex, lock};
@@ -89,7 +90,7 @@ impl Health {
             None => RETRY_MIN,
             Some(last) => (last.pause * 2).min(RETRY_MAX),
         };
-        *trouble = Some(Trouble { error, pause, until: Instant::now() + pause });
+        *trouble = Some(Trouble { error, pause, until: instant() + pause });
     }
 }
 
@@ -102,14 +103,14 @@ impl Background {
     /// Ends a pause.
     pub(crate) fn try_again(&self) {
         if let Some(trouble) = &mut *lock(&self.0) {
-            trouble.until = Instant::now();
+            trouble.until = instant();
         }
     }
 
     /// How long the work is still to pause; `None` if it may go on.
     pub(crate) fn pause(&self) -> Option<Duration> {
         let trouble = lock(&self.0);
-        let left = trouble.as_ref()?.until.saturating_duration_since(Instant::now());
+        let left = trouble.as_ref()?.until.saturating_duration_since(instant());
         (!left.is_zero()).then_some(left)
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock::instant;
 use crate::engine::{Engine, worker};
 use crate::error::{Error, Result};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock, sleep};
@@ -46,7 +47,7 @@ impl Pace {
     fn hold(&self, bytes: u64, nanos_per_kib: u128) -> Duration {
         let nanos = u128::from(bytes) * nanos_per_kib / 1024;
         let share = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        let pause = let_through(&mut lock(&self.free_at), Instant::now(), share);
+        let pause = let_through(&mut lock(&self.free_at), instant(), share);
         if !pause.is_zero() {
             sleep(pause);
         }
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn small_pauses_are_added_up_and_writers_wait_for_each_others() {
-        let (mut free_at, now, micros) = (None, Instant::now(), Duration::from_micros);
+        let (mut free_at, now, micros) = (None, instant(), Duration::from_micros);
         let mut wait = |at, share| let_through(&mut free_at, now + micros(at), micros(share)).as_micros();
         assert_eq!([wait(0, 400), wait(0, 400), wait(100, 400)], [0, 0, 1100]);
         assert_eq!([wait(100, 500), wait(1700, 999), wait(9000, 1000)], [1600, 0, 1000], "idle time is no credit");
