@@ -94,7 +94,7 @@ fn sealed(first: bool, records: &[Vec<u8>]) -> Result<()> {
         (JournalWriter::resume(&*fs, path, ID, &kind, fs.file_len(path)?)?, 1)
     } else {
         fs.remove(path)?;
-        (JournalWriter::create(&*fs, path, ID, &kind)?, 0)
+        (JournalWriter::create(&*fs, path, ID, &kind, 0)?, 0)
     };
     for record in records {
         journal.append_group([(tag, record.as_slice())])?;

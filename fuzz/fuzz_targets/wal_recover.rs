@@ -16,7 +16,7 @@ const NAME: &str = "000012.log";
 #[derive(Arbitrary, Debug)]
 struct Input {
     batches: Vec<Vec<u8>>,
-    /// How many of the batches are synced before the others are written.
+    /// How many of the batches are synced before the others are written; from 128 on the file is made longer at once.
     synced: u8,
     damage: Damage,
 }
@@ -52,8 +52,8 @@ fuzz_target!(|input: Input| {
 
 /// Writes the batches, the first ones synced; the length that is synced.
 fn write(fs: &MemFs, input: &Input) -> Result<usize> {
-    let mut wal = WalWriter::create(fs, Path::new(""), ID)?;
-    let (synced, rest) = input.batches.split_at(usize::from(input.synced).min(input.batches.len()));
+    let mut wal = WalWriter::create(fs, Path::new(""), ID, u64::from(input.synced >> 7) << 12)?;
+    let (synced, rest) = input.batches.split_at(usize::from(input.synced & 127).min(input.batches.len()));
     let group = |from: usize, batches| {
         let numbered = move |(at, batch): (usize, &'_ Vec<u8>)| ((from + at) as u64 + 1, batch.clone());
         <[Vec<u8>]>::iter(batches).enumerate().map(numbered).collect::<Vec<_>>()

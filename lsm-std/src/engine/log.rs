@@ -217,9 +217,13 @@ fn appended(engine: &Engine, wal: &mut WalWriter, append: impl FnOnce(&mut WalWr
 fn new_segment(engine: &Engine) -> Result<WalWriter> {
     let files = &engine.files;
     let id = files.new_id();
-    let mut wal = WalWriter::create(&*files.fs, &files.dir, id).inspect_err(|_| files.remove(FileName::Log(id)))?;
+    let is_synced = engine.options.sync == SyncPolicy::Always;
+    // A sync of each write costs a quarter less where it need not make a new length durable.
+    let room_bytes = if is_synced { engine.options.log_segment_bytes } else { 0 };
+    let wal = WalWriter::create(&*files.fs, &files.dir, id, room_bytes);
+    let mut wal = wal.inspect_err(|_| files.remove(FileName::Log(id)))?;
     lock(&engine.logs).insert(wal.id());
-    if engine.options.sync == SyncPolicy::Always {
+    if is_synced {
         // From its first record on it can say that all segments before it are synced.
         wal.sync().map_err(|error| engine.health.fail(error))?;
     }

@@ -163,6 +163,10 @@ impl WriteFile for CountingWriteFile {
         Ok(())
     }
 
+    fn reserve(&mut self, len: u64) -> Result<()> {
+        self.inner.reserve(len)
+    }
+
     fn end(&mut self) -> Result<()> {
         self.inner.end()
     }

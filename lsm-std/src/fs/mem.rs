@@ -181,8 +181,27 @@ struct MemWriteFile {
 
 impl WriteFile for MemWriteFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        held(&self.content).extend_from_slice(bytes);
+        let mut content = held(&self.content);
+        let at = usize::try_from(self.len).unwrap_or(usize::MAX);
+        let over = bytes.len().min(content.len().saturating_sub(at));
+        let (over, behind) = bytes.split_at(over);
+        if let Some(room) = content.get_mut(at..at + over.len()) {
+            room.copy_from_slice(over);
+        }
+        content.extend_from_slice(behind);
         self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn reserve(&mut self, len: u64) -> Result<()> {
+        let mut content = held(&self.content);
+        let len = usize::try_from(len).unwrap_or(usize::MAX).max(content.len());
+        content.resize(len, 0);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        held(&self.content).truncate(usize::try_from(self.len).unwrap_or(usize::MAX));
         Ok(())
     }
 

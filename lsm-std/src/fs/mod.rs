@@ -127,7 +127,17 @@ pub trait WriteFile: Send + fmt::Debug {
     /// After an error an unknown part of them has been written.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// Cuts off what a [reused](Fs::reuse) file still holds behind the bytes appended. To be called before it is read.
+    /// Makes the file `len` bytes long, with zeros behind the bytes appended, over which the next ones are written: syncs have less
+    /// to do then. [`end`](Self::end) cuts off what is left. Without an implementation of its own a file layer does nothing.
+    ///
+    /// After an error the file may be as it was or `len` bytes long.
+    fn reserve(&mut self, len: u64) -> Result<()> {
+        let _ = len;
+        Ok(())
+    }
+
+    /// Cuts off what a [reused](Fs::reuse) or [reserved](Self::reserve) file still holds behind the bytes appended. To be called
+    /// before a reused one is read.
     fn end(&mut self) -> Result<()> {
         Ok(())
     }
@@ -137,7 +147,7 @@ pub trait WriteFile: Send + fmt::Debug {
     /// After an error nothing is known of any byte since the last good sync, and trying again proves nothing.
     fn sync(&mut self) -> Result<()>;
 
-    /// Bytes in the file so far, those it was opened with included.
+    /// Bytes in the file so far, those it was opened with included, and reserved ones left out.
     fn len(&self) -> u64;
 
     /// True if nothing has been written.

@@ -18,7 +18,7 @@ pub struct RealFs;
 
 impl Fs for RealFs {
     fn create(&self, path: &Path, _: Purpose) -> Result<Box<dyn WriteFile>> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path);
+        let file = OpenOptions::new().write(true).create_new(true).open(path);
         let file = file.map_err(|e| Error::io("create", path, e))?;
         Ok(Box::new(RealWriteFile { file, path: path.into(), len: 0, old_len: 0 }))
     }
@@ -158,7 +158,7 @@ struct RealWriteFile {
     file: File,
     path: PathBuf,
     len: u64,
-    /// Bytes of a file that is written over.
+    /// Bytes of a file that is written over, or reserved.
     old_len: u64,
 }
 
@@ -166,6 +166,14 @@ impl WriteFile for RealWriteFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|e| Error::io("append", &self.path, e))?;
         self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn reserve(&mut self, len: u64) -> Result<()> {
+        if len > self.len {
+            self.old_len = len;
+            self.file.set_len(len).map_err(|e| Error::io("reserve", &self.path, e))?;
+        }
         Ok(())
     }
 

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! file    header record*
-//! header  magic (8 bytes)  version u32  file id u64  crc u32
+//! header  magic (8 bytes)  version u16  flags u16  file id u64  crc u32
 //! record  mark u32  len u32  tag u64  synced u64  payload crc u32  header crc u32  payload
 //! ```
 //! The checksum of a record's header also covers the file's id and the record's offset: a record is valid only where it was
 //! written, so old bytes of another file, or a journal stored as a value, never pass for one. `synced` is the length up to
 //! which the file was known to be durable when the record was written. It tells damage from loss: what a later record says
 //! was synced cannot have been lost to a power cut.
+//!
+//! A flag says that the file was made longer than it is filled: then zeros up to its end are no damage, and no record. A sync has
+//! less to do where the length of the file stays as it is.
 //!
 //! Damage before a whole record is an error, unless it looks like the work of a power cut and no header behind it says that
 //! it was synced. So is damage at the end that some header, be its payload whole or not, says was synced. Other damage at
@@ -51,13 +54,16 @@ pub const HEADER_BYTES: usize = 24;
 /// Bytes of a record before its payload.
 pub const RECORD_HEADER_BYTES: usize = 32;
 
+/// The flag of a file that is longer than what was written to it.
+const HAS_ROOM: u32 = 1 << 16;
+
 /// First bytes of every record.
 const MARK: [u8; 4] = [0xd7, b'r', b'e', b'c'];
 
-fn header(kind: &JournalKind, id: FileId) -> Vec<u8> {
+fn header(kind: &JournalKind, id: FileId, flags: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_BYTES);
     out.extend_from_slice(&kind.magic);
-    put_u32(&mut out, kind.version);
+    put_u32(&mut out, kind.version | flags);
     put_u64(&mut out, id);
     let crc = crc32fast::hash(&out);
     put_u32(&mut out, crc);
@@ -75,7 +81,7 @@ fn header_is_whole(kind: &JournalKind, path: &Path, id: FileId, bytes: &[u8]) ->
     if head[..8] != kind.magic {
         return Err(Error::corrupt(path, 0, "not a file of this kind"));
     }
-    let found = LE::read_u32(&head[8..12]);
+    let found = LE::read_u32(&head[8..12]) & !HAS_ROOM;
     if found > kind.version {
         return Err(Error::NewerFormat { path: path.into(), found, known: kind.version });
     }
@@ -84,6 +90,16 @@ fn header_is_whole(kind: &JournalKind, path: &Path, id: FileId, bytes: &[u8]) ->
         return Err(Error::corrupt(path, 0, format!("the file of id {found} under the name of {id}")));
     }
     Ok(true)
+}
+
+/// Where what was written to a journal of these bytes ends at the latest: before the zeros at its end, if it was given room.
+fn filled(bytes: &[u8]) -> usize {
+    let is_whole = |head: &&[u8]| crc32fast::hash(&head[..20]) == LE::read_u32(&head[20..]);
+    let head = bytes.get(..HEADER_BYTES).filter(is_whole);
+    if head.is_none_or(|head| LE::read_u32(&head[8..12]) & HAS_ROOM == 0) {
+        return bytes.len();
+    }
+    bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
 }
 
 /// A record's header, apart from the checksums.

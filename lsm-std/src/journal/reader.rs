@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{HEADER_BYTES, JournalKind, MARK, RECORD_HEADER_BYTES, RecordHeader, header_is_whole};
+use super::{HEADER_BYTES, JournalKind, MARK, RECORD_HEADER_BYTES, RecordHeader, filled, header_is_whole};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, ReadFile};
 use crate::types::FileId;
@@ -60,6 +60,8 @@ pub struct JournalReader {
     path: PathBuf,
     id: FileId,
     pub(super) bytes: Bytes,
+    /// Where what was written ends at the latest.
+    pub(super) filled: usize,
     at: usize,
     /// Up to here the records read so far say that the file was synced.
     synced: usize,
@@ -83,8 +85,8 @@ impl JournalReader {
         Ok(reader)
     }
 
-    /// How many whole records there are, damage or not; up to where the last of them knew the file to be synced; and the
-    /// bytes of the file.
+    /// How many whole records there are, damage or not; up to where the last of them knew the file to be synced; and its
+    /// [length](Self::len).
     pub fn survey(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<(u64, u64, u64)> {
         let reader = Self::load(fs, path, id, kind, read_all)?;
         let behind = reader.behind(0);
@@ -105,8 +107,8 @@ impl JournalReader {
         room.map_err(|e| Error::io("read", path, std::io::Error::other(e)))?;
         bytes.resize(len, 0);
         read(&*file, &mut bytes)?;
-        let (path, bytes) = (path.into(), Bytes::from(bytes));
-        Ok(Self { path, id, bytes, at: 0, synced: 0, done: false, torn: None, cuts_damage: kind.cuts_damage })
+        let (path, filled, bytes) = (path.into(), filled(&bytes), Bytes::from(bytes));
+        Ok(Self { path, id, bytes, filled, at: 0, synced: 0, done: false, torn: None, cuts_damage: kind.cuts_damage })
     }
 
     /// What was lost at the end, if the end is torn. Known once the iterator has ended.
@@ -114,14 +116,14 @@ impl JournalReader {
         self.torn
     }
 
-    /// Bytes in the file.
+    /// Bytes in the file, without the zeros at the end of one that was given room.
     pub fn len(&self) -> u64 {
-        self.bytes.len() as u64
+        self.filled.max(self.at) as u64
     }
 
     /// True if the file is empty.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// Where the records read so far end.
@@ -186,7 +188,7 @@ impl JournalReader {
     /// A power cut explains them if the file ends before they do, or if a sector of them reads as zeros: devices write in
     /// any order.
     fn tail(&self, what: &'static str) -> Result<Torn> {
-        let (at, len) = (self.at, self.bytes.len());
+        let (at, len) = (self.at, self.filled);
         let behind = self.behind(at + 1);
         let is_cut = match behind.first {
             None => self.is_cut_short() || self.has_lost_sector(len),
@@ -208,7 +210,7 @@ impl JournalReader {
 
     /// True if the file ends within the header of the file or the record at `self.at`, or within its payload.
     fn is_cut_short(&self) -> bool {
-        let rest = &self.bytes[self.at..];
+        let rest = &self.bytes[self.at..self.filled];
         let head_bytes = if self.at == 0 { HEADER_BYTES } else { RECORD_HEADER_BYTES };
         let Some(payload_room) = rest.len().checked_sub(head_bytes) else {
             return true;
@@ -246,7 +248,7 @@ impl Iterator for JournalReader {
     type Item = Result<JournalRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done || self.at == self.bytes.len() {
+        if self.done || self.at >= self.filled {
             return None;
         }
         if let Some((head, payload)) = self.record(self.at) {

@@ -61,7 +61,9 @@ impl JournalReader {
             salvaged.records.push(JournalRecord { offset: at as u64, tag: head.tag, payload });
             at = end;
         }
-        salvaged.gap(end, len, &unread);
+        // Room that was never filled is no gap, unless it cannot be read.
+        let unread_end = unread.last().map_or(0, |page| len.min(page + PAGE_BYTES));
+        salvaged.gap(end, reader.filled.max(unread_end), &unread);
         Ok(salvaged)
     }
 }

@@ -10,7 +10,7 @@ const KIND: JournalKind = JournalKind { magic: *b"journal\n", version: 3, purpos
 const PATH: &str = "j";
 
 fn writer(fs: &MemFs) -> JournalWriter {
-    JournalWriter::create(fs, Path::new(PATH), 9, &KIND).unwrap()
+    JournalWriter::create(fs, Path::new(PATH), 9, &KIND, 0).unwrap()
 }
 
 /// The work of a power cut: what lies from `end` to `len` is lost.
@@ -113,7 +113,7 @@ proptest! {
 #[test]
 fn a_group_is_one_write_of_many_records() {
     let fs = crate::fs::CountingFs::new(std::sync::Arc::new(MemFs::new()));
-    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND).unwrap();
+    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, 0).unwrap();
     let before = fs.counts().of(KIND.purpose).writes;
     let payloads: Vec<_> = (0..100u8).map(|i| vec![i; i.into()]).collect();
     journal.append_group(payloads.iter().enumerate().map(|(i, p)| (i as u64, p.as_slice()))).unwrap();
@@ -266,4 +266,47 @@ fn headers_whose_payloads_overlap_are_an_error_found_in_linear_time() {
     bytes.resize(len, 0);
     let found = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes);
     assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[1] as u64), "{found:?}");
+}
+
+/// A journal of these payloads that was given room for `len` bytes, and where each record ends.
+fn with_room(payloads: &[Vec<u8>], len: u64) -> (Vec<u8>, Vec<usize>) {
+    let fs = MemFs::new();
+    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, len).unwrap();
+    let mut ends = vec![journal.len() as usize];
+    for payload in payloads {
+        journal.append_group([(1, payload.as_slice())]).unwrap();
+        ends.push(journal.len() as usize);
+    }
+    (fs.bytes(PATH).unwrap(), ends)
+}
+
+proptest! {
+    #[test]
+    fn room_that_was_not_filled_is_no_damage_and_what_lies_in_it_is(payloads in payloads(), at in 700..2000usize, bit in 0..8u32) {
+        let (mut bytes, ends) = with_room(&payloads, 2000);
+        prop_assert_eq!(bytes.len(), 2000);
+        prop_assert_eq!(read(&bytes).unwrap(), (payloads.iter().map(|p| Bytes::from(p.clone())).collect(), None));
+        let fs = MemFs::new();
+        fs.set_bytes(PATH, bytes.clone());
+        prop_assert_eq!(JournalReader::salvage(&fs, Path::new(PATH), 9, &KIND).unwrap().gaps, []);
+        let end = ends[payloads.len()];
+        bytes[at] |= 1u8 << bit;
+        let (found, torn) = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes).unwrap();
+        let torn = torn.map(|torn| (torn.offset as usize, torn.bytes_lost as usize));
+        prop_assert_eq!((found.len(), torn), (payloads.len(), Some((end, at + 1 - end))));
+    }
+
+    #[test]
+    fn a_power_cut_that_leaves_the_length_leaves_whole_records(mut payloads in payloads()) {
+        payloads.iter_mut().for_each(|payload| payload.push(7));
+        let (bytes, ends) = with_room(&payloads, 2000);
+        for len in HEADER_BYTES..ends[payloads.len()] {
+            let mut left = bytes.clone();
+            left[len..].fill(0);
+            let whole = ends.iter().rposition(|&end| end <= len).unwrap();
+            let (found, torn) = read(&left).unwrap();
+            prop_assert_eq!(found.len(), whole);
+            prop_assert_eq!(torn.is_some(), left[ends[whole]..].iter().any(|&byte| byte != 0), "cut at {}", len);
+        }
+    }
 }

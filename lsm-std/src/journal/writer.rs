@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, Unsynced, header};
+use super::{HAS_ROOM, HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, Unsynced, header};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, WriteFile};
 use crate::types::FileId;
@@ -21,10 +21,17 @@ pub struct JournalWriter {
 }
 
 impl JournalWriter {
-    /// A new journal. Its header is written, not synced; nor is the directory.
-    pub fn create(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<Self> {
+    /// A new journal. Its header is written, not synced; nor is the directory. With `room_bytes` above 0 it is made as long at once, if
+    /// the file layer can.
+    pub fn create(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, room_bytes: u64) -> Result<Self> {
         let mut file = fs.create(path, kind.purpose)?;
-        file.append(&header(kind, id))?;
+        file.append(&header(kind, id, if room_bytes > 0 { HAS_ROOM } else { 0 }))?;
+        if room_bytes > file.len()
+            && let Err(error) = file.reserve(room_bytes)
+        {
+            // Nothing is lost: the file grows as it is written.
+            tracing::debug!(path = %path.display(), %error, "no room made ahead");
+        }
         Ok(Self { file, path: path.into(), id, synced: 0, group: Vec::new() })
     }
 
@@ -36,7 +43,7 @@ impl JournalWriter {
         let len = if len < HEADER_BYTES as u64 { 0 } else { len };
         let mut file = fs.append(path, len, kind.purpose)?;
         if len == 0 {
-            file.append(&header(kind, id))?;
+            file.append(&header(kind, id, 0))?;
         }
         Ok(Self { file, path: path.into(), id, synced: len, group: Vec::new() })
     }
@@ -83,6 +90,11 @@ impl JournalWriter {
         Ok(())
     }
 
+    /// Cuts off the room that is not filled.
+    pub fn end(&mut self) -> Result<()> {
+        self.file.end()
+    }
+
     /// Makes all records survive a power cut.
     pub fn sync(&mut self) -> Result<()> {
         self.file.sync()?;
@@ -90,7 +102,7 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Bytes in the file.
+    /// Bytes in the file, room that is not filled left out.
     pub fn len(&self) -> u64 {
         self.file.len()
     }

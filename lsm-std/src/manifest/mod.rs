@@ -230,7 +230,7 @@ fn manifest_path(dir: &Path, id: FileId) -> PathBuf {
 
 /// A new manifest, synced, and its name too. Returns its length with it.
 fn write_snapshot(fs: &dyn Fs, dir: &Path, id: FileId, state: &State) -> Result<(JournalWriter, u64)> {
-    let mut journal = JournalWriter::create(fs, &manifest_path(dir, id), id, &KIND)?;
+    let mut journal = JournalWriter::create(fs, &manifest_path(dir, id), id, &KIND, 0)?;
     journal.append_group([(0, encode_snapshot(state).as_slice())])?;
     journal.sync()?;
     fs.sync_dir(dir)?;

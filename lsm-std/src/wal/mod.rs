@@ -54,9 +54,10 @@ pub struct WalWriter {
 }
 
 impl WalWriter {
-    /// A new segment. Its name is durable after a sync of `dir`, its records after [`Self::sync`].
-    pub fn create(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<Self> {
-        Ok(Self { journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND)? })
+    /// A new segment, made `room_bytes` long at once if the file layer can. Its name is durable after a sync of `dir`, its records
+    /// after [`Self::sync`].
+    pub fn create(fs: &dyn Fs, dir: &Path, id: FileId, room_bytes: u64) -> Result<Self> {
+        Ok(Self { journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND, room_bytes)? })
     }
 
     /// Goes on with a segment where what was `read` of it ends. What lies behind is cut off; what is left is durable on return.
@@ -68,7 +69,8 @@ impl WalWriter {
     pub fn seal(&mut self, next: FileId) -> Result<()> {
         let mut payload = Vec::new();
         put_u64(&mut payload, next);
-        self.journal.append_group([(SEAL, payload.as_slice())]).map(drop)
+        self.journal.append_group([(SEAL, payload.as_slice())])?;
+        self.journal.end()
     }
 
     /// Hands a group of batches to the operating system, each as its first sequence number, from 1 on, and its bytes, with
@@ -90,7 +92,7 @@ impl WalWriter {
         self.journal.sync()
     }
 
-    /// Bytes in the segment, its header included.
+    /// Bytes in the segment, its header included and room that is not filled left out.
     pub fn len(&self) -> u64 {
         self.journal.len()
     }
@@ -170,7 +172,7 @@ impl WalReader {
 pub struct Survey {
     /// Whole records.
     pub records: u64,
-    /// Bytes of the file.
+    /// Bytes of the file, without room that was not filled.
     pub bytes: u64,
     /// Whether a record says that some of the segment was synced.
     pub is_synced: bool,
@@ -239,7 +241,7 @@ mod tests {
     #[test]
     fn batches_come_back_in_order_after_a_tear_was_cut() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
-        let mut wal = WalWriter::create(&fs, dir, 12).unwrap();
+        let mut wal = WalWriter::create(&fs, dir, 12, 0).unwrap();
         assert!(wal.is_empty() && wal.needs_sync());
         let written = wal.append_group([(1, b"one".as_slice()), (4, b"")]).unwrap();
         assert_eq!(written + 24, wal.len());
@@ -270,7 +272,7 @@ mod tests {
     fn a_seal_names_the_next_segment_and_nothing_may_follow_it() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
         let is_synced = || WalReader::survey(&fs, dir, 12).unwrap().is_synced;
-        let mut wal = WalWriter::create(&fs, dir, 12).unwrap();
+        let mut wal = WalWriter::create(&fs, dir, 12, 0).unwrap();
         wal.append_group([(1, b"one".as_slice())]).unwrap();
         wal.sync().unwrap();
         assert!(!is_synced(), "no record says so yet");
@@ -290,7 +292,7 @@ mod tests {
     #[test]
     fn a_value_of_64_mib_comes_back() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
-        let mut wal = WalWriter::create(&fs, dir, 1).unwrap();
+        let mut wal = WalWriter::create(&fs, dir, 1, 0).unwrap();
         let value: Vec<u8> = (0..64u32 << 20).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         wal.append_group([(1, value.as_slice())]).unwrap();
         let batch = WalReader::open(&fs, dir, 1).unwrap().next().unwrap().unwrap();

@@ -250,6 +250,21 @@ impl WriteFile for Writer {
         }
     }
 
+    fn reserve(&mut self, len: u64) -> Result<()> {
+        let file = self.file;
+        self.process.change(Op::Reserve, &self.path, |state| {
+            let at = state.files[file].live.len();
+            let more = (len as usize).saturating_sub(at);
+            if more as u64 > state.room() {
+                state.hits.full += 1;
+                return Err(Error::io("reserve", &self.path, ErrorKind::StorageFull.into()));
+            }
+            state.files[file].write(at, &vec![0; more]);
+            state.peak = state.peak.max(state.used());
+            Ok(())
+        })
+    }
+
     fn end(&mut self) -> Result<()> {
         let (file, len) = (self.file, self.len as usize);
         self.process.change(Op::End, &self.path, |state| {

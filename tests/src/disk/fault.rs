@@ -9,6 +9,8 @@ pub enum Op {
     Create,
     /// Bytes at the end of a file.
     Append,
+    /// Zeros ahead of what will be written.
+    Reserve,
     /// The end of a file written over.
     End,
     /// A file cut and synced.
@@ -35,20 +37,30 @@ pub enum Op {
 
 impl Op {
     /// The calls that a full disk fails.
-    pub const ROOM: &[Self] = &[Self::Create, Self::Append, Self::Link, Self::MakeDir];
+    pub const ROOM: &[Self] = &[Self::Create, Self::Append, Self::Reserve, Self::Link, Self::MakeDir];
     /// The calls whose failure leaves it unknown what the disk holds.
     pub const SYNCS: &[Self] = &[Self::Sync, Self::SyncDir];
     /// The calls that change nothing.
     pub const READS: &[Self] = &[Self::Open, Self::Read, Self::Look];
     /// The calls that change something, syncs apart.
-    pub const WRITES: &[Self] =
-        &[Self::Create, Self::Append, Self::End, Self::Cut, Self::Rename, Self::Remove, Self::Link, Self::MakeDir];
+    pub const WRITES: &[Self] = &[
+        Self::Create,
+        Self::Append,
+        Self::Reserve,
+        Self::End,
+        Self::Cut,
+        Self::Rename,
+        Self::Remove,
+        Self::Link,
+        Self::MakeDir,
+    ];
 
     /// Its name in errors: as the operating system's files have it.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Create | Self::MakeDir => "create",
             Self::Append => "append",
+            Self::Reserve => "reserve",
             Self::End | Self::Cut => "cut",
             Self::Sync | Self::SyncDir => "sync",
             Self::Rename => "rename",
