@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p compaction-core --features alloc,bandit --bench slots`. A store of 16, 256 or 4 096 slots is at work: flushes, cut at
 //! the guards where the bandit wants that, and after each whatever it wants, merged at once. Only the call of the name is timed.
+//! Criterion's figures are means; the median and the 90th percentile of all calls of a store follow them.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -36,8 +37,8 @@ struct Store {
     slots: u64,
     id: u64,
     step: u64,
-    /// What calls took, and how many there were.
-    spent: [(Duration, u64); 5],
+    /// What each call took.
+    spent: [Vec<Duration>; 5],
 }
 
 impl Store {
@@ -50,7 +51,7 @@ impl Store {
         };
         let bandit = BanditVec::new(settings, vec![]).expect("sound settings");
         let mut store =
-            Self { tree: VersionVec::default(), bandit, slots, id: 0, step: 0, spent: [(Duration::ZERO, 0); 5] };
+            Self { tree: VersionVec::default(), bandit, slots, id: 0, step: 0, spent: [const { Vec::new() }; 5] };
         let tables = store.tables((0, slots * WIDTH - STEP), WIDTH / DEEP, TABLE_BYTES);
         store.tree.push_run(1, tables).expect("a lawful run");
         store.bandit.observe(&Event::Flushed { version: store.tree.view(), now_ms: 0, bytes: 0 });
@@ -58,7 +59,7 @@ impl Store {
         for _ in 0..2_000 {
             store.step();
         }
-        store.spent = [(Duration::ZERO, 0); 5];
+        store.spent.iter_mut().for_each(Vec::clear);
         store
     }
 
@@ -90,8 +91,7 @@ impl Store {
     fn timed<T>(&mut self, call: Call, work: impl FnOnce(&mut Self) -> T) -> T {
         let start = Instant::now();
         let answer = black_box(work(self));
-        let spent = &mut self.spent[call as usize];
-        *spent = (spent.0 + start.elapsed(), spent.1 + 1);
+        self.spent[call as usize].push(start.elapsed());
         answer
     }
 
@@ -163,13 +163,21 @@ fn slots(criterion: &mut Criterion) {
         for (name, call) in calls {
             criterion.bench_with_input(BenchmarkId::new(format!("bandit/{name}"), slots), &call, |bencher, call| {
                 bencher.iter_custom(|calls| {
-                    store.spent = [(Duration::ZERO, 0); 5];
-                    while store.spent[*call as usize].1 < calls {
+                    let at = *call as usize;
+                    let before = store.spent[at].len();
+                    while ((store.spent[at].len() - before) as u64) < calls {
                         store.step();
                     }
-                    store.spent[*call as usize].0
+                    store.spent[at][before..].iter().sum()
                 });
             });
+        }
+        // Beside the means above, which what else the machine does spoils.
+        for (name, call) in calls {
+            let spent = &mut store.spent[call as usize];
+            spent.sort_unstable();
+            let (half, most) = (spent[spent.len() / 2], spent[spent.len() * 9 / 10]);
+            println!("bandit/{name}/{slots}: half of {} calls within {half:?}, 90 % within {most:?}", spent.len());
         }
     }
 }

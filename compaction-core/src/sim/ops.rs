@@ -60,6 +60,8 @@ pub struct Ops<'a> {
     inserted: u64,
     /// Where the next sequential delete, get, miss and scan go.
     walks: [u64; 4],
+    /// Of so many keys scattered last, the step from one to the next.
+    step: (u64, u64),
 }
 
 #[derive(Clone, Copy)]
@@ -92,6 +94,7 @@ impl<'a> Ops<'a> {
             insert: 0,
             inserted: 0,
             walks: [0; 4],
+            step: (0, 1),
         }
     }
 
@@ -151,7 +154,14 @@ impl<'a> Ops<'a> {
             }
             Skew::Hot(hot) => hot_key(hot, keys, &mut self.rng),
             Skew::Latest | Skew::Sequential if matches!(kind, Kind::Put) => self.next_insert(keys),
-            Skew::Scattered if matches!(kind, Kind::Put) => scatter(self.next_insert(keys), keys),
+            Skew::Scattered if matches!(kind, Kind::Put) => {
+                if self.step.0 != keys {
+                    self.step = (keys, scatter_step(keys));
+                }
+                let at = u128::from(self.next_insert(keys));
+                let place = at.saturating_mul(self.step.1.into()).checked_rem(keys.into());
+                place.and_then(|place| u64::try_from(place).ok()).unwrap_or(0)
+            }
             Skew::Scattered => self.rng.below(keys),
             Skew::Latest => self.recent(keys),
             Skew::Series(series) => {
@@ -197,14 +207,13 @@ fn key_of_series(at: u64, series: u64, keys: u64) -> u64 {
     nth.saturating_mul(each).saturating_add(nth.min(longer)).saturating_add(place)
 }
 
-/// Where key `at` of `keys` goes when neighbours are to lie far apart: a step of about the golden section, and no two alike.
-fn scatter(at: u64, keys: u64) -> u64 {
-    let mut step = (keys as f64 * 0.618_033_988_749_895) as u64;
-    while common_divisor(step.max(1), keys) > 1 {
+/// How far apart neighbours of `keys` are put: about the golden section, and so that no two come to lie on one place.
+fn scatter_step(keys: u64) -> u64 {
+    let mut step = ((keys as f64 * 0.618_033_988_749_895) as u64).max(1);
+    while common_divisor(step, keys) > 1 {
         step = step.saturating_add(1);
     }
-    let place = u128::from(at).saturating_mul(step.max(1).into()).checked_rem(keys.into()).unwrap_or(0);
-    u64::try_from(place).unwrap_or(0)
+    step
 }
 
 fn common_divisor(mut a: u64, mut b: u64) -> u64 {

@@ -118,6 +118,8 @@ pub struct SimSample {
     pub runs: u64,
     /// Bytes by level, level 0 first.
     pub level_bytes: Vec<u64>,
+    /// Runs by level, level 0 first.
+    pub level_runs: Vec<u64>,
 }
 
 impl SimSample {

@@ -1,7 +1,5 @@
 //! What the simulated store reports of itself.
 
-use alloc::vec::Vec;
-
 use super::{SimCounts, SimError, SimLevel, SimReport, SimSample, Simulation};
 use crate::strategy::{CompactionStrategy, clamp};
 
@@ -32,18 +30,17 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     /// Notes the present state for the report.
     pub fn sample(&mut self) {
         let version = self.tree.view();
-        let levels = 0..=version.deepest();
-        let level_bytes = if version.runs().is_empty() {
-            Vec::new()
-        } else {
-            levels.map(|level| clamp(version.level_bytes(level))).collect()
-        };
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let shape = |level| (clamp(version.level_bytes(level)), wide(version.level_runs(level).len()));
+        let levels = (0..=version.deepest()).filter(|_| !version.runs().is_empty());
+        let (level_bytes, level_runs) = levels.map(shape).unzip();
         let sample = SimSample {
             counts: self.counts,
             live_bytes: self.live_bytes(),
             table_bytes: self.table_bytes(),
-            runs: u64::try_from(version.runs().len()).unwrap_or(u64::MAX),
+            runs: wide(version.runs().len()),
             level_bytes,
+            level_runs,
         };
         self.report.samples.push(sample);
     }

@@ -1,5 +1,6 @@
 //! What one strategy did with one load: the figures that the table, the JSON and the report show.
 
+use compaction_core::Rule;
 use compaction_core::sim::{Prices, SimCounts};
 use lsm_std::Stats;
 use lsm_std::fs::Purpose;
@@ -73,6 +74,26 @@ impl Counts {
     /// The parts of the total cost, in bytes, as [`COST_PARTS`] names them.
     pub fn cost_parts(&self, prices: &Prices) -> [u128; 5] {
         self.simulated().cost_parts(prices)
+    }
+
+    /// What a simulator has counted; it has no log.
+    pub fn of_simulator(counts: &SimCounts) -> Self {
+        let SimCounts { ops, user_bytes, flush_bytes, flushes, merge_read_bytes, merge_written_bytes, .. } = *counts;
+        let SimCounts { gets, filters_asked, get_blocks, scans, scan_runs, .. } = *counts;
+        Self {
+            ops,
+            user_bytes,
+            log_bytes: 0,
+            flush_bytes,
+            flushes,
+            merge_read_bytes,
+            merge_written_bytes,
+            gets,
+            filters_asked,
+            get_blocks,
+            scans,
+            scan_runs,
+        }
     }
 
     /// As a simulator would have counted them: without the log.
@@ -183,6 +204,35 @@ pub struct Job {
     pub written_bytes: u64,
     /// How long it took, in microseconds.
     pub micros: u64,
+    /// What the bandit went by, if it picked the slot.
+    pub pick: Option<Pick>,
+}
+
+/// What the bandit went by when it picked a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pick {
+    /// The slot.
+    pub slot: u32,
+    /// Whether it was tried by luck, not for its score.
+    pub explored: bool,
+    /// Its score in thousandths; `u64::MAX` where it was never picked before.
+    pub score_milli: u64,
+    /// The mean reward of its merges before, in thousandths.
+    pub mean_milli: u64,
+    /// How often it had been picked before.
+    pub picks: u64,
+}
+
+impl Pick {
+    /// Of a decision with this rule; `None` if it is no pick of a slot.
+    pub fn of(rule: &Rule) -> Option<Self> {
+        match *rule {
+            Rule::Slot { slot, explored, score_milli, mean_milli, picks, .. } => {
+                Some(Self { slot, explored, score_milli, mean_milli, picks })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// All jobs of one rule together.

@@ -1,6 +1,9 @@
 //! Which slots want a merge, best first: kept up to date as things happen, so that a choice need not look at all slots.
 
+use core::ops::Range;
+
 use super::slot::Slot;
+use super::sums::{self, Sum};
 
 /// So many of the best are kept in order; a choice that is refused all of these walks the others in any order.
 const BEST_MAX: usize = 16;
@@ -11,7 +14,7 @@ const WORST: f64 = 0.8;
 /// So many slots of which a piece could sink are listed.
 pub(crate) const LOOSE_MAX: usize = 8;
 
-/// The slots that want a merge. They are listed in the slots themselves, in `nth_due`.
+/// The slots that want a merge.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Board {
     best: [u32; BEST_MAX],
@@ -30,62 +33,89 @@ pub(crate) struct Board {
     pub(crate) bloat: f64,
 }
 
-/// See [`Board::bloat_max`]; `pct` is by how many percent the newer runs of all slots may outweigh the oldest, and `worst` how
-/// many times they do in the slot where that is most.
-fn bloat_max<K>(slots: &[Slot<K>], pct: u64, worst: f64) -> f64 {
-    let sum = |of: fn(&Slot<K>) -> u64| slots.iter().map(|slot| u128::from(of(slot))).fold(0, u128::saturating_add);
-    let (all, newer) = (sum(|slot| slot.shape.bytes), sum(|slot| slot.shape.newer));
-    let allowed = all.saturating_sub(newer).saturating_mul(pct.into());
-    if pct == u64::MAX || newer.saturating_mul(100) <= allowed {
-        return f64::INFINITY;
+/// Whether the newer runs of all slots outweigh the oldest by more than `pct` percent.
+fn is_short(sum: &Sum, pct: u64) -> bool {
+    let allowed = sum.bytes.saturating_sub(sum.newer).saturating_mul(pct.into());
+    pct != u64::MAX && sum.newer.saturating_mul(100) > allowed
+}
+
+/// Notes whether a slot wants a merge, how large a one, and how good it would be.
+fn judge<K>(slot: &mut Slot<K>, bloat_max: f64, score: impl Fn(&mut Slot<K>)) {
+    let bytes = if slot.bloat() > bloat_max { slot.shape.bytes } else { slot.shape.want.bytes };
+    slot.rank.is_due = slot.is_due(bloat_max);
+    slot.rank.debt = if slot.rank.is_due { bytes } else { 0 };
+    if slot.rank.is_due {
+        slot.rank.heat = slot.heat;
+        score(slot);
     }
-    WORST * worst
 }
 
 impl Board {
     /// Lists the slots that want a merge; the newer runs of all of them may outweigh the oldest by `bloat_pct` percent. Only of
     /// these the score counts, so only these are given to `score`. O(slots).
     pub(crate) fn of<K>(slots: &mut [Slot<K>], bloat_pct: u64, score: impl Fn(&mut Slot<K>)) -> Self {
-        let bloat = slots.iter().map(Slot::bloat).fold(0.0, f64::max);
-        let mut board = Self { bloat_max: bloat_max(slots, bloat_pct, bloat), bloat, ..Self::default() };
-        for at in 0..slots.len() {
-            let Some(slot) = slots.get_mut(at) else { break };
-            board.deepest = board.deepest.max(slot.shape.runs);
-            if slot.is_due(board.bloat_max) {
-                score(slot);
-                board.add(slots, at);
-            }
-        }
+        let add = |sum: Sum, slot: &Slot<K>| Sum {
+            bytes: sum.bytes.saturating_add(slot.shape.bytes.into()),
+            newer: sum.newer.saturating_add(slot.shape.newer.into()),
+            bloat: sum.bloat.max(slot.bloat()),
+            ..sum
+        };
+        let all = slots.iter().fold(Sum::NONE, add);
+        let bloat_max = if is_short(&all, bloat_pct) { WORST * all.bloat } else { f64::INFINITY };
+        slots.iter_mut().for_each(|slot| judge(slot, bloat_max, &score));
+        sums::build(slots, 0..slots.len());
+        Self::listed(slots, bloat_max)
+    }
+
+    /// As [`of`](Self::of), the slot at position `at` being the only one that has changed since. The others keep the scores that
+    /// they had, and what a slot may weigh stays as long as one weighs more. `None` where all must be looked at. O(log slots).
+    pub(crate) fn renewed<K>(
+        &self,
+        slots: &mut [Slot<K>],
+        at: usize,
+        bloat_pct: u64,
+        score: impl Fn(&mut Slot<K>),
+    ) -> Option<Self> {
+        judge(slots.get_mut(at)?, self.bloat_max, score);
+        sums::renew(slots, 0..slots.len(), at);
+        let all = sums::of(slots, &(0..slots.len()));
+        let stays = if is_short(&all, bloat_pct) { all.bloat > self.bloat_max } else { self.bloat_max.is_infinite() };
+        stays.then(|| Self::listed(slots, self.bloat_max))
+    }
+
+    /// The board of slots that have been added up.
+    fn listed<K>(slots: &[Slot<K>], bloat_max: f64) -> Self {
+        let Sum { due, deepest, debt, bloat, .. } = sums::of(slots, &(0..slots.len()));
+        let mut board = Self { due: due as usize, deepest, debt, bloat_max, bloat, ..Self::default() };
+        board.list_best(slots, 0..slots.len());
         board.list_loose(slots);
         board
     }
 
-    /// Lists the first slots of which a piece could sink. O(slots) where there are few.
-    pub(crate) fn list_loose<K>(&mut self, slots: &[Slot<K>]) {
-        self.loose_len = 0;
-        let loose = (0u32..).zip(slots).filter(|(_, slot)| slot.shape.loose);
-        for (place, (at, _)) in self.loose.iter_mut().zip(loose) {
-            *place = at;
-            self.loose_len = self.loose_len.saturating_add(1);
+    /// Lists the best of a stretch of slots among those listed already.
+    fn list_best<K>(&mut self, slots: &[Slot<K>], stretch: Range<usize>) {
+        let sum = sums::of(slots, &stretch);
+        let last = self.best.last().filter(|_| self.len == BEST_MAX);
+        if sum.due == 0 || last.is_some_and(|last| !sums::is_better(slots, sum.best, *last)) {
+            return;
+        }
+        let at = sums::middle(&stretch);
+        if slots.get(at).is_some_and(|slot| slot.rank.is_due) {
+            self.place(slots, at);
+        }
+        let mut parts = sums::parts(&stretch);
+        let [before, behind] = [&parts[0], &parts[1]].map(|part| sums::of(slots, part));
+        if before.due == 0 || behind.due > 0 && sums::is_better(slots, behind.best, before.best) {
+            parts.reverse();
+        }
+        for part in parts {
+            self.list_best(slots, part);
         }
     }
 
-    /// Positions of the first slots of which a piece could sink, in the order of their keys.
-    pub(crate) fn loose(&self) -> &[u32] {
-        self.loose.get(..self.loose_len).unwrap_or(&[])
-    }
-
-    fn add<K>(&mut self, slots: &mut [Slot<K>], at: usize) {
+    fn place<K>(&mut self, slots: &[Slot<K>], at: usize) {
         let Ok(name) = u32::try_from(at) else { return };
-        if let Some(nth) = slots.get_mut(self.due) {
-            nth.nth_due = name;
-            self.due = self.due.saturating_add(1);
-        }
-        let Some(slot) = slots.get(at) else { return };
-        let bytes = if slot.bloat() > self.bloat_max { slot.shape.bytes } else { slot.shape.want.bytes };
-        self.debt = self.debt.saturating_add(bytes.into());
-        let stays = |other: &u32| slots.get(*other as usize).is_some_and(|other| !is_better(slot, other));
-        let place = self.best().partition_point(stays);
+        let place = self.best().partition_point(|other| sums::is_better(slots, *other, name));
         if let Some(tail) = self.best.get_mut(place..)
             && !tail.is_empty()
         {
@@ -93,6 +123,24 @@ impl Board {
             tail.iter_mut().take(1).for_each(|first| *first = name);
             self.len = self.len.saturating_add(1).min(BEST_MAX);
         }
+    }
+
+    /// Lists the first slots of which a piece could sink. O(log slots).
+    pub(crate) fn list_loose<K>(&mut self, slots: &[Slot<K>]) {
+        self.loose_len = 0;
+        let mut from = 0;
+        for place in &mut self.loose {
+            let Some(at) = sums::first_loose(slots, 0..slots.len(), from) else { break };
+            let Ok(name) = u32::try_from(at) else { break };
+            *place = name;
+            self.loose_len = self.loose_len.saturating_add(1);
+            from = at.saturating_add(1);
+        }
+    }
+
+    /// Positions of the first slots of which a piece could sink, in the order of their keys.
+    pub(crate) fn loose(&self) -> &[u32] {
+        self.loose.get(..self.loose_len).unwrap_or(&[])
     }
 
     /// Positions of the best slots that want a merge, best first.
@@ -104,16 +152,6 @@ impl Board {
     pub(crate) fn due(&self) -> usize {
         self.due
     }
-
-    /// The position of the `nth` slot that wants a merge, in no particular order.
-    pub(crate) fn nth<K>(&self, slots: &[Slot<K>], nth: usize) -> Option<usize> {
-        slots.get(..self.due)?.get(nth).map(|slot| slot.nth_due as usize)
-    }
-}
-
-/// By score, then by heat.
-fn is_better<K>(a: &Slot<K>, b: &Slot<K>) -> bool {
-    a.score > b.score || (a.score >= b.score && a.heat > b.heat)
 }
 
 #[cfg(test)]
@@ -125,7 +163,8 @@ mod tests {
 
     fn slots(scores: &[f64]) -> Vec<Slot<u32>> {
         let slot = |score: &f64| {
-            let mut slot = Slot { score: *score, ..Slot::EMPTY };
+            let mut slot = Slot::EMPTY;
+            slot.rank.score = *score;
             slot.shape.want = if *score < 0.0 { Want::NEVER } else { Want { threshold: 0, bytes: 10 } };
             slot
         };
@@ -138,7 +177,7 @@ mod tests {
         let board = Board::of(&mut slots, u64::MAX, |_| {});
         assert_eq!(board.best(), [2, 0, 4, 3]);
         assert_eq!((board.due(), board.debt), (4, 40));
-        let listed: Vec<_> = (0..5).map(|nth| board.nth(&slots, nth)).collect();
+        let listed: Vec<_> = (0..5).map(|nth| sums::nth_due(&slots, nth)).collect();
         assert_eq!(listed, [Some(0), Some(2), Some(3), Some(4), None]);
     }
 
@@ -158,8 +197,8 @@ mod tests {
         for at in [2, 5, 6, 7, 8, 9, 11, 13, 17] {
             slots[at].shape.loose = true;
         }
-        let board = Board::of(&mut slots, u64::MAX, |slot| slot.score = 0.75);
-        let scored: Vec<_> = (0..20).filter(|at| slots[*at].score > 0.0).collect();
+        let board = Board::of(&mut slots, u64::MAX, |slot| slot.rank.score = 0.75);
+        let scored: Vec<_> = (0..20).filter(|at| slots[*at].rank.score > 0.0).collect();
         assert_eq!((scored, board.loose()), (vec![3], &[2, 5, 6, 7, 8, 9, 11, 13][..]));
     }
 
@@ -178,12 +217,51 @@ mod tests {
         let due = |bytes: &[(u64, u64)], pct| {
             let mut slots = laden(bytes);
             let board = Board::of(&mut slots, pct, |_| {});
-            (0..board.due()).filter_map(|nth| board.nth(&slots, nth)).collect::<Vec<_>>()
+            (0..board.due()).filter_map(|nth| sums::nth_due(&slots, nth)).collect::<Vec<_>>()
         };
         assert_eq!(due(&[(300, 100), (0, 200)], 100), [], "300 against 300");
         assert_eq!(due(&[(301, 100), (0, 200)], 100), [0]);
         assert_eq!(due(&[(301, 100), (250, 100), (200, 100)], 100), [0, 1], "those near the worst");
         assert_eq!(due(&[(301, 100), (0, 200)], u64::MAX), [], "no limit");
         assert_eq!(due(&[(7, 0), (0, 0)], 0), [0]);
+    }
+
+    #[test]
+    fn one_slot_taken_in_gives_the_board_of_all_looked_at_anew() {
+        let mut rng = 1u64;
+        let mut random = |below: u64| {
+            rng = rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (rng >> 33) % below
+        };
+        let score = |slot: &mut Slot<u32>| slot.rank.score = slot.arm.mean;
+        let mut slots = laden(&[(10, 400); 300]);
+        let mut board = Board::of(&mut slots, 25, score);
+        let (mut taken_in, mut short) = (0, 0);
+        for step in 0..20_000 {
+            let at = random(300) as usize;
+            let slot = &mut slots[at];
+            (slot.shape.bytes, slot.shape.newer) = (500, random(125) + random(100) * u64::from(step % 2_000 < 500));
+            (slot.shape.runs, slot.shape.loose) = (random(9) as u32, random(30) == 0);
+            slot.shape.want =
+                if random(3) == 0 { Want { threshold: random(4), bytes: random(500) } } else { Want::NEVER };
+            (slot.owed, slot.arm.mean, slot.heat) = (random(4), random(40) as f64, random(9) as f64);
+            let mut twin = slots.clone();
+            match board.renewed(&mut slots, at, 25, score) {
+                Some(renewed) => (board, taken_in) = (renewed, taken_in + 1),
+                None => board = Board::of(&mut slots, 25, score),
+            }
+            let whole = Board::of(&mut twin, 25, score);
+            let is_bounded = whole.bloat_max.is_finite();
+            assert_eq!(is_bounded, board.bloat_max.is_finite());
+            assert_eq!((whole.bloat, whole.deepest, whole.loose()), (board.bloat, board.deepest, board.loose()));
+            if is_bounded {
+                // What a slot may weigh stays for a while: slots over it are due all the same.
+                assert!(board.bloat > board.bloat_max && board.due() > 0, "{board:?}");
+                short += 1;
+            } else {
+                assert_eq!(whole, board, "step {step}");
+            }
+        }
+        assert!(taken_in > 15_000 && (500..19_000).contains(&short), "{taken_in} {short}");
     }
 }

@@ -1,5 +1,7 @@
 //! What the strategy learns from events.
 
+use super::board::Board;
+use super::context::{self, Pressure};
 use super::layout::Layout;
 use super::policy::Bandit;
 use super::reward::Reward;
@@ -12,11 +14,14 @@ use crate::storage::Storage;
 use crate::strategy::{Outcome, ReadSample};
 use crate::version::Version;
 
+/// Of no more slots than these all are looked at whatever happens: so every score is that of now.
+const FEW: usize = 64;
+
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// A memtable became the newest run: its pieces are what comes to the slots. O(slots x runs x log tables).
     pub(super) fn flushed(&mut self, version: &Version<'_, K>) {
         let loaded = self.edit.is_none() && !self.slots.as_slice().is_empty();
-        let follows = self.follows(version);
+        let (follows, own) = (self.follows(version), self.own);
         self.is_cut_as_before(version);
         if loaded {
             // As the slots were when they were saved, so that the same decisions follow.
@@ -24,6 +29,13 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             return self.refresh();
         }
         if self.slots.as_slice().is_empty() && self.slots.push(Slot::EMPTY).is_err() {
+            return;
+        }
+        if follows && own == self.own && self.slots.as_slice().len() > FEW {
+            // It came behind what is the slots' own: nothing of them has changed.
+            if self.cut_anew(version) {
+                self.refresh();
+            }
             return;
         }
         let newest = version.runs().len().saturating_sub(1);
@@ -107,7 +119,11 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         }
         let slots = self.slots.as_mut_slice();
         let slot = match outcome.reason.rule {
-            Rule::Slot { slot, .. } => slots.iter().position(|known| known.id == slot),
+            Rule::Slot { slot, .. } => {
+                let is_it = |at: &usize| slots.get(*at).is_some_and(|known| known.id == slot);
+                let mut best = self.board.best().iter().map(|at| *at as usize);
+                best.find(is_it).or_else(|| slots.iter().position(|known| known.id == slot))
+            }
             _ => None,
         };
         let Some((at, shape)) = slot.and_then(|at| Some((at, slots.get(at)?.shape))) else {
@@ -119,14 +135,14 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             }
             return self.look(version);
         };
-        if follows && is_as_before && !shape.crossed {
-            let until = guards::own_runs(slots, version);
-            guards::survey(slots, at, version, until, &self.settings);
+        let is_alone = follows && is_as_before && !shape.crossed;
+        if is_alone {
+            guards::survey(slots, at, version, self.own, &self.settings);
         } else {
             guards::survey_all(slots, version, &self.settings);
         }
         self.reward(at, shape.runs, outcome);
-        self.refresh();
+        if is_alone { self.renew(at) } else { self.refresh() }
     }
 
     /// Rewards the merge of a slot that had `before` runs.
@@ -145,7 +161,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         }
     }
 
-    /// Charges reads to the slot that they met. O(log slots), and O(slots) when they make it want a merge.
+    /// Charges reads to the slot that they met. O(log slots).
     pub(super) fn read(&mut self, sample: &ReadSample<'_, K>) {
         let at = guards::slot_of(self.slots.as_slice(), sample.key);
         let Some(slot) = self.slots.as_mut_slice().get_mut(at) else { return };
@@ -157,9 +173,47 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let is_new = slot.is_due(self.board.bloat_max) && !was_due;
         if self.heat.add(&mut slot.heat, cost, sample.now_ms) {
             self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
+            // Heats noted before are in another unit.
+            self.renewed = u32::MAX;
         }
         if is_new {
-            self.refresh();
+            self.renew(at);
+        }
+    }
+
+    /// What presses on all slots alike.
+    fn pressure(&self) -> Pressure {
+        Pressure { debt_bytes: self.board.debt, job_bytes_max: self.settings.job_bytes_max, runs: self.board.deepest }
+    }
+
+    /// Lists the slots that want a merge, and scores these. O(slots).
+    pub(super) fn refresh(&mut self) {
+        let score = self.score();
+        self.board = Board::of(self.slots.as_mut_slice(), self.settings.max_space_amp_pct, score);
+        self.renewed = 0;
+    }
+
+    /// As [`refresh`](Self::refresh), after something happened to the slot at position `at` alone. Where slots are many the others
+    /// keep the scores they had, until there have been an eighth as many picks as are known. O(log slots) mostly.
+    pub(super) fn renew(&mut self, at: usize) {
+        self.renewed = self.renewed.saturating_add(1);
+        let known = self.scheduler.total / self.scheduler.unit;
+        let pct = self.settings.max_space_amp_pct;
+        let is_near = self.slots.as_slice().len() > FEW && f64::from(self.renewed) * 8.0 < known;
+        let score = self.score();
+        match is_near.then(|| self.board.renewed(self.slots.as_mut_slice(), at, pct, score)).flatten() {
+            Some(board) => self.board = board,
+            None => self.refresh(),
+        }
+    }
+
+    /// Gives a slot its present score.
+    fn score(&self) -> impl Fn(&mut Slot<K>) + use<K, S> {
+        let (pressure, heat, scheduler) = (self.pressure(), self.heat, self.scheduler);
+        let count = self.slots.as_slice().len();
+        move |slot| {
+            slot.context = context::of(slot, heat.relative(slot.heat, count), &pressure);
+            slot.rank.score = scheduler.score(&slot.arm, &slot.context);
         }
     }
 }

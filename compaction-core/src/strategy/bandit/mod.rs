@@ -48,6 +48,8 @@ mod slot;
 mod stack;
 #[cfg(feature = "bandit")]
 mod state;
+#[cfg(feature = "bandit")]
+mod sums;
 #[cfg(all(test, feature = "bandit"))]
 mod tests;
 #[cfg(feature = "bandit")]

@@ -8,7 +8,7 @@
 use super::board::LOOSE_MAX;
 use super::policy::Bandit;
 use super::slot::Slot;
-use super::{guards, stack::Stack};
+use super::{guards, stack::Stack, sums};
 use crate::decision::{Cut, Decision, Place, Rule, Work};
 use crate::storage::Storage;
 use crate::strategy::Search;
@@ -43,14 +43,11 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// it.
     pub(super) fn packed(&mut self, version: &Version<'_, K>) {
         let slots = self.slots.as_mut_slice();
-        let loose = |slots: &[Slot<K>], from: usize| {
-            slots.iter().skip(from).position(|slot| slot.shape.loose).map(|at| at.saturating_add(from))
-        };
-        let until = guards::own_runs(slots, version);
         let mut from = 0;
         for _ in 0..LOOSE_MAX.saturating_add(NEIGHBOURS_MAX) {
-            let Some(at) = loose(slots, from) else { break };
-            guards::survey(slots, at, version, until, &self.settings);
+            let Some(at) = sums::first_loose(slots, 0..slots.len(), from) else { break };
+            guards::survey(slots, at, version, self.own, &self.settings);
+            sums::renew(slots, 0..slots.len(), at);
             from = at.saturating_add(1);
         }
         self.board.list_loose(slots);

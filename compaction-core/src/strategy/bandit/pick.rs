@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::policy::Bandit;
 use super::slot::Slot;
 use super::stack::{Piece, Stack};
-use super::{guards, wish};
+use super::{sums, wish};
 use crate::decision::{Cut, Decision, Place, Rule, SlotTrigger, Verdict, Work};
 use crate::storage::Storage;
 use crate::strategy::{Search, clamp};
@@ -21,17 +21,17 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             return self.offer(search, &Slot::EMPTY, &stack, false);
         }
         let any = self.scheduler.explore(search.moment().entropy, self.board.due());
-        let any = any.and_then(|nth| self.board.nth(slots, nth));
+        let any = any.and_then(|nth| sums::nth_due(slots, nth));
         let lucky = self.luckiest(search.moment().entropy);
         let best = lucky
             .into_iter()
             .chain(self.board.best().iter().map(|at| *at as usize).filter(move |at| Some(*at) != lucky));
         let others = self.board.due() > self.board.best().len();
-        let others = (0..if others { self.board.due() } else { 0 }).filter_map(|nth| self.board.nth(slots, nth));
+        let others = (0..if others { self.board.due() } else { 0 }).filter_map(|nth| sums::nth_due(slots, nth));
         let others = others.filter(|at| !self.board.best().iter().any(|best| *best as usize == *at));
         for at in any.into_iter().chain(best.chain(others).filter(|at| Some(*at) != any)) {
             let Some(slot) = slots.get(at) else { continue };
-            let stack = guards::stack(slots, at, &version, until);
+            let stack = self.stack(at, &version, until);
             let decision = self.offer(search, slot, &stack, Some(at) == any);
             if decision.is_some() {
                 return decision;

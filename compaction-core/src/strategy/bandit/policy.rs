@@ -3,7 +3,6 @@
 use core::marker::PhantomData;
 
 use super::board::Board;
-use super::context::{self, Pressure};
 use super::estimator::ratio;
 use super::heat::{Heat, Met};
 use super::reward::{Reward, Scale};
@@ -62,6 +61,12 @@ pub struct Bandit<K, S> {
     pub(super) edit: Option<u64>,
     /// Runs of level 0 that reached over whole slots then.
     uncut: usize,
+    /// The runs before this position were the slots' own then.
+    pub(super) own: usize,
+    /// Position and stack of the best slot then, so that a choice finds it ready.
+    ready: Option<(usize, Stack)>,
+    /// How often one slot alone was judged since all were.
+    pub(super) renewed: u32,
     /// The traffic of the mean slot.
     pub(super) mean: Traffic,
     /// Of the runs there are, how many reads look into.
@@ -99,6 +104,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             next_id: 1,
             edit: None,
             uncut: 0,
+            own: 0,
+            ready: None,
+            renewed: 0,
             mean: Traffic::NONE,
             met: Met::default(),
             switch: ratio(settings.switch_ppm),
@@ -160,23 +168,36 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         }
     }
 
-    /// Cuts the slots anew, all having been looked at.
+    /// Cuts the slots anew, all having been looked at, and lists those that want a merge.
     pub(super) fn recut(&mut self, version: &Version<'_, K>) {
+        self.cut_anew(version);
+        self.refresh();
+    }
+
+    /// Cuts the slots anew, all having been looked at; whether there are others now.
+    pub(super) fn cut_anew(&mut self, version: &Version<'_, K>) -> bool {
         let (before, count) = (self.next_id, self.slots.as_slice().len());
         guards::recut(&mut self.slots, &mut self.next_id, version, &self.settings);
-        if (before, count) != (self.next_id, self.slots.as_slice().len()) {
+        let is_other = (before, count) != (self.next_id, self.slots.as_slice().len());
+        if is_other {
             // Other runs of level 0 may reach over whole slots now.
             guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
             self.is_cut_as_before(version);
         }
-        self.refresh();
+        is_other
     }
 
     /// Whether as many runs of level 0 reach over whole slots as when this was last asked. If not, every slot has other runs, and
     /// not only those that an edit touched.
     pub(super) fn is_cut_as_before(&mut self, version: &Version<'_, K>) -> bool {
-        let uncut = version.runs().len().saturating_sub(guards::own_runs(self.slots.as_slice(), version));
+        self.own = guards::own_runs(self.slots.as_slice(), version);
+        let uncut = version.runs().len().saturating_sub(self.own);
         core::mem::replace(&mut self.uncut, uncut) == uncut
+    }
+
+    /// The runs before this position are the slots' own. O(1) for the version that was last looked at.
+    pub(super) fn own_runs(&self, version: &Version<'_, K>) -> usize {
+        if self.edit == Some(version.edit()) { self.own } else { guards::own_runs(self.slots.as_slice(), version) }
     }
 
     /// Whether `version` is the next one after that last looked at, so that what is known of slots that the edit did not touch
@@ -187,26 +208,25 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         follows
     }
 
+    /// Looks at the best slot for the choice to come. O(runs x log tables).
+    fn make_ready(&mut self, version: &Version<'_, K>) {
+        let best = self.board.best().first().map(|at| *at as usize);
+        self.ready = best.map(|at| (at, guards::stack(self.slots.as_slice(), at, version, self.own)));
+    }
+
+    /// The stack of the slot at position `at`, in the runs before `until`. O(1) for the best one.
+    pub(super) fn stack(&self, at: usize, version: &Version<'_, K>, until: usize) -> Stack {
+        match self.ready {
+            Some((best, stack)) if best == at && self.edit == Some(version.edit()) && until == self.own => stack,
+            _ => guards::stack(self.slots.as_slice(), at, version, until),
+        }
+    }
+
     /// How the runs of a slot are to be laid out.
     pub(super) fn target(&self, slot: &Slot<K>) -> Target {
         let pct = self.settings.max_space_amp_pct;
         let alone = if pct == u64::MAX { f64::INFINITY } else { pct as f64 / 100.0 };
         slot.plan(if self.is_blind() { alone } else { self.board.bloat_max })
-    }
-
-    /// What presses on all slots alike.
-    fn pressure(&self) -> Pressure {
-        Pressure { debt_bytes: self.board.debt, job_bytes_max: self.settings.job_bytes_max, runs: self.board.deepest }
-    }
-
-    /// Lists the slots that want a merge, and scores these. O(slots).
-    pub(super) fn refresh(&mut self) {
-        let pressure = self.pressure();
-        let (heat, scheduler, count) = (self.heat, self.scheduler, self.slots.as_slice().len());
-        self.board = Board::of(self.slots.as_mut_slice(), self.settings.max_space_amp_pct, |slot| {
-            slot.context = context::of(slot, heat.relative(slot.heat, count), &pressure);
-            slot.score = scheduler.score(&slot.arm, &slot.context);
-        });
     }
 }
 
@@ -219,7 +239,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
         if expired(search, self.settings.ttl_ms) {
             return search.conclude();
         }
-        let own = if self.is_blind() { 0 } else { guards::own_runs(self.slots.as_slice(), &search.version()) };
+        let own = if self.is_blind() { 0 } else { self.own_runs(&search.version()) };
         l0::offer(&self.settings, search, own, |table| self.is_inside(table))
             .or_else(|| self.pick(search, own))
             .or_else(|| self.pack(search, own))
@@ -238,8 +258,14 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
 
     fn observe(&mut self, event: &Event<'_, K>) {
         match event {
-            Event::Flushed { version, .. } => self.flushed(version),
-            Event::Done { version, outcome } => self.done(version, outcome),
+            Event::Flushed { version, .. } => {
+                self.flushed(version);
+                self.make_ready(version);
+            }
+            Event::Done { version, outcome } => {
+                self.done(version, outcome);
+                self.make_ready(version);
+            }
             Event::Aborted { .. } => {}
             Event::Reads(sample) => self.read(sample),
         }
@@ -247,7 +273,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
 
     fn debt_bytes(&self, version: &Version<'_, K>) -> u64 {
         let level = version.level_runs(0);
-        let own = if self.is_blind() { level.start } else { guards::own_runs(self.slots.as_slice(), version) };
+        let own = if self.is_blind() { level.start } else { self.own_runs(version) };
         let full = u64::try_from(level.end.saturating_sub(own)).is_ok_and(|runs| runs > self.settings.l0_runs_max);
         let above = if full { version.runs_bytes(level.clone()) } else { 0 };
         let below = if self.is_blind() {

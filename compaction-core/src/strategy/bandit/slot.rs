@@ -3,6 +3,7 @@
 use super::arm::Arm;
 use super::estimator::FEATURES;
 use super::layout::Layout;
+use super::sums::Sum;
 use super::traffic::Traffic;
 use super::wish::{Target, Want};
 
@@ -25,10 +26,21 @@ pub struct Slot<K> {
     pub(crate) shape: Shape,
     /// What an estimator may go by, as of the last refresh.
     pub(crate) context: [f64; FEATURES],
-    /// Its score as of the last refresh.
+    /// How it stood among the others when last judged.
+    pub(crate) rank: Rank,
+    /// What the stretch of slots comes to of which this is the middle.
+    pub(crate) sum: Sum,
+}
+
+/// How a slot stands among the others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rank {
+    /// Whether it wants a merge.
+    pub(crate) is_due: bool,
+    /// Bytes of that merge.
+    pub(crate) debt: u64,
     pub(crate) score: f64,
-    /// Position of the slot that is the n-th of those that want a merge, n being the position of this one.
-    pub(crate) nth_due: u32,
+    pub(crate) heat: f64,
 }
 
 /// What a slot holds.
@@ -58,8 +70,8 @@ impl<K> Slot<K> {
         layout: Layout::Tiered(8),
         shape: Shape { runs: 0, bytes: 0, newer: 0, crossed: false, loose: false, want: Want::NEVER },
         context: [0.0; FEATURES],
-        score: f64::INFINITY,
-        nth_due: 0,
+        rank: Rank { is_due: false, debt: 0, score: f64::INFINITY, heat: 0.0 },
+        sum: Sum::NONE,
     };
 
     /// The name under which reasons and rewards speak of it.

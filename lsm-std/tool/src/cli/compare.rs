@@ -95,7 +95,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         })?;
     }
     let write_unit = if matches!(source, Source::Trace { .. }) { "batch" } else { "put or delete" };
-    let report = Report { load: source.name(), notes, outcomes, prices, write_unit };
+    let report = Report { load: source.name(), notes, outcomes, prices, write_unit, is_simulated: false };
     let path = args.out.display();
     fs::write(&args.out, report.render()).map_err(Failure::io(&path))?;
     if args.json { Ok(()) } else { print(|out| writeln!(out, "\n{}\nReport: {path}", report.verdict())) }
@@ -113,7 +113,7 @@ fn source(args: &Args, behind: &[&Path]) -> Result<Source, Failure> {
 }
 
 /// To hear now, not when all is done, that the report cannot be written.
-fn try_to_write(out: &Path) -> Result<(), Failure> {
+pub(super) fn try_to_write(out: &Path) -> Result<(), Failure> {
     let is_new = !out.exists();
     File::options().append(true).create(true).open(out).map_err(Failure::io(out.display()))?;
     if is_new { fs::remove_file(out).map_err(Failure::io(out.display())) } else { Ok(()) }

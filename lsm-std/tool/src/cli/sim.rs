@@ -1,15 +1,18 @@
 //! `lsm sim`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use compaction_core::sim::{Mix, StoreSettings};
 
 use super::asked::{List, apart, list, scaled_candidate};
+use super::compare::try_to_write;
 use super::options::{PriceArgs, at_least_1, memtable_bytes, numbers, table_bytes, workloads};
 use super::{print, print_json};
 use crate::Failure;
 use crate::compare::Source;
 use crate::human::bytes;
+use crate::report::Report;
 use crate::sim::{Candidate, Simulated, Standing, check, check_table, simulate_source, store, table};
 use crate::strategies::{Sizes, Strategy};
 use crate::workload::{NAMES, load};
@@ -63,6 +66,10 @@ pub struct Args {
     /// Directory in which the stores of --check are made [default: that of the system]
     #[arg(long, value_name = "DIR", requires = "check")]
     tmp: Option<PathBuf>,
+    /// Write a report with plots to this file: amplification, levels and runs over time, jobs and their reasons, what the bandit
+    /// picked. For one workload or trace
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    out: Option<PathBuf>,
     /// Print JSON, one object a strategy
     #[arg(long)]
     json: bool,
@@ -85,8 +92,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(dir) = &args.what_if {
         return run_what_if(args, dir);
     }
-    for source in &sources(args)? {
+    let sources = sources(args)?;
+    if let Some(out) = &args.out {
+        if sources.len() > 1 {
+            return Err(Failure::Usage(format!("--out takes one workload or trace, not {}", sources.len())));
+        }
+        try_to_write(out)?;
+    }
+    for source in &sources {
         let all = simulate_all(args, source)?;
+        report(args, source.name(), source.notes(), &all)?;
         let prices = args.prices.prices;
         if args.json {
             all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)))?;
@@ -112,6 +127,8 @@ fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
     let simulated = candidates.into_iter().map(|candidate| standing.simulate(&workload, candidate, &store));
     let all: Vec<Simulated> = simulated.collect::<Result<_, _>>()?;
     let prices = args.prices.prices;
+    let notes = [vec![format!("{}: {}.", dir.display(), standing.notes())], source.notes()].concat();
+    report(args, source.name(), notes, &all)?;
     if args.json {
         return all.iter().try_for_each(|one| print_json(&one.json(&prices, args.over_time)));
     }
@@ -121,6 +138,14 @@ fn run_what_if(args: &Args, dir: &Path) -> Result<(), Failure> {
         writeln!(out, "{}, memtables of {memtable}: {notes}\n", source.name())?;
         table(&all, &prices, out)
     })
+}
+
+/// Writes the report that is asked for, if one is.
+fn report(args: &Args, load: String, notes: Vec<String>, all: &[Simulated]) -> Result<(), Failure> {
+    let Some(out) = &args.out else { return Ok(()) };
+    let outcomes = all.iter().map(Simulated::outcome).collect::<Result<_, _>>()?;
+    let report = Report { load, notes, outcomes, prices: args.prices.prices, write_unit: "put", is_simulated: true };
+    fs::write(out, report.render()).map_err(Failure::io(out.display()))
 }
 
 fn mix(text: &str) -> Result<Mix, String> {

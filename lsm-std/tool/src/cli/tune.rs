@@ -75,7 +75,8 @@ pub struct Args {
     #[arg(long, value_name = "S")]
     space_amp_max: Option<f64>,
     /// Take entries and their size, and the measured amplification, from the store in this directory, and propose a better
-    /// size ratio. Reads leave no trace in a store: their share must be given
+    /// size ratio. Reads leave no trace in a store: without their share half of the operations are taken for reads, and
+    /// the answer says so
     #[arg(long, value_name = "STORE")]
     dir: Option<PathBuf>,
     /// Run the answer in the simulator, beside a grid of strategies and fan-outs; exit with 1 if it costs over 5 % more than
@@ -116,6 +117,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             write_amp: args.write_amp_max.unwrap_or(f64::INFINITY),
             space_amp: args.space_amp_max.unwrap_or(f64::INFINITY),
         },
+        assumed: args.reads.is_none() && args.writes.is_none(),
     };
     if args.check {
         let asked = args.reads.is_some() || args.writes.is_some() || args.entries.is_some();

@@ -11,7 +11,7 @@ use lsm_std::{Batch, Chosen, Db, LogicalClock, Options, Report, SyncPolicy, What
 
 use super::{Outcome, Source};
 use crate::Failure;
-use crate::figures::{Counts, Job, Latency, LevelShape, Sample};
+use crate::figures::{Counts, Job, Latency, LevelShape, Pick, Sample};
 use crate::load::{Live, Load, Step};
 use crate::strategies::Strategy;
 use crate::trace::{Answer, blob_of_value};
@@ -263,6 +263,7 @@ fn job(at_user_bytes: u64, chosen: &Chosen, (read_bytes, written_bytes): (u64, u
         read_bytes,
         written_bytes,
         micros,
+        pick: chosen.reason.and_then(|reason| Pick::of(&reason.rule)),
     }
 }
 

@@ -1,6 +1,7 @@
-//! The report of `lsm compare`: one HTML file that needs nothing else.
+//! The report of `lsm compare` and `lsm sim`: one HTML file that needs nothing else.
 
 mod decisions;
+mod learning;
 mod plots;
 mod svg;
 mod table;
@@ -27,6 +28,8 @@ pub struct Report {
     pub prices: Prices,
     /// What a timed write is, in words.
     pub write_unit: &'static str,
+    /// Whether the figures are a simulator's; else the engine's.
+    pub is_simulated: bool,
 }
 
 const STYLE: &str = include_str!("style.css");
@@ -34,10 +37,14 @@ const STYLE: &str = include_str!("style.css");
 impl Report {
     /// The whole page.
     pub fn render(&self) -> String {
+        let (command, what) = match self.is_simulated {
+            true => ("sim", "simulated"),
+            false => ("compare", "compared"),
+        };
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n<title>lsm compare: {0}</title>\n\
-             <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Compaction strategies compared: {0}</h1>\n",
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>lsm {command}: {0}</title>\n\
+             <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Compaction strategies {what}: {0}</h1>\n",
             escape(&self.load)
         );
         let _ = writeln!(html, "<p class=\"notes\">{}</p>", escape(&self.notes.join(" ")));
@@ -45,6 +52,7 @@ impl Report {
         table::summary(self, &mut html);
         plots::over_time(self, &mut html);
         plots::shapes(self, &mut html);
+        learning::write(self, &mut html);
         decisions::write(self, &mut html);
         table::glossary(self, &mut html);
         html.push_str("</body>\n</html>\n");

@@ -80,7 +80,10 @@ pub fn summary(report: &Report, html: &mut String) {
     html.push_str(
         "</tbody></table></div>\n<p class=\"hint\">Less is better everywhere; the best of a column is marked. ",
     );
-    let _ = writeln!(html, "A timed write is one {}. What the columns mean stands at the end.</p>", report.write_unit);
+    if !report.is_simulated {
+        let _ = write!(html, "A timed write is one {}. ", report.write_unit);
+    }
+    html.push_str("What the columns mean stands at the end.</p>\n");
     cost_parts(report, html);
 }
 
@@ -135,10 +138,14 @@ fn cost_parts(report: &Report, html: &mut String) {
         }
         html.push_str("</tr>\n");
     }
-    html.push_str(
-        "</tbody></table></div>\n<p class=\"hint\">Bytes are those that passed the file layer. The sums by rule further down \
-         take the size of the inputs for what was read, of which merges read some blocks twice.</p>\n",
-    );
+    let counted = match report.is_simulated {
+        true => "Bytes are what the simulator takes tables to be long; it writes no log.",
+        false => {
+            "Bytes are those that passed the file layer. The sums by rule further down take the size of the inputs for what \
+             was read, of which merges read some blocks twice."
+        }
+    };
+    let _ = writeln!(html, "</tbody></table></div>\n<p class=\"hint\">{counted}</p>");
 }
 
 /// Writes what the words of the report mean.

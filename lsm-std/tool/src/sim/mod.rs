@@ -3,7 +3,10 @@
 mod check;
 mod text;
 mod trace;
+mod watch;
 mod what_if;
+
+use std::rc::Rc;
 
 use compaction_core::AnySettings;
 use compaction_core::amp::Ratio;
@@ -13,10 +16,13 @@ use serde_json::{Value, json};
 pub use check::{Checked, check, check_table};
 pub use text::table;
 pub use trace::simulate_trace;
+use watch::{Seen, Watched};
 pub use what_if::Standing;
 
 use crate::Failure;
-use crate::compare::Source;
+use crate::compare::{Outcome, Source};
+use crate::figures::{Counts, Latency, LevelShape, Sample};
+use crate::strategies::{Strategy, describe, short_name};
 use crate::workload::KEY_BYTES;
 
 /// A strategy to be simulated.
@@ -37,6 +43,8 @@ pub struct Simulated {
     pub report: SimReport,
     /// Wall-clock seconds that the simulation took.
     pub seconds: f64,
+    /// The jobs that were done.
+    seen: Rc<Seen>,
 }
 
 /// The store that the tool's own workloads run in: tables as long as a memtable, as `lsm compare` has them.
@@ -62,9 +70,10 @@ pub fn simulate_source(source: &Source, candidate: Candidate, store: &StoreSetti
 /// What the simulator refuses.
 pub fn simulate(workload: &Workload, candidate: Candidate, store: &StoreSettings) -> Result<Simulated, Failure> {
     let start = std::time::Instant::now();
-    let report = sim::simulate(workload, candidate.settings, store);
-    let report = report.map_err(|error| Failure::Wrong(format!("{}: {error}", candidate.name)))?;
-    Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64() })
+    let failed = |error: &dyn std::fmt::Display| Failure::Wrong(format!("{}: {error}", candidate.name));
+    let (strategy, seen) = Watched::new(candidate.settings).map_err(|error| failed(&error))?;
+    let report = sim::simulate_with(workload, strategy, store).map_err(|error| failed(&error))?;
+    Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64(), seen })
 }
 
 /// A ratio as a number; 0 for none.
@@ -73,6 +82,40 @@ pub fn number(ratio: Option<Ratio>) -> f64 {
 }
 
 impl Simulated {
+    /// As `lsm compare` reports a run of the engine; there are no latencies.
+    ///
+    /// # Errors
+    /// A strategy that has no name on the command line.
+    pub fn outcome(&self) -> Result<Outcome, Failure> {
+        let report = &self.report;
+        let sample = |sample: &sim::SimSample| {
+            let shape = |(level, (bytes, runs)): (u8, (&u64, &u64))| LevelShape {
+                level,
+                runs: *runs,
+                tables: 0,
+                bytes: *bytes,
+            };
+            Sample {
+                counts: Counts::of_simulator(&sample.counts),
+                live_bytes: sample.live_bytes,
+                table_bytes: sample.table_bytes,
+                levels: (0u8..).zip(sample.level_bytes.iter().zip(&sample.level_runs)).map(shape).collect(),
+            }
+        };
+        let settings = &self.candidate.settings;
+        Ok(Outcome {
+            strategy: Strategy::named(short_name(settings.name())).map_err(Failure::Wrong)?,
+            settings: describe(settings),
+            samples: report.samples.iter().map(sample).collect(),
+            jobs: self.seen.jobs(report.counts().user_bytes),
+            written_by_level: report.levels.iter().map(|level| level.written_bytes).collect(),
+            put: Latency::default(),
+            get: Latency::default(),
+            seconds: self.seconds,
+            peak_disk_bytes: report.peak_bytes,
+        })
+    }
+
     /// The figures as JSON, with the names that `lsm compare` gives them; `over_time` adds the states over time.
     pub fn json(&self, prices: &Prices, over_time: bool) -> Value {
         let (report, counts, last) = (&self.report, self.report.counts(), self.report.last());

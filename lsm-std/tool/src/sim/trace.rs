@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use compaction_core::AnyStrategyVec;
 use compaction_core::sim::{KeyPrefix, Simulation, StoreSettings, TableFormat};
 
+use super::watch::Watched;
 use super::{Candidate, Simulated};
 use crate::Failure;
 use crate::compare::Source;
@@ -59,7 +59,7 @@ pub fn simulate_trace(source: &Source, candidate: Candidate, store: &StoreSettin
     let keys = Keys::of(source)?;
     let prefix = KeyPrefix::Shared(keys.shared);
     let format = TableFormat { key_bytes: keys.shortest, prefix, ..store.format };
-    let strategy = AnyStrategyVec::from_settings(candidate.settings).map_err(|error| failed(&error))?;
+    let (strategy, seen) = Watched::new(candidate.settings).map_err(|error| failed(&error))?;
     let mut simulation = Simulation::new(strategy, &StoreSettings { format, ..*store }, 1);
     let (mut load, mut batch, mut batches) = (source.load()?, Vec::new(), 0);
     let every = source.length().checked_div(store.samples).unwrap_or(0).max(1);
@@ -90,5 +90,5 @@ pub fn simulate_trace(source: &Source, candidate: Candidate, store: &StoreSettin
         }
     }
     let report = simulation.finish().map_err(|error| failed(&error))?;
-    Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64() })
+    Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64(), seen })
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use compaction_core::AnyStrategyVec;
 use compaction_core::sim::{GivenTable, Mix, Phase, Simulation, StoreSettings, TableFormat, Workload};
 use lsm_std::TableMeta;
 
+use super::watch::Watched;
 use super::{Candidate, Simulated};
 use crate::Failure;
 use crate::store::open_existing;
@@ -110,13 +110,13 @@ impl Standing {
     ) -> Result<Simulated, Failure> {
         let start = std::time::Instant::now();
         let failed = |error: &dyn std::fmt::Display| Failure::Wrong(format!("{}: {error}", candidate.name));
-        let strategy = AnyStrategyVec::from_settings(candidate.settings).map_err(|error| failed(&error))?;
+        let (strategy, seen) = Watched::new(candidate.settings).map_err(|error| failed(&error))?;
         let format = TableFormat { key_bytes: self.key_bytes, ..store.format };
         let mut simulation = Simulation::new(strategy, &StoreSettings { format, ..*store }, self.scale);
         workload.check()?;
         let built = self.runs.iter().try_for_each(|(level, tables)| simulation.add_run(*level, tables));
         let report = built.and_then(|()| simulation.run(workload)).map_err(|error| failed(&error))?;
-        Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64() })
+        Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64(), seen })
     }
 }
 

@@ -84,6 +84,10 @@ impl Answer {
                 "wasted_blocks_per_miss_equal_bits": self.filters.wasted_blocks_equal,
             },
             "others": self.others.iter().map(|other| self.other(other)).collect::<Vec<_>>(),
+            "shares": {
+                "reads": self.question.reads, "writes": self.question.writes, "scans": self.question.scans,
+                "misses": self.question.misses, "assumed": self.question.assumed,
+            },
             "why": self.why(),
         });
         if let Some(measured) = &self.measured {
@@ -103,6 +107,13 @@ impl Answer {
     /// Why it is so, in sentences.
     pub fn why(&self) -> String {
         let mut sentences = vec![self.why_fanouts(), self.why_layout(), self.why_filters()];
+        if self.question.assumed {
+            let (reads, writes) = (self.question.reads * 100.0, self.question.writes * 100.0);
+            sentences.push(format!(
+                "That {reads:.0} % of the operations read and {writes:.0} % write is assumed: a store does not keep how much \
+                 it was read; --reads or --writes says it."
+            ));
+        }
         if let Some(measured) = &self.measured {
             sentences.push(measured.why(self.proposed.as_ref(), &self.chosen));
         }

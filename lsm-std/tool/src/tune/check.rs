@@ -97,6 +97,7 @@ pub fn question(shares: [f64; 4], popularity: Popularity, (entries, memtable_ent
         entry_bytes: 116.0,
         popularity,
         limits: Limits::default(),
+        assumed: false,
     }
 }
 

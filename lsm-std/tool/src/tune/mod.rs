@@ -61,6 +61,8 @@ pub struct Question {
     pub popularity: Popularity,
     /// What may not be exceeded.
     pub limits: Limits,
+    /// Whether the shares of reads and writes are a guess.
+    pub assumed: bool,
 }
 
 /// What is answered.

@@ -2,7 +2,7 @@
 
 use compaction_core::sim::Prices;
 use lsm_tool::compare::Outcome;
-use lsm_tool::figures::{Counts, Job, Latency, LevelShape, Sample};
+use lsm_tool::figures::{Counts, Job, Latency, LevelShape, Pick, Sample};
 use lsm_tool::report::Report;
 use lsm_tool::strategies::Strategy;
 
@@ -34,6 +34,7 @@ fn outcome(strategy: Strategy, write_amp: u64) -> Outcome {
         read_bytes: 7_000_000,
         written_bytes: 6_500_000,
         micros: 12_345,
+        pick: None,
     };
     Outcome {
         strategy,
@@ -55,6 +56,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
         outcomes,
         prices: Prices::default(),
         write_unit: "batch",
+        is_simulated: false,
     }
 }
 
@@ -94,4 +96,26 @@ fn a_run_without_jobs_or_samples_is_shown_too() {
     let nothing = Outcome { samples: Vec::new(), jobs: Vec::new(), ..outcome(Strategy::Lazy, 2) };
     let html = report(vec![nothing]).render();
     assert!(html.contains("It never had anything to do.") && !html.contains("NaN"));
+}
+
+#[test]
+fn what_the_bandit_picked_is_shown_slot_by_slot() {
+    let mut of_bandit = outcome(Strategy::Bandit, 3);
+    for (at, job) in (0u64..).zip(&mut of_bandit.jobs) {
+        let score_milli = if at < 3 { u64::MAX } else { at * 40 };
+        let slot = if at.is_multiple_of(4) { 11 } else { 7 };
+        job.pick = Some(Pick { slot, explored: at.is_multiple_of(10), score_milli, mean_milli: 250, picks: at });
+    }
+    let html = report(vec![outcome(Strategy::Tiered, 3), of_bandit]).render();
+    assert!(!html.contains("What the tiered picked"));
+    for shown in [
+        "What the bandit picked",
+        "40 picks of slots: 10 % by luck, to explore; 3 of slots never merged before",
+        "Exploration over time",
+        "Scores of the slots picked",
+        "<tr><td>7</td><td>30</td><td>75.0 %</td><td>2</td><td>0.250</td>",
+        "<tr><td>11</td><td>10</td><td>25.0 %</td><td>2</td><td>0.250</td>",
+    ] {
+        assert!(html.contains(shown), "{shown} is not in {html}");
+    }
 }

@@ -154,6 +154,31 @@ fn a_simulation_prints_one_object_a_strategy_the_same_each_time() {
 }
 
 #[test]
+fn a_report_of_a_simulation_shows_the_tree_over_time_and_what_the_bandit_picked() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let out = dir.path().join("report.html");
+    let done = run(&["sim", "--workload", "balanced", "--strategy", "tiered", "bandit", "--out", text(&out)]);
+    assert!(done.status.success(), "{done:?}");
+    let html = fs::read_to_string(&out).expect("a report");
+    for shown in [
+        "<title>lsm sim: balanced</title>",
+        "Space amplification, mean",
+        "tiered: bytes by level",
+        "bandit: runs by level",
+        "What the bandit picked",
+        "Exploration over time",
+        "Scores of the slots picked",
+        "bandit</h3>",
+    ] {
+        assert!(html.contains(shown), "{shown} is missing");
+    }
+    assert!(!html.contains("What the tiered picked") && !html.contains("timed write"));
+    let two = run(&["sim", "--workload", "balanced,latest", "--out", text(&out)]);
+    assert_eq!(two.status.code(), Some(2));
+    assert!(said(&two).contains("--out takes one workload or trace, not 2"), "{two:?}");
+}
+
+#[test]
 fn a_slow_disk_stalls_the_writers_and_a_fast_one_does_not() {
     let stalls = |rate: &str| {
         let args = ["sim", "--workload", "write-heavy", "--strategy", "tiered", "--json", "--write-rate", "1000000"];

@@ -224,8 +224,11 @@ fn a_store_gives_its_entries_and_amplification_and_gets_a_better_size_ratio() {
     assert!(space > 1.0 && space < 2.0, "{found}");
     assert_eq!(found["proposed"]["strategy"], "leveled");
     assert!(found["proposed"]["size_ratio"].as_u64().is_some_and(|ratio| ratio > 3), "{found}");
+    assert_eq!(found["shares"]["assumed"], false);
     let alone = run(&["tune", "--dir", text(dir.path())]);
-    assert!(String::from_utf8_lossy(&alone.stdout).contains("Within its strategy a size ratio of"), "{alone:?}");
+    for part in ["Within its strategy a size ratio of", "50 % of the operations read and 50 % write is assumed"] {
+        assert!(String::from_utf8_lossy(&alone.stdout).contains(part), "{part}: {alone:?}");
+    }
     let empty = tempfile::tempdir().expect("a temporary directory");
     assert_eq!(run(&["tune", "--dir", text(empty.path())]).status.code(), Some(1));
 }
