@@ -134,6 +134,24 @@ fn a_store_on_a_full_disk_that_copies_what_is_written_over_opens_if_what_a_crash
 }
 
 #[test]
+fn a_store_on_a_small_disk_does_not_fill_it_with_what_it_holds_in_vain() {
+    for threads in [false, true] {
+        let disk = Disk::new(7);
+        let merge_two = TieredSettings { min_merge_width: 2, ..Default::default() };
+        let options = Options::new().fs(disk.boot()).strategy(AnySettings::Tiered(merge_two)).memtable_bytes(1024);
+        let options = options.log_segment_bytes(1024).unsettled_bytes_max(1 << 30);
+        let db = if threads { options } else { options.deterministic(1) }.open(STORE).unwrap();
+        disk.fill(40_000);
+        for at in 0..1000u64 {
+            // Five keys: 1.5 KB are alive.
+            let put = db.put(&[(at % 5) as u8], &at.to_le_bytes().repeat(40));
+            put.unwrap_or_else(|error| panic!("threads {threads}, write {at}: {error}"));
+        }
+        assert_eq!(db.iter().count(), 5);
+    }
+}
+
+#[test]
 fn no_file_number_comes_twice_wherever_two_lives_after_each_other_break_off() {
     // Opens the store, writes so much and dies, in that call at the latest. False if the call was not reached.
     let live = |disk: &Disk, calls: u64, writes: u8| {

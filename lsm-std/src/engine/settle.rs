@@ -87,7 +87,9 @@ impl Unsettled {
 impl Engine {
     /// Settles the tree if it has grown unsettled enough. Writers of other tables go on while those of this moment are synced.
     pub(super) fn settle_if_due(&self) -> Result<()> {
-        let percent = || self.tree().unsettled.percent(self.options.unsettled_bytes_max, self.unsettled_files_max);
+        // What is kept until then must not be what fills the disk.
+        let bytes_max = self.options.unsettled_bytes_max.min(self.files.free_bytes());
+        let percent = || self.tree().unsettled.percent(bytes_max, self.unsettled_files_max);
         if self.options.seed.is_some() {
             return if percent() >= 100 { self.settle_tree(&mut self.tree()) } else { Ok(()) };
         }

@@ -256,10 +256,7 @@ impl Tree {
         let options = &engine.options;
         let waiting = engine.frozen() as u64 + 1;
         let claimed = self.reserved_bytes.saturating_add(options.memtable_bytes.saturating_mul(waiting));
-        let free = engine.files.fs.free_bytes(&engine.files.dir).unwrap_or_else(|error| {
-            tracing::warn!(%error, "free space unknown, taken as unlimited");
-            u64::MAX
-        });
+        let free = engine.files.free_bytes();
         Moment {
             now_ms: engine.clock.now_ms(),
             entropy: self.entropy.next(),

@@ -194,7 +194,8 @@ impl Options {
 
     /// Tables become durable together, once this many bytes of them were written or merged away, or of memtables flushed, or after a
     /// pause. The log and the merged tables stay on disk until then, so this bounds the extra space, and what is read back from
-    /// the log after a crash. 0 makes each flush and each merge durable by itself, at the cost of several syncs each. Default: 64 MiB.
+    /// the log after a crash. 0 makes each flush and each merge durable by itself, at the cost of several syncs each. Where
+    /// less than this many bytes are free on the disk, those count in its place. Default: 64 MiB.
     #[must_use]
     pub fn unsettled_bytes_max(mut self, bytes: u64) -> Self {
         self.unsettled_bytes_max = bytes;

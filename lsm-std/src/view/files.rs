@@ -49,6 +49,14 @@ impl Files {
         self.next_id.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may still be written to the store's device; unlimited if that is not known.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.fs.free_bytes(&self.dir).unwrap_or_else(|error| {
+            tracing::warn!(%error, "free space unknown, taken as unlimited");
+            u64::MAX
+        })
+    }
+
     /// A file for a new table of this number, and its path.
     ///
     /// # Errors
