@@ -55,6 +55,14 @@ pub enum Cut {
     },
 }
 
+impl Cut {
+    /// The table at one position. Positions fit: a version holds at most `u32::MAX` tables.
+    pub(crate) fn one_table(at: usize) -> Self {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        Self::Tables { first: at, last: at }
+    }
+}
+
 /// Where a job's output goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

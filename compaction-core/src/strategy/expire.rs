@@ -29,7 +29,7 @@ pub(super) fn expired<K: Ord>(search: &mut Search<'_, '_, K>, ttl_ms: u64) -> bo
         return true;
     }
     for (at, run) in version.runs.iter().enumerate() {
-        let cut = just(run.stalest());
+        let cut = Cut::one_table(run.stalest());
         if let Some(table) = version.tables.get(run.stalest())
             && search.due_after(table.newest_ms, ttl_ms)
             && let Some(newest_ms) = closure_newest_ms(search, at, cut)
@@ -75,13 +75,7 @@ pub(super) fn drop_runs<K: Ord>(search: &mut Search<'_, '_, K>, newest: usize) -
 
 /// Offers to drop the table at position `table` of run `run`, with every older table that it overlaps.
 pub(super) fn drop_table<K: Ord>(search: &mut Search<'_, '_, K>, run: usize, table: usize) -> bool {
-    drop_cut(search, run, just(table))
-}
-
-/// Positions fit: a version holds at most `u32::MAX` tables.
-fn just(table: usize) -> Cut {
-    let at = u32::try_from(table).unwrap_or(u32::MAX);
-    Cut::Tables { first: at, last: at }
+    drop_cut(search, run, Cut::one_table(table))
 }
 
 fn drop_cut<K: Ord>(search: &mut Search<'_, '_, K>, newest: usize, cut: Cut) -> bool {

@@ -68,22 +68,16 @@ impl Leveled {
                 search.outdo(loser.fits);
             }
             if loser.at != Probe::NONE.at {
-                plan.cut = one_table(loser.at);
+                plan.cut = Cut::one_table(loser.at);
                 search.pass_over(&plan);
             }
             if best.fits && best.cost.0 == 0 {
                 break;
             }
         }
-        plan.cut = one_table(best.at);
+        plan.cut = Cut::one_table(best.at);
         search.propose(&mut plan, true)
     }
-}
-
-/// The cut of a job that starts with one table. Positions fit: a version holds at most `u32::MAX` tables.
-pub(super) fn one_table(at: usize) -> Cut {
-    let at = u32::try_from(at).unwrap_or(u32::MAX);
-    Cut::Tables { first: at, last: at }
 }
 
 /// What the destination run holds under each table of the source, found by going along both.

@@ -6,9 +6,8 @@
 
 use core::cmp::Ordering;
 
-use super::pick::one_table;
 use super::{Leveled, Targets};
-use crate::decision::{Place, Rule, Work};
+use crate::decision::{Cut, Place, Rule, Work};
 use crate::strategy::Search;
 use crate::version::{Plan, Table, Version};
 use crate::wide::compare_products;
@@ -76,6 +75,6 @@ impl Leveled {
                 (oldest, to) = (way.oldest, way.place);
             }
         }
-        self.plan(oldest..=run, one_table(place), Work::Merge, to)
+        self.plan(oldest..=run, Cut::one_table(place), Work::Merge, to)
     }
 }
