@@ -51,7 +51,8 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
     }
     let entropy = options.seed.map_or_else(Entropy::random, Entropy::seeded);
     let mut tree = Tree::load(&files, manifest, &settings, entropy)?;
-    // All is read and judged: from here on files are changed.
+    // Up to here a store that is there has lost at most the torn end of its manifest. From here on more changes, and all of it but
+    // what the strategy has learned was read and judged: that comes last, and is dropped where it is damaged.
     keep_numbers(&mut tree.manifest, listing.next_id)?;
     // First: to write the log again takes room where a file system copies what is written over, and this may be all there is.
     listing.clean(&files);
