@@ -66,7 +66,8 @@ pub struct TableIn {
     /// Entries, tombstones among them.
     #[serde(default, deserialize_with = "or_default")]
     pub entries: u64,
-    /// Tombstones.
+    /// Tombstones. More of them than entries are no error: no law of a tree is about that, entries may be left out, and an engine
+    /// with deletes of ranges may count them as it likes.
     #[serde(default, deserialize_with = "or_default")]
     pub tombstones: u64,
     /// When its newest entry was written, in milliseconds.

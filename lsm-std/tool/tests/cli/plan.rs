@@ -116,6 +116,16 @@ fn leveled_sinks_a_full_level_0_into_what_it_overlaps_and_says_where() {
 }
 
 #[test]
+fn tombstones_without_entries_are_counted_and_no_error() {
+    let strategy = json!({"name": "leveled", "levels_max": 2});
+    let table =
+        |id: u64, tombstones: u64| json!({"id": id, "bytes": 9, "min": "a", "max": "f", "tombstones": tombstones});
+    let levels = json!([{"level": 1, "runs": [[table(1, 5)]]}]);
+    let answer = decide(&strategy, &levels);
+    assert_eq!((&answer["reason"]["rule"], &answer["inputs"]), (&json!("tombstone_share"), &json!([1])), "{answer}");
+}
+
+#[test]
 fn fifo_drops_what_has_expired_and_a_drop_has_no_level() {
     let line = json!({
         "strategy": {"name": "fifo", "ttl_ms": 100}, "now_ms": 1_000,
