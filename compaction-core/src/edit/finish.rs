@@ -2,6 +2,7 @@
 //!
 //! The inputs are first rotated to the end of the array, run by run from the newest, so that their keys stay readable while
 //! older runs are still to be closed over. Then they are cut off (merge, drop) or rotated to their new place (move).
+//! No allocation, all or nothing.
 
 use super::{EditError, Ticket, VersionBuf, remap};
 use crate::decision::{Hull, Job, Place, Running, Work};

@@ -1,4 +1,11 @@
 //! The one place where a tree is edited.
+//!
+//! # Why a job holds positions, and how they stay right
+//! A job is `Copy` and holds no key: the range of runs, the window as the positions of the tables that hold its smallest and
+//! largest key. `begin` accepts it only for the version it was chosen from. While it runs, every other edit re-maps its
+//! positions (`remap.rs`). That is sound because two jobs may run together only if their ranges of runs or their windows are
+//! disjoint, so no edit touches another job's inputs. A run that other jobs empty may vanish under a job that was to join it;
+//! the job then starts a new run of that level in its place.
 
 mod finish;
 mod remap;

@@ -8,8 +8,11 @@
 //!
 //! One mechanism serves all strategies: a table is a sorted array of key numbers, a merge is a merge of such arrays, and tree,
 //! decisions, events and cuts are those of an engine that does one job at a time. So overwrites and deletes count as they
-//! would on disk. Large workloads are sampled: at a scale of `s` one operation stands for `s`, and one key for `s` that are
-//! about equally hot.
+//! would on disk; sizes follow a formula, block by block. [`Ops`] makes the operations for an engine too, so that the two can be
+//! held side by side (`lsm sim --check` does). Large workloads are sampled: at a scale of `s` one operation stands for `s`, and
+//! one key for `s` that are about equally hot, every entry weighing `s`; rates per key and sizes of tables stay as they are.
+//! Reads may be thinned beside that. As in `lsm-std`, one read in 64 is shown to the strategy, and when 128 of them wait it is
+//! asked at once, so that reads alone can make it merge.
 //!
 //! # What a scale costs in accuracy
 //! A sampled memtable holds fewer keys, so sizes vary more from table to table, and the hottest `s` keys count as one. Six

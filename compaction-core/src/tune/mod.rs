@@ -5,6 +5,11 @@
 //! - [`filter_bits`]: how a budget of memory is best shared out among the filters of the levels.
 //! - [`expect`], [`choose`]: what a layout of the tree costs under a load, and the cheapest one within limits.
 //!
+//! Without filters, compares per operation are convex in the logarithms of memtable and fan-outs, so bisection on the Lagrange
+//! multiplier is exact. With filters and blocks, a layout is played out flush by flush; a run is a stretch of time, so its
+//! entries follow from how many writes it covers and how skewed they are, and no key is ever drawn. `lsm tune --check` holds
+//! the answers against the simulator.
+//!
 //! Everything takes slices that the caller lends, so that there may be any number of levels; nothing allocates, nothing
 //! panics, and logarithms come from `libm`, so every target computes the same bits. An input that makes no sense, or that
 //! nothing can satisfy, is a [`TuneError`] that says what would be possible.
