@@ -286,3 +286,12 @@ fn settings_without_a_key_are_not_lost_in_silence() {
     let capped = TieredSettings { job_bytes_max: 9, ..TieredSettings::default() };
     assert_eq!(capped.to_keys(), Err(ConfigError::NotStored { name: "job_bytes_max", value: 9 }));
 }
+
+#[test]
+fn leveled_has_one_run_a_level_and_lazy_more() {
+    let refused = |settings: AnySettings| settings.check().unwrap_err().to_string();
+    let leveled = AnySettings::Leveled(LeveledSettings { runs_max: 2, ..LeveledSettings::default() });
+    assert_eq!(refused(leveled), "runs_max is 2, must lie in 1..=1");
+    let lazy = AnySettings::Lazy(LeveledSettings { runs_max: 1, ..LeveledSettings::lazy() });
+    assert_eq!(refused(lazy), "runs_max is 1, must lie in 2..=4294967295");
+}

@@ -1,8 +1,8 @@
 //! Settings of any strategy in text: a name, and `setting=value` for what differs from the default.
 
-use compaction_core::{
-    AnySettings, BanditSettings, EstimatorKind, FifoSettings, Full, Granularity, LeveledSettings, TieredSettings,
-};
+use compaction_core::{AnySettings, Full};
+use lsm_tool::strategies;
+use serde_json::{Map, Value};
 
 use crate::drawn::number;
 
@@ -22,130 +22,38 @@ pub const EACH: [(&str, &str); 8] = [
     ("full", "full table_bytes_max=2000"),
 ];
 
-/// Assigns the settings that are plain numbers.
-macro_rules! assign {
-    ($settings:ident, $name:expr, $value:expr, [$($field:ident),* $(,)?]) => {
-        match $name {
-            $(stringify!($field) => {
-                $settings.$field = number($value)
-                    .map(|value| value.try_into().unwrap_or(!0))
-                    .ok_or_else(|| format!("{} is not a number: {}", $name, $value))?;
-            })*
-            _ => return Err(format!("unknown setting {}", $name)),
-        }
-    };
-}
-
-/// Reads `name setting=value ..`.
+/// Reads `name setting=value ..`: the settings of `lsm plan`, and the two strategies that only tests have use for.
 ///
 /// # Errors
-/// What is not known, or not a number.
+/// What is not known, of the wrong kind or out of range.
 pub fn parse(text: &str) -> Result<AnySettings, String> {
     let mut words = text.split_whitespace();
     let name = words.next().ok_or("a strategy has a name")?;
-    let pairs: Vec<(&str, &str)> =
-        words.map(|word| word.split_once('=').ok_or(format!("not a setting: {word}"))).collect::<Result<_, _>>()?;
+    let mut object = Map::new();
+    for word in words {
+        let (setting, value) = word.split_once('=').ok_or(format!("not a setting: {word}"))?;
+        object.insert(setting.to_owned(), json_of(value));
+    }
     match name {
-        "idle" => Ok(AnySettings::Idle),
-        "full" => {
-            let mut full = Full { table_bytes_max: 64 << 20 };
-            for (name, value) in pairs {
-                assign!(full, name, value, [table_bytes_max]);
-            }
-            Ok(AnySettings::Full(full))
+        "idle" if object.is_empty() => Ok(AnySettings::Idle),
+        "full" => match (object.len(), object.get("table_bytes_max").map(Value::as_u64)) {
+            (0, _) => Ok(AnySettings::Full(Full { table_bytes_max: 64 << 20 })),
+            (1, Some(Some(table_bytes_max))) => Ok(AnySettings::Full(Full { table_bytes_max })),
+            _ => Err(format!("full has one setting, table_bytes_max: {text}")),
+        },
+        _ => {
+            object.insert("name".to_owned(), name.into());
+            strategies::parse(&Value::Object(object).to_string()).map_err(|refusal| refusal.text)
         }
-        "tiered" => {
-            let mut settings = TieredSettings::default();
-            for (name, value) in pairs {
-                assign!(
-                    settings,
-                    name,
-                    value,
-                    [
-                        size_ratio_ppm,
-                        min_merge_width,
-                        max_merge_width,
-                        max_space_amp_pct,
-                        table_bytes_max,
-                        runs_max,
-                        job_bytes_max,
-                    ]
-                );
-            }
-            Ok(AnySettings::Tiered(settings))
-        }
-        "leveled" => leveled(LeveledSettings::default(), &pairs).map(AnySettings::Leveled),
-        "lazy" => leveled(LeveledSettings::lazy(), &pairs).map(AnySettings::Lazy),
-        "bandit" => bandit(&pairs).map(AnySettings::Bandit),
-        "fifo" => {
-            let mut settings = FifoSettings::default();
-            for (name, value) in pairs {
-                assign!(settings, name, value, [bytes_max, ttl_ms]);
-            }
-            Ok(AnySettings::Fifo(settings))
-        }
-        _ => Err(format!("unknown strategy {name}")),
     }
 }
 
-fn leveled(mut settings: LeveledSettings, pairs: &[(&str, &str)]) -> Result<LeveledSettings, String> {
-    for (name, value) in pairs {
-        match (*name, *value) {
-            ("dynamic", value) => settings.dynamic = value == "true",
-            ("intra_l0", value) => settings.intra_l0 = value == "true",
-            ("granularity", "table") => settings.granularity = Granularity::Table,
-            ("granularity", "level") => settings.granularity = Granularity::Level,
-            (name, value) => assign!(
-                settings,
-                name,
-                value,
-                [
-                    l0_runs_max,
-                    base_bytes,
-                    fanout,
-                    levels_max,
-                    table_bytes_max,
-                    job_bytes_max,
-                    tombstone_pct_max,
-                    tombstone_age_ms_max,
-                    ttl_ms,
-                    runs_max,
-                ]
-            ),
-        }
+/// A number, `max`, `true` or `false`; else a word.
+fn json_of(value: &str) -> Value {
+    match (number(value), value.parse::<f64>(), value.parse::<bool>()) {
+        (Some(number), ..) => number.into(),
+        (_, Ok(number), _) => number.into(),
+        (.., Ok(flag)) => flag.into(),
+        _ => value.into(),
     }
-    Ok(settings)
-}
-
-fn bandit(pairs: &[(&str, &str)]) -> Result<BanditSettings, String> {
-    let mut settings = BanditSettings::default();
-    for (name, value) in pairs {
-        match (*name, *value) {
-            ("intra_l0", value) => settings.intra_l0 = value == "true",
-            ("estimator", value) => {
-                settings.estimator = EstimatorKind::from_name(value).ok_or(format!("unknown estimator {value}"))?;
-            }
-            (name, value) => assign!(
-                settings,
-                name,
-                value,
-                [
-                    l0_runs_max,
-                    table_bytes_max,
-                    job_bytes_max,
-                    tombstone_pct_max,
-                    tombstone_age_ms_max,
-                    ttl_ms,
-                    max_space_amp_pct,
-                    slots_max,
-                    cold_runs_max,
-                    epsilon_ppm,
-                    ucb_c_ppm,
-                    alpha_ppm,
-                    discount_ppm,
-                ]
-            ),
-        }
-    }
-    Ok(settings)
 }

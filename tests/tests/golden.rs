@@ -141,13 +141,10 @@ impl Stage {
                         std::iter::from_fn(|| lines.next_if(|line| line.starts_with('L'))).collect();
                     (self.tree, self.foreign) = (drawn::tree(drawing.into_iter())?, vec![]);
                 }
-                "strategy" => {
-                    let settings = settings::parse(words)?;
-                    match AnyStrategyVec::from_settings(settings) {
-                        Ok(strategy) => self.strategy = strategy,
-                        Err(error) => writeln!(answer, "{error}").unwrap(),
-                    }
-                }
+                "strategy" => match settings::parse(words) {
+                    Ok(settings) => self.strategy = AnyStrategyVec::from_settings(settings).unwrap(),
+                    Err(error) => writeln!(answer, "{error}").unwrap(),
+                },
                 "choose" | "explain" => answer += &self.choose(words, command == "explain"),
                 "begin" => {
                     let job = self.chosen.take().ok_or("nothing was chosen")?;
