@@ -52,33 +52,62 @@ fn counts_are_what_the_engine_did_and_nothing_else() {
     }
 }
 
+/// Replays with these options, killed up to `kills` times, each after at most `ms` milliseconds and a little more each time, and
+/// then to the end: what was in stays in, and the answer is that of the trace's last line.
+fn killed(name: &str, options: &[&str], (kills, ms): (u64, u64)) {
+    let (trace, mut rng) = (trace(name), SplitMix::new(std::process::id().into()));
+    let whole = fs::read_to_string(&trace).expect("bundled");
+    let answer: Vec<&str> = whole.lines().last().expect("a last line").split('\t').collect();
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let dir = dir.path().join("store");
+    let args = [&["replay", text(&trace), "--dir", text(&dir), "--json"], options].concat();
+    let (mut killed, mut batches) = (0, 0);
+    while killed < kills || batches == 0 {
+        let mut child = lsm().args(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(5 + rng.below(ms + ms / 3 * killed)));
+        child.kill().expect("SIGKILL");
+        // Asked while the killed process may still hold the lock.
+        let now = batches_in(&dir);
+        assert!(now >= batches, "{name} {options:?}: {now} batches after there were {batches}");
+        batches = now;
+        if child.wait().expect("it ends").success() {
+            break;
+        }
+        killed += 1;
+    }
+    let done = json(&args);
+    assert_eq!(
+        [done["keys"].to_string().as_str(), done["sha256"].as_str().unwrap_or("")],
+        answer[1..],
+        "{name} {options:?}"
+    );
+    assert_eq!(done["resumed_from"], batches, "{name} {options:?}");
+    assert!(killed > 0 && batches > 0, "{name} {options:?} was killed {killed} times, {batches} batches were in");
+}
+
+const SMALL: &str = "65536";
+const LARGER: &str = "1048576";
+
 #[test]
 fn a_replay_killed_at_any_moment_resumes_and_ends_in_the_same_answer() {
-    let (ekv, mut rng) = (trace("ekv.tsv"), SplitMix::new(std::process::id().into()));
     for strategy in ["tiered", "leveled", "lazy", "bandit"] {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let dir = dir.path().join("store");
-        let args =
-            ["replay", text(&ekv), "--dir", text(&dir), "--memtable-bytes", "65536", "--strategy", strategy, "--json"];
-        let (mut kills, mut batches) = (0, 0);
-        while kills < 5 || batches == 0 {
-            let mut child = lsm().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-            std::thread::sleep(Duration::from_millis(5 + rng.below(60 + 20 * kills)));
-            child.kill().expect("SIGKILL");
-            // Asked while the killed process may still hold the lock.
-            let now = batches_in(&dir);
-            assert!(now >= batches, "{strategy}: {now} batches after there were {batches}");
-            batches = now;
-            if child.wait().expect("it ends").success() {
-                break;
-            }
-            kills += 1;
-        }
-        let done = json(&args);
-        assert_eq!((&done["keys"], &done["sha256"]), (&50.into(), &EKV.into()), "{strategy} after {kills} kills");
-        assert_eq!(done["resumed_from"], batches, "{strategy}");
-        assert!(kills > 0 && batches > 0, "{strategy} was killed {kills} times, {batches} batches were in");
+        killed("ekv.tsv", &["--memtable-bytes", SMALL, "--strategy", strategy], (5, 60));
     }
+}
+
+#[test]
+fn a_replay_killed_under_any_sync_policy_loses_nothing_that_was_in() {
+    for (strategy, sync) in [("tiered", "always"), ("leveled", "never"), ("bandit", "always"), ("fifo", "interval")] {
+        killed("ekv.tsv", &["--memtable-bytes", SMALL, "--strategy", strategy, "--sync", sync], (3, 60));
+    }
+    killed("ekv.tsv", &["--memtable-bytes", LARGER, "--strategy", "lazy", "--sync", "never"], (3, 60));
+}
+
+#[test]
+fn longer_replays_with_larger_memtables_are_killed_and_resumed_too() {
+    killed("lsm-tree.tsv", &["--memtable-bytes", LARGER, "--strategy", "leveled"], (3, 150));
+    killed("lsm-tree.tsv", &["--memtable-bytes", LARGER, "--strategy", "tiered", "--sync", "always"], (3, 150));
+    killed("redb.tsv", &["--memtable-bytes", LARGER, "--strategy", "bandit", "--sync", "never"], (4, 500));
 }
 
 /// Batches that the store holds, by the marker of the replay.
