@@ -9,7 +9,7 @@ use super::keys::{RangeArgs, one_of};
 use super::print;
 use super::store::At;
 use crate::Failure;
-use crate::store::{Notation, open_existing, pair_json};
+use crate::store::{Notation, look, pair_json};
 
 /// What to list.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub fn scan(args: &ScanArgs) -> Result<(), Failure> {
     let notation = args.at.notation();
     let prefix = one_of(notation, args.prefix.as_deref(), args.prefix_file.as_deref())?;
     let bounds = args.range.read(notation)?;
-    let db = open_existing(&args.at.dir)?;
+    let db = look(&args.at.dir)?;
     let range = match prefix {
         Some(prefix) => db.prefix(&prefix),
         None => db.range(bounds),

@@ -14,13 +14,14 @@ use super::{print, print_json};
 use crate::Failure;
 use crate::human::{bytes, count};
 use crate::store::{
-    Notation, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text, verify as check,
+    Notation, look, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text, verify as check,
 };
 
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write the value of a key to standard output, as it is; exit with 1 if it has none
+    /// Write the value of a key to standard output, as it is; exit with 1 if it has none. As with scan, stats and dump nothing is
+    /// merged, but what a crash has left in the log goes into tables, and a torn end of it is cut off and reported
     Get {
         #[command(flatten)]
         at: At,
@@ -45,9 +46,9 @@ pub enum Command {
         #[command(flatten)]
         key: KeyArgs,
     },
-    /// List keys and values in order
+    /// List keys and values in order. Merges nothing, as get
     Scan(ScanArgs),
-    /// Show the tree's shape
+    /// Show the tree's shape. Merges nothing, as get
     Stats {
         #[command(flatten)]
         at: At,
@@ -66,7 +67,7 @@ pub enum Command {
         /// Directory of the new store; made if there is none, must be empty; without it the store's name and `.repaired`
         target: Option<PathBuf>,
     },
-    /// List every table, newest run first: where it lies, what it holds
+    /// List every table, newest run first: where it lies, what it holds. Merges nothing, as get
     Dump {
         #[command(flatten)]
         at: At,
@@ -120,7 +121,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         }
         Command::Scan(args) => scan(args),
         Command::Stats { at } => {
-            let db = open_existing(&at.dir)?;
+            let db = look(&at.dir)?;
             let stats = db.stats();
             if at.json {
                 print_json(&stats_json(&stats))?
@@ -143,7 +144,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
 
 fn get(at: &At, key: &KeyArgs) -> Result<(), Failure> {
     let key = key.read(at.notation())?;
-    let db = open_existing(&at.dir)?;
+    let db = look(&at.dir)?;
     let value = db.get(&key)?;
     match (&value, at.json) {
         (Some(value), false) => print(|out| out.write_all(value))?,
@@ -214,7 +215,7 @@ fn verify(at: &At) -> Result<(), Failure> {
 }
 
 fn dump(at: &At) -> Result<(), Failure> {
-    let db = open_existing(&at.dir)?;
+    let db = look(&at.dir)?;
     let runs = db.runs();
     db.close()?;
     print(|out| {

@@ -9,7 +9,7 @@ use lsm_std::TableMeta;
 use super::watch::Watched;
 use super::{Candidate, Simulated};
 use crate::Failure;
-use crate::store::open_existing;
+use crate::store::look;
 use crate::strategies::short_name;
 
 /// More numbers than this are sampled.
@@ -42,7 +42,7 @@ impl Standing {
     /// # Errors
     /// No store there, one that cannot be opened, or an empty one.
     pub fn of(dir: &Path) -> Result<Self, Failure> {
-        let db = open_existing(dir)?;
+        let db = look(dir)?;
         let (strategy, runs) = (short_name(db.stats().strategy), db.runs());
         db.close()?;
         if runs.is_empty() {

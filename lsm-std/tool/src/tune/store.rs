@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::sim::number;
-use crate::store::open_existing;
+use crate::store::look;
 use crate::strategies::short_name;
 
 /// A store as it stands.
@@ -44,7 +44,7 @@ const ENTRY_BYTES: f64 = 9.0;
 /// # Errors
 /// No store there, one that cannot be opened, or an empty one.
 pub fn measure(dir: &Path) -> Result<Measured, Failure> {
-    let db = open_existing(dir)?;
+    let db = look(dir)?;
     let (stats, listed) = (db.stats(), db.runs());
     db.close()?;
     if listed.is_empty() {

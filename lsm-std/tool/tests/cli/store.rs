@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::common::{json, lsm, run, said, text, trace};
+use compaction_core::{AnySettings, TieredSettings};
 use serde_json::json as js;
 
 #[test]
@@ -133,6 +134,30 @@ fn a_store_can_be_verified_compacted_dumped_and_copied() {
 }
 
 #[test]
+fn looking_at_a_store_merges_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let open = |settings: AnySettings| {
+        lsm_std::Options::new().deterministic(1).strategy(settings).open(dir.path()).expect("a store")
+    };
+    let db = open(AnySettings::Idle);
+    for at in 0..20u64 {
+        db.put(&at.to_le_bytes(), &[7; 4_000]).expect("a write");
+        db.flush().expect("flushed");
+    }
+    db.close().expect("closed");
+    open(AnySettings::Tiered(TieredSettings::default())).close().expect("closed with all of it to be merged");
+    let tables = files_ending(dir.path(), ".sst");
+    assert!(tables.len() >= 20, "{tables:?}");
+    for command in [&["get", "--hex", "0100000000000000"][..], &["scan", "--hex"], &["stats"], &["dump"]] {
+        let looked = run(&[command, &["--dir", text(dir.path())]].concat());
+        assert!(looked.status.success(), "{command:?}: {}", said(&looked));
+        assert_eq!(files_ending(dir.path(), ".sst"), tables, "{command:?}");
+    }
+    let shape = json(&["sim", "--what-if", text(dir.path()), "--strategy", "tiered", "--json"]);
+    assert_eq!((&shape["strategy"], files_ending(dir.path(), ".sst")), (&js!("tiered"), tables));
+}
+
+#[test]
 fn verify_names_the_file_and_the_offset_of_a_flipped_bit() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (ekv, store) = (trace("ekv.tsv"), dir.path().join("store"));
@@ -227,7 +252,9 @@ fn verify_finds_a_torn_or_damaged_log_and_leaves_it_as_it_is() {
 
 fn files_ending(dir: &Path, suffix: &str) -> Vec<PathBuf> {
     let paths = fs::read_dir(dir).expect("readable").map(|entry| entry.expect("readable").path());
-    paths.filter(|path| text(path).ends_with(suffix)).collect()
+    let mut paths: Vec<PathBuf> = paths.filter(|path| text(path).ends_with(suffix)).collect();
+    paths.sort();
+    paths
 }
 
 /// Copies a store's files as they are.
