@@ -20,8 +20,10 @@ use crate::store::{
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write the value of a key to standard output, as it is; exit with 1 if it has none. As with scan, stats and dump nothing is
-    /// merged, but what a crash has left in the log goes into tables, and a torn end of it is cut off and reported
+    /// Write the value of a key to standard output, as it is; exit with 1 if it has none
+    ///
+    /// The store is opened for it. Nothing is merged, but what a crash has left in the log goes into tables, and a torn end of the
+    /// log is cut off and reported.
     Get {
         #[command(flatten)]
         at: At,
@@ -46,28 +48,37 @@ pub enum Command {
         #[command(flatten)]
         key: KeyArgs,
     },
-    /// List keys and values in order. Merges nothing, as get
+    /// List keys and values in order
+    ///
+    /// Merges nothing; what a crash has left in the log is taken care of as by `lsm get`.
     Scan(ScanArgs),
-    /// Show the tree's shape. Merges nothing, as get
+    /// Show the tree's shape
+    ///
+    /// Merges nothing; what a crash has left in the log is taken care of as by `lsm get`.
     Stats {
         #[command(flatten)]
         at: At,
     },
-    /// Check every byte of the store without changing it; exit with 1 and name file and offset if one is wrong. What a crash
-    /// has left torn at the end of the log is wrong until the store was opened again
+    /// Check every byte of the store without changing it; exit with 1 and name file and offset if one is wrong
+    ///
+    /// What a crash has left torn at the end of the log is wrong until the store was opened again.
     Verify {
         #[command(flatten)]
         at: At,
     },
-    /// Save what is whole of a damaged store into a new one and say what is lost: every whole block of every table, every whole
-    /// batch of the log. Nothing in the damaged one changes. Exit with 0 if there is a new store, whatever was lost
+    /// Save what is whole of a damaged store into a new one and say what is lost
+    ///
+    /// Saved is every whole block of every table and every whole batch of the log. Nothing in the damaged store changes. Exits
+    /// with 0 if there is a new store, whatever was lost.
     Repair {
         #[command(flatten)]
         at: At,
         /// Directory of the new store; made if there is none, must be empty; without it the store's name and `.repaired`
         target: Option<PathBuf>,
     },
-    /// List every table, newest run first: where it lies, what it holds. Merges nothing, as get
+    /// List every table, newest run first: where it lies, what it holds
+    ///
+    /// Merges nothing; what a crash has left in the log is taken care of as by `lsm get`.
     Dump {
         #[command(flatten)]
         at: At,
@@ -79,7 +90,9 @@ pub enum Command {
         #[command(flatten)]
         range: RangeArgs,
     },
-    /// Make a copy of the store that can be opened; tables are linked, not copied, where the disk allows
+    /// Make a copy of the store that can be opened
+    ///
+    /// Tables are linked, not copied, where the disk allows.
     Checkpoint {
         #[command(flatten)]
         at: At,
