@@ -15,7 +15,7 @@ use crate::strategy::{Outcome, ReadSample};
 use crate::version::Version;
 
 /// Of no more slots than these all are looked at whatever happens: so every score is that of now.
-const FEW: usize = 64;
+pub(super) const FEW: usize = 64;
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// A memtable became the newest run: its pieces are what comes to the slots. O(slots x runs x log tables).

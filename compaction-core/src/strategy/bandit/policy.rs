@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use super::board::Board;
 use super::estimator::ratio;
 use super::heat::{Heat, Met};
+use super::learn::FEW;
 use super::reward::{Reward, Scale};
 use super::scheduler::Scheduler;
 use super::settings::BanditSettings;
@@ -208,9 +209,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         follows
     }
 
-    /// Looks at the best slot for the choice to come. O(runs x log tables).
+    /// Looks at the best slot for the choice to come, where an edit moves so much through the cache that this counts. O(runs x
+    /// log tables).
     fn make_ready(&mut self, version: &Version<'_, K>) {
-        let best = self.board.best().first().map(|at| *at as usize);
+        let best = self.board.best().first().filter(|_| self.slots.as_slice().len() > FEW).map(|at| *at as usize);
         self.ready = best.map(|at| (at, guards::stack(self.slots.as_slice(), at, version, self.own)));
     }
 
