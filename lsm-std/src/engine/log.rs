@@ -229,3 +229,47 @@ fn new_segment(engine: &Engine) -> Result<WalWriter> {
     }
     Ok(wal)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::engine::recover;
+    use crate::fs::MemFs;
+    use crate::options::Options;
+
+    fn batch(key: &[u8]) -> Batch {
+        let mut batch = Batch::new();
+        batch.put(key, b"1");
+        batch.end().unwrap()
+    }
+
+    /// Commits these groups one after another, each `skipped` numbers behind the last, and dies. Answers with what is read back.
+    fn read_back(groups: &[&[Batch]], skipped: u64) -> Result<(u64, usize)> {
+        let fs = MemFs::new();
+        let options = || Options::new().fs(Arc::new(fs.clone())).deterministic(1);
+        let (engine, wal) = recover(options(), Path::new("store")).unwrap();
+        let mut sink = LogSink::new(engine, wal);
+        for group in groups {
+            sink.commit(group).unwrap();
+            sink.next_seqno += skipped;
+        }
+        drop(sink);
+        let db = options().open("store")?;
+        Ok((db.recovery().batches, db.iter().count()))
+    }
+
+    #[test]
+    fn every_batch_of_a_group_is_in_the_log() {
+        let [a, b, c, d] = [b"a", b"b", b"c", b"d"].map(|key| batch(key));
+        assert_eq!(read_back(&[&[a], &[b, c, d]], 0).unwrap(), (4, 4));
+    }
+
+    #[test]
+    fn a_log_that_lacks_a_write_between_two_others_is_damaged() {
+        let error = read_back(&[&[batch(b"a")], &[batch(b"b")]], 1).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains("batch 3 follows batch 1: writes are missing"), "{error}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Strategies that change, learn, expire and stall, in a real store.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,6 +49,20 @@ fn what_the_bandit_learned_survives_another_strategy_and_damage_to_it_starts_ane
     assert_eq!(db.iter().count(), 1000);
     db.close().unwrap();
     small(bandit).open(dir.path()).unwrap().verify().unwrap();
+}
+
+#[test]
+fn a_checkpoint_knows_what_the_store_has_learned_by_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, copy) = (dir.path().join("store"), dir.path().join("copy"));
+    let bandit = AnySettings::Bandit(BanditSettings { l0_runs_max: 2, table_bytes_max: 4096, ..Default::default() });
+    let db = small(bandit).deterministic(1).open(&store).unwrap();
+    (0..500).for_each(|at| db.put(&key(at * 7919 % 100), &value(at, 50)).unwrap());
+    assert!(!store.join("STRATEGY").exists(), "it was saved before");
+    db.checkpoint(&copy).unwrap();
+    db.close().unwrap();
+    let learned = |dir: &Path| fs::read(dir.join("STRATEGY")).unwrap();
+    assert!(learned(&copy) == learned(&store) && learned(&copy).len() > 100);
 }
 
 #[test]
