@@ -4,6 +4,7 @@
 //! more in less time: `cargo run --release -p lsm-tests --bin faults -- --help`.
 
 use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use compaction_core::{AnySettings, TieredSettings};
 use lsm_std::fs::Purpose;
@@ -148,6 +149,24 @@ fn a_store_on_a_small_disk_does_not_fill_it_with_what_it_holds_in_vain() {
             put.unwrap_or_else(|error| panic!("threads {threads}, write {at}: {error}"));
         }
         assert_eq!(db.iter().count(), 5);
+    }
+}
+
+#[test]
+fn with_threads_the_log_is_synced_within_some_intervals_though_nobody_writes() {
+    let disk = Disk::new(7);
+    let options = |disk: &Disk| Options::new().fs(disk.boot()).sync(SyncPolicy::Interval(Duration::from_millis(5)));
+    let db = options(&disk).open(STORE).unwrap();
+    db.put(b"key", b"value").unwrap();
+    let is_durable = || {
+        let image = disk.image();
+        image.cut(Left::Nothing);
+        options(&image).open(STORE).unwrap().get(b"key").unwrap().is_some()
+    };
+    let begun = Instant::now();
+    while !is_durable() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is not synced");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
