@@ -219,10 +219,10 @@ mod tests {
             let board = Board::of(&mut slots, pct, |_| {});
             (0..board.due()).filter_map(|nth| sums::nth_due(&slots, nth)).collect::<Vec<_>>()
         };
-        assert_eq!(due(&[(300, 100), (0, 200)], 100), [], "300 against 300");
+        assert!(due(&[(300, 100), (0, 200)], 100).is_empty(), "300 against 300");
         assert_eq!(due(&[(301, 100), (0, 200)], 100), [0]);
         assert_eq!(due(&[(301, 100), (250, 100), (200, 100)], 100), [0, 1], "those near the worst");
-        assert_eq!(due(&[(301, 100), (0, 200)], u64::MAX), [], "no limit");
+        assert!(due(&[(301, 100), (0, 200)], u64::MAX).is_empty(), "no limit");
         assert_eq!(due(&[(7, 0), (0, 0)], 0), [0]);
     }
 

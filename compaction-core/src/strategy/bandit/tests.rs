@@ -3,12 +3,9 @@
 use super::arm::Arm;
 use super::estimator::FEATURES;
 use super::heat::{Heat, read_cost};
-use super::policy::BanditVec;
 use super::reward::Scale;
 use super::scheduler::Scheduler;
 use super::settings::{BanditSettings, EstimatorKind};
-use super::slot::Slot;
-use super::wish::Want;
 use crate::strategy::PPM;
 use std::vec;
 use std::vec::Vec;
@@ -95,34 +92,46 @@ fn greedy_takes_the_hot_slots_nearly_always() {
     assert!(run.hot_share(4, 80, 300) >= 85);
 }
 
-/// By how much the best of all slots beats the one that is taken for it, at most, while `picks` of 1 000 slots are rewarded.
-fn worst_gap(settings: BanditSettings, picks: u32) -> f64 {
-    let mut bandit = BanditVec::<u32>::new(BanditSettings { slots_max: 1_000, ..settings }, vec![]).unwrap();
-    for at in 0..1_000 {
-        let mut slot = Slot { guard: (at > 0).then_some(at), id: at, ..Slot::EMPTY };
-        slot.shape.want = Want { threshold: 0, bytes: 1 };
-        bandit.slots.push(slot);
-    }
-    bandit.refresh();
-    let mut worst = 0.0f64;
-    for step in 0..picks {
-        let at = bandit.board.best()[0] as usize;
-        let score = |slot: &Slot<u32>| bandit.scheduler.score(&slot.arm, &slot.context);
-        let (taken, best) = (score(&bandit.slots[at]), bandit.slots.iter().map(score).fold(0.0, f64::max));
-        worst = worst.max(if taken < best { best / taken - 1.0 } else { 0.0 });
-        let slot = &mut bandit.slots[at];
-        let reward = f64::from(slot.id.wrapping_mul(2_654_435_761) >> 16 & 0xFF) / 255.0;
-        bandit.scheduler.reward(&mut slot.arm, if step % 3 == 0 { reward } else { reward / 2.0 }, &slot.context);
-        bandit.renew(at);
-    }
-    worst
-}
+/// With slots in an array that grows.
+#[cfg(feature = "alloc")]
+mod many_slots {
+    use std::vec;
 
-#[test]
-fn among_many_slots_the_one_taken_is_nearly_as_good_as_the_best() {
-    let plain = BanditSettings::default();
-    let gap = worst_gap(plain, 20_000);
-    let fading = worst_gap(BanditSettings { discount_ppm: PPM - PPM / 1_000, ..plain }, 20_000);
-    std::println!("the best of 1 000 slots beats the one taken by at most {gap:.4}, with a discount {fading:.4}");
-    assert!(gap < 0.02 && fading < 0.1, "{gap} {fading}");
+    use crate::strategy::PPM;
+    use crate::strategy::bandit::policy::BanditVec;
+    use crate::strategy::bandit::settings::BanditSettings;
+    use crate::strategy::bandit::slot::Slot;
+    use crate::strategy::bandit::wish::Want;
+
+    /// By how much the best of all slots beats the one that is taken for it, at most, while `picks` of 1 000 slots are rewarded.
+    fn worst_gap(settings: BanditSettings, picks: u32) -> f64 {
+        let mut bandit = BanditVec::<u32>::new(BanditSettings { slots_max: 1_000, ..settings }, vec![]).unwrap();
+        for at in 0..1_000 {
+            let mut slot = Slot { guard: (at > 0).then_some(at), id: at, ..Slot::EMPTY };
+            slot.shape.want = Want { threshold: 0, bytes: 1 };
+            bandit.slots.push(slot);
+        }
+        bandit.refresh();
+        let mut worst = 0.0f64;
+        for step in 0..picks {
+            let at = bandit.board.best()[0] as usize;
+            let score = |slot: &Slot<u32>| bandit.scheduler.score(&slot.arm, &slot.context);
+            let (taken, best) = (score(&bandit.slots[at]), bandit.slots.iter().map(score).fold(0.0, f64::max));
+            worst = worst.max(if taken < best { best / taken - 1.0 } else { 0.0 });
+            let slot = &mut bandit.slots[at];
+            let reward = f64::from(slot.id.wrapping_mul(2_654_435_761) >> 16 & 0xFF) / 255.0;
+            bandit.scheduler.reward(&mut slot.arm, if step % 3 == 0 { reward } else { reward / 2.0 }, &slot.context);
+            bandit.renew(at);
+        }
+        worst
+    }
+
+    #[test]
+    fn among_many_slots_the_one_taken_is_nearly_as_good_as_the_best() {
+        let plain = BanditSettings::default();
+        let gap = worst_gap(plain, 20_000);
+        let fading = worst_gap(BanditSettings { discount_ppm: PPM - PPM / 1_000, ..plain }, 20_000);
+        std::println!("the best of 1 000 slots beats the one taken by at most {gap:.4}, with a discount {fading:.4}");
+        assert!(gap < 0.02 && fading < 0.1, "{gap} {fading}");
+    }
 }
