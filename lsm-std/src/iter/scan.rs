@@ -13,8 +13,8 @@ pub(crate) trait Sources: fmt::Debug {
     /// Iterates over one source: entries of a memtable or of a run.
     type Iter: Iterator<Item = Result<Next>>;
 
-    /// All sources, cut to `bounds`, going in `direction`.
-    fn sources(&self, bounds: &Bounds, direction: Direction) -> Vec<Self::Iter>;
+    /// All sources, cut to `bounds`, going in `direction`. What a reader as of `seqno` does not see may be left out.
+    fn sources(&self, bounds: &Bounds, direction: Direction, seqno: SeqNo) -> Vec<Self::Iter>;
 }
 
 type Walk<S> = Visible<Merge<<S as Sources>::Iter>>;
@@ -37,7 +37,7 @@ impl<S: Sources> Scan<S> {
     }
 
     fn walk(&self, direction: Direction) -> Walk<S> {
-        let merge = Merge::new(self.sources.sources(&self.bounds, direction), direction);
+        let merge = Merge::new(self.sources.sources(&self.bounds, direction, self.seqno), direction);
         Visible::new(merge, self.seqno, direction)
     }
 

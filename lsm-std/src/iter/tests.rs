@@ -14,7 +14,7 @@ struct Dealt(Vec<Vec<Entry>>);
 impl Sources for Dealt {
     type Iter = std::vec::IntoIter<Result<Next>>;
 
-    fn sources(&self, bounds: &Bounds, direction: Direction) -> Vec<Self::Iter> {
+    fn sources(&self, bounds: &Bounds, direction: Direction, _: SeqNo) -> Vec<Self::Iter> {
         let cut = |source: &Vec<Entry>| {
             let inside = |entry: &&Entry| !bounds.is_above(&entry.key) && !bounds.is_below(&entry.key);
             let mut entries: Vec<_> = source.iter().filter(inside).cloned().collect();
@@ -94,7 +94,7 @@ proptest! {
     ) {
         let (dealt, models) = deal(&writes);
         let snapshots: Vec<_> = snapshots.iter().map(|at| at.index(models.len()) as SeqNo).collect();
-        let merge = Merge::new(dealt.sources(&Bounds::all(), Direction::Forward), Direction::Forward);
+        let merge = Merge::new(dealt.sources(&Bounds::all(), Direction::Forward, 0), Direction::Forward);
         let mut keep = Keep::new(snapshots.clone(), bottommost);
         let kept: Vec<_> = merge.map(Result::unwrap).filter(|entry| keep.keeps(entry)).collect();
         for seqno in snapshots.iter().copied().chain([writes.len() as SeqNo]) {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::batch::Op;
 use crate::iter::{Bounds, Direction};
-use crate::memtable::sorted::{Place, Sorted, large_record};
+use crate::memtable::sorted::{Passed, Place, Slot, Sorted, large_record};
 use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
 use crate::types::{Entry, FileId, Found, SeqNo};
 
@@ -87,12 +87,18 @@ impl Memtable {
 
     /// All entries in order. Meant for a memtable that is no longer written to.
     pub(crate) fn entries(self: &Arc<Self>) -> MemIter {
-        self.range(Bounds::all(), Direction::Forward)
+        self.iter(Bounds::all(), Direction::Forward, None)
     }
 
-    /// An iterator over the versions within `bounds`, all of them, in the given direction.
-    pub(crate) fn range(self: &Arc<Self>, bounds: Bounds, direction: Direction) -> MemIter {
-        MemIter { table: Arc::clone(self), bounds, direction, last: None, chunk: VecDeque::new(), fetch: CHUNK_MIN }
+    /// An iterator over the keys within `bounds`, in the given direction: of each the newest version no newer than `seqno`, if it has
+    /// one. O(log entries) for a key, however many versions it has.
+    pub(crate) fn range(self: &Arc<Self>, bounds: Bounds, direction: Direction, seqno: SeqNo) -> MemIter {
+        self.iter(bounds, direction, Some(seqno))
+    }
+
+    fn iter(self: &Arc<Self>, bounds: Bounds, direction: Direction, seqno: Option<SeqNo>) -> MemIter {
+        let (table, chunk) = (Arc::clone(self), VecDeque::new());
+        MemIter { table, bounds, direction, seqno, last: None, chunk, fetch: CHUNK_MIN, is_done: false }
     }
 }
 
@@ -102,10 +108,14 @@ pub(crate) struct MemIter {
     table: Arc<Memtable>,
     bounds: Bounds,
     direction: Direction,
-    /// What the last stretch ended with.
+    /// Which version of each key is wanted; without it all are, which only goes forward.
+    seqno: Option<SeqNo>,
+    /// The last version that was passed.
     last: Option<(Bytes, SeqNo)>,
     chunk: VecDeque<Entry>,
     fetch: usize,
+    /// There is nothing behind the chunk.
+    is_done: bool,
 }
 
 impl MemIter {
@@ -127,23 +137,32 @@ impl MemIter {
             (Some((key, seqno)), Direction::Forward) => low = sorted.lower(key, seqno.saturating_sub(1)),
             (Some((key, seqno)), Direction::Backward) => high = sorted.lower(key, *seqno),
         }
-        while low < high && self.chunk.len() < self.fetch {
-            let place = match self.direction {
-                Direction::Forward => {
-                    let after = sorted.after(low);
-                    std::mem::replace(&mut low, after)
-                }
-                Direction::Backward => {
-                    let Some(before) = sorted.before(high) else { break };
-                    high = before;
-                    high
+        let (mut looked, mut last) = (0, None);
+        while low < high && looked < self.fetch {
+            looked += 1;
+            let (place, found) = match (self.direction, self.seqno) {
+                (Direction::Forward, None) => (low, Passed { found: sorted.slot(low), next: sorted.after(low) }),
+                (Direction::Forward, Some(seqno)) => (low, sorted.forward(low, seqno)),
+                (Direction::Backward, seqno) => {
+                    let Some(place) = sorted.before(high) else { break };
+                    (place, sorted.backward(place, seqno.unwrap_or(SeqNo::MAX)))
                 }
             };
-            self.chunk.extend(sorted.slot(place).map(|slot| slot.entry()));
+            last = sorted.slot(place);
+            self.chunk.extend(found.found.map(Slot::entry));
+            match self.direction {
+                Direction::Forward => low = found.next,
+                Direction::Backward => high = found.next,
+            }
         }
+        self.last = last.map(|slot| match (self.direction, self.seqno) {
+            (Direction::Forward, None) => (slot.entry().key, slot.seqno()),
+            (Direction::Forward, Some(_)) => (slot.entry().key, 1),
+            (Direction::Backward, _) => (slot.entry().key, SeqNo::MAX),
+        });
+        self.is_done = low >= high;
         drop(sorted);
         self.fetch = (self.fetch * 4).min(CHUNK_MAX);
-        self.last = self.chunk.back().map(|entry| (entry.key.clone(), entry.seqno));
     }
 }
 
@@ -151,10 +170,7 @@ impl Iterator for MemIter {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
-        if self.chunk.is_empty() {
-            if self.last.is_none() && self.fetch > CHUNK_MIN {
-                return None;
-            }
+        while self.chunk.is_empty() && !self.is_done {
             self.refill();
         }
         self.chunk.pop_front()
@@ -163,6 +179,10 @@ impl Iterator for MemIter {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::types::Kind;
 
@@ -191,14 +211,53 @@ mod tests {
             table.insert(&put(&at.to_be_bytes(), b""), at + 1);
         }
         let walk = |bounds: Bounds, direction| {
-            let seqnos = table.range(bounds, direction).map(|entry| entry.seqno);
+            let seqnos = table.range(bounds, direction, 2000).map(|entry| entry.seqno);
             seqnos.collect::<Vec<_>>()
         };
         assert_eq!(walk(Bounds::all(), Direction::Forward), (1..=2000).collect::<Vec<_>>());
         assert_eq!(walk(Bounds::all(), Direction::Backward), (1..=2000).rev().collect::<Vec<_>>());
+        assert_eq!(table.entries().map(|entry| entry.seqno).collect::<Vec<_>>(), (1..=2000).collect::<Vec<_>>());
         let low = Bound::Excluded(Bytes::copy_from_slice(&9u64.to_be_bytes()));
         let high = Bound::Included(Bytes::copy_from_slice(&11u64.to_be_bytes()));
         assert_eq!(walk(Bounds { low: low.clone(), high: high.clone() }, Direction::Forward), [11, 12]);
         assert_eq!(walk(Bounds { low, high }, Direction::Backward), [12, 11]);
+    }
+    proptest! {
+        #[test]
+        fn a_range_gives_of_each_key_the_newest_version_that_is_old_enough(
+            keys in prop::collection::vec(prop::sample::select(vec![0u8, 1, 2, 3, 3, 3, 3, 3, 9]), 1..1200),
+            seqno in 0u64..1300,
+            low in 0u8..5,
+            high in 0u8..11,
+        ) {
+            let table = Arc::new(Memtable::new(1));
+            let mut newest = BTreeMap::new();
+            for (at, key) in (1..).zip(&keys) {
+                table.insert(&put(&[*key], b""), at);
+                if at <= seqno {
+                    newest.insert(*key, at);
+                }
+            }
+            let bounds = Bounds { low: Bound::Included(vec![low].into()), high: Bound::Excluded(vec![high].into()) };
+            let expected: Vec<_> = newest.into_iter().filter(|(key, _)| (low..high).contains(key)).map(|(_, at)| at).collect();
+            let walk = |direction| table.range(bounds.clone(), direction, seqno).map(|entry| entry.seqno).collect::<Vec<_>>();
+            prop_assert_eq!(walk(Direction::Forward), expected.clone());
+            prop_assert_eq!(walk(Direction::Backward), expected.into_iter().rev().collect::<Vec<_>>());
+            prop_assert_eq!(table.entries().count(), keys.len());
+        }
+    }
+
+    #[test]
+    fn a_scan_fetches_one_version_of_a_key_that_has_many() {
+        let table = Arc::new(Memtable::new(1));
+        for seqno in 1..=100_000 {
+            table.insert(&put(b"hot", b""), seqno);
+        }
+        for direction in [Direction::Forward, Direction::Backward] {
+            let mut walk = table.range(Bounds::all(), direction, 50_000);
+            walk.refill();
+            assert!(walk.is_done, "one stretch is enough");
+            assert_eq!(walk.map(|entry| entry.seqno).collect::<Vec<_>>(), [50_000]);
+        }
     }
 }

@@ -52,6 +52,14 @@ pub(super) struct Place {
     at: usize,
 }
 
+/// What a scan finds of one key.
+pub(super) struct Passed<'a> {
+    /// The version that it wants, if there is one.
+    pub(super) found: Option<&'a Slot>,
+    /// Where all versions of the key are passed.
+    pub(super) next: Place,
+}
+
 impl Place {
     /// That of the first entry.
     pub(super) const START: Self = Self { leaf: 0, at: 0 };
@@ -60,6 +68,10 @@ impl Place {
 impl Slot {
     pub(super) fn key(&self) -> &[u8] {
         &self.record[..self.key_len]
+    }
+
+    pub(super) fn seqno(&self) -> SeqNo {
+        self.seqno
     }
 
     /// Whether it comes before (`key`, `seqno`).
@@ -164,6 +176,35 @@ impl Sorted {
         }
         let leaf = place.leaf.checked_sub(1)?;
         Some(Place { leaf, at: self.leaves.get(leaf)?.slots.len() - 1 })
+    }
+
+    /// Of the key whose first version stands at `place`: the newest version no newer than `seqno`, and the place behind all of them.
+    /// O(1) for a key of one version, else O(log entries).
+    pub(super) fn forward(&self, place: Place, seqno: SeqNo) -> Passed<'_> {
+        let (first, after) = (self.slot(place), self.after(place));
+        self.passed(first, self.slot(after), after, (seqno, 0))
+    }
+
+    /// Of the key whose last version stands at `place`: the newest version no newer than `seqno`, and the place of the first.
+    pub(super) fn backward(&self, place: Place, seqno: SeqNo) -> Passed<'_> {
+        let neighbour = self.before(place).and_then(|before| self.slot(before));
+        self.passed(self.slot(place), neighbour, place, (seqno, SeqNo::MAX))
+    }
+
+    /// `next` is right if `neighbour` is of another key than `slot`; else the place is that of `end`.
+    fn passed<'a>(
+        &'a self,
+        slot: Option<&'a Slot>,
+        neighbour: Option<&Slot>,
+        next: Place,
+        (seqno, end): (SeqNo, SeqNo),
+    ) -> Passed<'a> {
+        let Some(slot) = slot else { return Passed { found: None, next } };
+        if neighbour.is_none_or(|neighbour| neighbour.key() != slot.key()) {
+            return Passed { found: Some(slot).filter(|slot| slot.seqno <= seqno), next };
+        }
+        let found = self.slot(self.lower(slot.key(), seqno)).filter(|found| found.key() == slot.key());
+        Passed { found, next: self.lower(slot.key(), end) }
     }
 
     /// The entry at `place`; `None` at the end.

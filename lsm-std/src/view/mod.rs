@@ -81,9 +81,9 @@ impl Iterator for Source {
 impl Sources for Arc<View> {
     type Iter = Source;
 
-    fn sources(&self, bounds: &Bounds, direction: Direction) -> Vec<Source> {
+    fn sources(&self, bounds: &Bounds, direction: Direction, seqno: SeqNo) -> Vec<Source> {
         let memtables = std::iter::once(&self.active).chain(&self.frozen).filter(|memtable| !memtable.is_empty());
-        let memory = memtables.map(|memtable| Source::Memory(memtable.range(bounds.clone(), direction)));
+        let memory = memtables.map(|memtable| Source::Memory(memtable.range(bounds.clone(), direction, seqno)));
         let runs = self.runs.newest_first().filter_map(|run| run.range(bounds, direction, Access::Read));
         memory.chain(runs.map(Source::Run)).collect()
     }

@@ -11,7 +11,7 @@ use crate::engine::repair::sources::{Source, chains};
 use crate::engine::repair::tables::Catalogue;
 use crate::error::Result;
 use crate::fs::{FileName, Fs, Purpose, replace_small};
-use crate::iter::{Bounds, Direction, Merge};
+use crate::iter::{Direction, Merge};
 use crate::manifest::{Manifest, RunState, State};
 use crate::memtable::Memtable;
 use crate::options::Options;
@@ -76,7 +76,7 @@ impl NewStore {
         let all_known = log.is_empty() && tables.iter().all(|table| table.meta.is_some());
         self.newest_ms = newest_ms.filter(|_| all_known).unwrap_or(self.now_ms);
         let mut sources = chains(tables);
-        sources.push(Source::Log(log.range(Bounds::all(), Direction::Forward)));
+        sources.push(Source::Log(log.entries()));
         let mut last_key: Option<Bytes> = None;
         for entry in Merge::new(sources, Direction::Forward) {
             let entry = entry?;
