@@ -45,10 +45,10 @@ impl Rule {
                 Some(Score { value: of(total.saturating_sub(largest), largest), threshold: Some(of(pct, 100)) })
             }
             Self::SimilarRuns { stretch, .. } => Some(Score { value: of(runs_of(stretch), 1), threshold: None }),
-            Self::RunCount { runs, max } | Self::L0Runs { runs, max } | Self::IntraL0 { runs, max } => {
-                at_one(runs_of(runs), max)
-            }
-            Self::LevelRuns { runs, max, .. } => at_one(runs_of(runs), max),
+            Self::RunCount { runs, max }
+            | Self::L0Runs { runs, max }
+            | Self::IntraL0 { runs, max }
+            | Self::LevelRuns { runs, max, .. } => at_one(runs_of(runs), max),
             Self::LevelBytes { bytes, target, .. } => at_one(bytes, target),
             Self::TombstoneShare { tombstones, entries, pct_max, .. } => {
                 Some(Score { value: of(tombstones, entries), threshold: Some(of(pct_max, 100)) })

@@ -196,9 +196,15 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         core::mem::replace(&mut self.uncut, uncut) == uncut
     }
 
+    /// Whether what is kept of the version last looked at holds for this one. Arrays that an engine lends are of no edit, so of
+    /// these nothing is known to be the same.
+    fn is_last(&self, version: &Version<'_, K>) -> bool {
+        version.edit() > 0 && self.edit == Some(version.edit())
+    }
+
     /// The runs before this position are the slots' own. O(1) for the version that was last looked at.
     pub(super) fn own_runs(&self, version: &Version<'_, K>) -> usize {
-        if self.edit == Some(version.edit()) { self.own } else { guards::own_runs(self.slots.as_slice(), version) }
+        if self.is_last(version) { self.own } else { guards::own_runs(self.slots.as_slice(), version) }
     }
 
     /// Whether `version` is the next one after that last looked at, so that what is known of slots that the edit did not touch
@@ -219,7 +225,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// The stack of the slot at position `at`, in the runs before `until`. O(1) for the best one.
     pub(super) fn stack(&self, at: usize, version: &Version<'_, K>, until: usize) -> Stack {
         match self.ready {
-            Some((best, stack)) if best == at && self.edit == Some(version.edit()) && until == self.own => stack,
+            Some((best, stack)) if best == at && self.is_last(version) && until == self.own => stack,
             _ => guards::stack(self.slots.as_slice(), at, version, until),
         }
     }

@@ -96,12 +96,15 @@ fn greedy_takes_the_hot_slots_nearly_always() {
 #[cfg(feature = "alloc")]
 mod many_slots {
     use std::vec;
+    use std::vec::Vec;
 
     use crate::strategy::PPM;
     use crate::strategy::bandit::policy::BanditVec;
     use crate::strategy::bandit::settings::BanditSettings;
     use crate::strategy::bandit::slot::Slot;
     use crate::strategy::bandit::wish::Want;
+    use crate::strategy::{CompactionStrategy, Event};
+    use crate::version::{Run, Table, Version};
 
     /// By how much the best of all slots beats the one that is taken for it, at most, while `picks` of 1 000 slots are rewarded.
     fn worst_gap(settings: BanditSettings, picks: u32) -> f64 {
@@ -133,5 +136,23 @@ mod many_slots {
         let fading = worst_gap(BanditSettings { discount_ppm: PPM - PPM / 1_000, ..plain }, 20_000);
         std::println!("the best of 1 000 slots beats the one taken by at most {gap:.4}, with a discount {fading:.4}");
         assert!(gap < 0.02 && fading < 0.1, "{gap} {fading}");
+    }
+    #[test]
+    fn of_arrays_that_are_lent_nothing_is_kept_from_one_question_to_the_next() {
+        let version_of = |runs: usize, use_it: &mut dyn FnMut(Version<'_, u32>)| {
+            let mut tables: Vec<_> = (0..8).map(|at| Table::new(at.into(), 1_000, at * 10, at * 10 + 9)).collect();
+            tables.extend((8..7 + runs as u64).map(|id| Table::new(id, 10, 0, 9)));
+            let mut sealed = vec![Run::seal(1, 0, &mut tables[..8]).unwrap()];
+            sealed.extend((1..runs).map(|run| Run::seal(0, 7 + run, &mut tables[7 + run..8 + run]).unwrap()));
+            use_it(Version::new(&sealed, &tables).unwrap());
+        };
+        let settings = BanditSettings { slots_max: 4, table_bytes_max: 500, ..BanditSettings::default() };
+        let mut bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        version_of(4, &mut |version| {
+            bandit.observe(&Event::Flushed { version, now_ms: 0, bytes: 0 });
+            assert!(bandit.slots.len() > 1);
+            assert_eq!(bandit.own_runs(&version), 4);
+        });
+        version_of(2, &mut |version| assert_eq!(bandit.own_runs(&version), 2, "the other tree had more runs"));
     }
 }
