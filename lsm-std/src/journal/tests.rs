@@ -9,10 +9,6 @@ use crate::fs::{Fs, MemFs};
 const KIND: JournalKind = JournalKind { magic: *b"journal\n", version: 3, purpose: Purpose::Other, cuts_damage: false };
 const PATH: &str = "j";
 
-fn writer(fs: &MemFs) -> JournalWriter {
-    JournalWriter::create(fs, Path::new(PATH), 9, &KIND, 0).unwrap()
-}
-
 /// The work of a power cut: what lies from `end` to `len` is lost.
 fn lost(end: usize, len: usize, records: u64) -> Torn {
     Torn { offset: end as u64, bytes_lost: (len - end) as u64, records_lost: records, is_cut: true }
@@ -33,8 +29,13 @@ fn read_as(kind: &JournalKind, bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>
 
 /// A journal of these payloads, each its own group, and where each record ends. Synced after those groups where `sync` says so.
 fn journal(payloads: &[Vec<u8>], sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
+    with_room(payloads, 0, sync)
+}
+
+/// The same, with room for `len` bytes.
+fn with_room(payloads: &[Vec<u8>], len: u64, sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
     let fs = MemFs::new();
-    let mut journal = writer(&fs);
+    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, len).unwrap();
     let mut ends = vec![journal.len() as usize];
     for (i, payload) in payloads.iter().enumerate() {
         journal.append_group([(i as u64, payload.as_slice())]).unwrap();
@@ -268,22 +269,10 @@ fn headers_whose_payloads_overlap_are_an_error_found_in_linear_time() {
     assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[1] as u64), "{found:?}");
 }
 
-/// A journal of these payloads that was given room for `len` bytes, and where each record ends.
-fn with_room(payloads: &[Vec<u8>], len: u64) -> (Vec<u8>, Vec<usize>) {
-    let fs = MemFs::new();
-    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, len).unwrap();
-    let mut ends = vec![journal.len() as usize];
-    for payload in payloads {
-        journal.append_group([(1, payload.as_slice())]).unwrap();
-        ends.push(journal.len() as usize);
-    }
-    (fs.bytes(PATH).unwrap(), ends)
-}
-
 proptest! {
     #[test]
     fn room_that_was_not_filled_is_no_damage_and_what_lies_in_it_is(payloads in payloads(), at in 700..2000usize, bit in 0..8u32) {
-        let (mut bytes, ends) = with_room(&payloads, 2000);
+        let (mut bytes, ends) = with_room(&payloads, 2000, |_| false);
         prop_assert_eq!(bytes.len(), 2000);
         prop_assert_eq!(read(&bytes).unwrap(), (payloads.iter().map(|p| Bytes::from(p.clone())).collect(), None));
         let fs = MemFs::new();
@@ -299,7 +288,7 @@ proptest! {
     #[test]
     fn a_power_cut_that_leaves_the_length_leaves_whole_records(mut payloads in payloads()) {
         payloads.iter_mut().for_each(|payload| payload.push(7));
-        let (bytes, ends) = with_room(&payloads, 2000);
+        let (bytes, ends) = with_room(&payloads, 2000, |_| false);
         for len in HEADER_BYTES..ends[payloads.len()] {
             let mut left = bytes.clone();
             left[len..].fill(0);
