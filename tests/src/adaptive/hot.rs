@@ -4,9 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use compaction_core::sim::{Mix, Phase, Skew, simulate_with};
-use compaction_core::{
-    AnyStrategyVec, BanditSettings, CompactionStrategy, Decision, Event, Moment, Search, Version, Work,
-};
+use compaction_core::{AnyStrategyVec, BanditSettings, CompactionStrategy, Decision, Event, Moment, Version, Work};
+use lsm_tool::sim::{Watched, Watcher};
 use serde_json::{Value, json};
 
 use super::case::{Case, Set, hot, load, memtables, phase};
@@ -27,27 +26,18 @@ struct Pick {
     key: u32,
 }
 
-/// A strategy, and a list of what it picks.
-struct Watched {
-    strategy: AnyStrategyVec<u32>,
-    picks: Rc<RefCell<Vec<Pick>>>,
+/// What is seen of a strategy.
+#[derive(Debug)]
+struct Seen {
+    picks: RefCell<Vec<Pick>>,
     /// Where its slots begin, but for the first, as of the last flush.
-    guards: Rc<RefCell<Vec<u32>>>,
+    guards: RefCell<Vec<u32>>,
     /// Wider jobs are no slot's.
     width_max: u32,
 }
 
-impl CompactionStrategy<u32> for Watched {
-    fn name(&self) -> &'static str {
-        self.strategy.name()
-    }
-
-    fn decide(&self, search: &mut Search<'_, '_, u32>) -> Decision {
-        self.strategy.decide(search)
-    }
-
-    fn choose(&self, version: &Version<'_, u32>, moment: &Moment) -> Decision {
-        let decision = self.strategy.choose(version, moment);
+impl Watcher for Seen {
+    fn chosen(&self, version: &Version<'_, u32>, moment: &Moment, decision: &Decision) {
         if let Some(job) = decision.choice.job().filter(|job| job.work() == Work::Merge) {
             let tables = || version.inputs(&job).flat_map(|span| &version.tables()[span.range()]);
             let (min, max) = (tables().map(|table| table.min).min(), tables().map(|table| table.max).max());
@@ -57,27 +47,13 @@ impl CompactionStrategy<u32> for Watched {
                 self.picks.borrow_mut().push(Pick { now_ms: moment.now_ms, key: min + (max - min) / 2 });
             }
         }
-        decision
     }
 
-    fn guard_above(&self, key: &u32) -> Option<&u32> {
-        self.strategy.guard_above(key)
-    }
-
-    fn cuts_flushes(&self) -> bool {
-        self.strategy.cuts_flushes()
-    }
-
-    fn observe(&mut self, event: &Event<'_, u32>) {
-        self.strategy.observe(event);
+    fn observed(&self, strategy: &AnyStrategyVec<u32>, event: &Event<'_, u32>) {
         if let Event::Flushed { .. } = event {
-            let next = |key: &u32| self.strategy.guard_above(key).copied();
+            let next = |key: &u32| strategy.guard_above(key).copied();
             *self.guards.borrow_mut() = std::iter::successors(next(&0), next).collect();
         }
-    }
-
-    fn debt_bytes(&self, version: &Version<'_, u32>) -> u64 {
-        self.strategy.debt_bytes(version)
     }
 }
 
@@ -130,12 +106,11 @@ fn watched(set: Set, settings: BanditSettings, phases: Vec<Phase>) -> Result<(Ve
     let case = Case::new("hot slots", "hot", set.pick(3, 9), phases);
     let entrant = bandit("bandit", BanditSettings { slots_max: SLOTS, ..settings }, u64::MAX);
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", case.name);
-    let strategy = AnyStrategyVec::from_settings(entrant.settings).map_err(|error| failed(&error))?;
-    let (picks, guards) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
     let width_max = u32::try_from(keys * 2 / u64::from(SLOTS)).unwrap_or(u32::MAX);
-    let watched = Watched { strategy, picks: Rc::clone(&picks), guards: Rc::clone(&guards), width_max };
-    simulate_with(&case.workload, watched, &store(4)).map_err(|error| failed(&error))?;
-    Ok((picks.take(), guards.take()))
+    let seen = Rc::new(Seen { picks: RefCell::default(), guards: RefCell::default(), width_max });
+    let strategy = Watched::new(entrant.settings, &seen).map_err(|error| failed(&error))?;
+    simulate_with(&case.workload, strategy, &store(4)).map_err(|error| failed(&error))?;
+    Ok((seen.picks.take(), seen.guards.take()))
 }
 
 fn spread((first, before): ((u32, u64), &[Pick]), (second, after): ((u32, u64), &[Pick])) -> Picks {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::plots::{MIB, chart};
 use super::svg::{Chart, Series};
 use super::{Report, colour};
 use crate::compare::Outcome;
 use crate::figures::{Job, Pick};
-use crate::human::{bytes, count, grouped, three_digits};
+use crate::human::{bytes, count, grouped};
 
-const MIB: f64 = 1_048_576.0;
-const SIZE: (f64, f64) = (560.0, 260.0);
 /// The share of exploration is one of so many picks.
 const PICKS_SEEN: usize = 100;
 /// Bars of the histogram of scores.
@@ -51,24 +50,9 @@ pub fn write(report: &Report, html: &mut String) {
     }
 }
 
-fn chart(outcome: &Outcome, title: &str, labels: (&str, &str), points: Vec<(f64, f64)>, stacked: bool) -> Chart {
-    let series = Series {
-        name: outcome.strategy.name().to_owned(),
-        colour: colour(outcome.strategy),
-        dashes: "",
-        end: points.last().map_or(0.0, |point| point.1),
-        points,
-    };
-    Chart {
-        title: title.to_owned(),
-        x_label: labels.0.to_owned(),
-        y_label: labels.1.to_owned(),
-        x_format: three_digits,
-        y_format: three_digits,
-        stacked,
-        series: vec![series],
-        size: SIZE,
-    }
+fn line(outcome: &Outcome, points: Vec<(f64, f64)>) -> Vec<Series> {
+    let (name, colour) = (outcome.strategy.name().to_owned(), colour(outcome.strategy));
+    vec![Series { name, colour, dashes: "", end: points.last().map_or(0.0, |point| point.1), points }]
 }
 
 /// The share of picks by luck over time, of the last [`PICKS_SEEN`].
@@ -78,8 +62,7 @@ fn exploration(outcome: &Outcome, picks: &[(&Job, Pick)]) -> Chart {
         last.iter().filter(|(_, pick)| pick.explored).count() as f64 / last.len() as f64 * 100.0
     };
     let points = (0..picks.len()).map(|at| (picks[at].0.at_user_bytes as f64 / MIB, share(at))).collect();
-    let labels = ("written by the user (MiB)", "picks by luck, of the last 100 (%)");
-    chart(outcome, "Exploration over time", labels, points, false)
+    chart("Exploration over time".to_owned(), "picks by luck, of the last 100 (%)", line(outcome, points), false)
 }
 
 /// How often a slot was picked with which score, as steps; those never picked before have none.
@@ -95,7 +78,8 @@ fn scores(outcome: &Outcome, picks: &[(&Job, Pick)]) -> Chart {
         [(at as f64 * width, f64::from(*picks)), ((at + 1) as f64 * width, f64::from(*picks))]
     };
     let points = found.iter().enumerate().flat_map(step).collect();
-    chart(outcome, "Scores of the slots picked", ("score", "picks"), points, true)
+    let bars = chart("Scores of the slots picked".to_owned(), "picks", line(outcome, points), true);
+    Chart { x_label: "score".to_owned(), ..bars }
 }
 
 /// A line for each slot, those picked most often first.

@@ -8,7 +8,7 @@ use crate::compare::Outcome;
 use crate::figures::Sample;
 use crate::human::three_digits;
 
-const MIB: f64 = 1_048_576.0;
+pub(super) const MIB: f64 = 1_048_576.0;
 const SIZE: (f64, f64) = (560.0, 300.0);
 
 /// Title, what the vertical axis shows, its value, and whether the mean of it is drawn.
@@ -110,7 +110,7 @@ fn layer(outcome: &Outcome, level: u8, value: fn(u64, u64) -> f64) -> Series {
     }
 }
 
-fn chart(title: String, y_label: &str, series: Vec<Series>, stacked: bool) -> Chart {
+pub(super) fn chart(title: String, y_label: &str, series: Vec<Series>, stacked: bool) -> Chart {
     let format: Format = plain;
     Chart {
         title,

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 pub use check::{Checked, check, check_table};
 pub use text::table;
 pub use trace::simulate_trace;
-use watch::{Seen, Watched};
+use watch::Seen;
+pub use watch::{Watched, Watcher};
 pub use what_if::Standing;
 
 use crate::Failure;
@@ -71,7 +72,8 @@ pub fn simulate_source(source: &Source, candidate: Candidate, store: &StoreSetti
 pub fn simulate(workload: &Workload, candidate: Candidate, store: &StoreSettings) -> Result<Simulated, Failure> {
     let start = std::time::Instant::now();
     let failed = |error: &dyn std::fmt::Display| Failure::Wrong(format!("{}: {error}", candidate.name));
-    let (strategy, seen) = Watched::new(candidate.settings).map_err(|error| failed(&error))?;
+    let seen = Rc::new(Seen::default());
+    let strategy = Watched::new(candidate.settings, &seen).map_err(|error| failed(&error))?;
     let report = sim::simulate_with(workload, strategy, store).map_err(|error| failed(&error))?;
     Ok(Simulated { candidate, report, seconds: start.elapsed().as_secs_f64(), seen })
 }

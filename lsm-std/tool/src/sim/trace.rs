@@ -1,10 +1,11 @@
 //! A trace through the simulator: its keys are numbered in their order, its batches stay whole.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use compaction_core::sim::{KeyPrefix, Simulation, StoreSettings, TableFormat};
 
-use super::watch::Watched;
+use super::watch::{Seen, Watched};
 use super::{Candidate, Simulated};
 use crate::Failure;
 use crate::compare::Source;
@@ -59,7 +60,8 @@ pub fn simulate_trace(source: &Source, candidate: Candidate, store: &StoreSettin
     let keys = Keys::of(source)?;
     let prefix = KeyPrefix::Shared(keys.shared);
     let format = TableFormat { key_bytes: keys.shortest, prefix, ..store.format };
-    let (strategy, seen) = Watched::new(candidate.settings).map_err(|error| failed(&error))?;
+    let seen = Rc::new(Seen::default());
+    let strategy = Watched::new(candidate.settings, &seen).map_err(|error| failed(&error))?;
     let mut simulation = Simulation::new(strategy, &StoreSettings { format, ..*store }, 1);
     let (mut load, mut batch, mut batches) = (source.load()?, Vec::new(), 0);
     let every = source.length().checked_div(store.samples).unwrap_or(0).max(1);

@@ -1,10 +1,11 @@
-//! What a simulated strategy did, job by job.
+//! Strategies under watch: what a simulated one did, job by job.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use compaction_core::{
-    AnySettings, AnyStrategyVec, CompactionStrategy, ConfigError, Decision, Event, Moment, Reason, Search, Version,
+    AnySettings, AnyStrategyVec, Choice, CompactionStrategy, ConfigError, Decision, Event, Moment, Reason, Search,
+    Version,
 };
 
 use crate::figures::{Job, Pick};
@@ -34,24 +35,32 @@ pub struct Seen {
     done: RefCell<Vec<Done>>,
 }
 
-/// A strategy under watch.
-pub struct Watched {
-    strategy: AnyStrategyVec<u32>,
-    seen: Rc<Seen>,
+/// Is told what a strategy under watch does.
+pub trait Watcher {
+    /// It has decided.
+    fn chosen(&self, version: &Version<'_, u32>, moment: &Moment, decision: &Decision);
+
+    /// It has learned of an event.
+    fn observed(&self, strategy: &AnyStrategyVec<u32>, event: &Event<'_, u32>);
 }
 
-impl Watched {
-    /// The strategy of these settings, and what will be seen of it.
+/// A strategy under watch.
+pub struct Watched<W> {
+    strategy: AnyStrategyVec<u32>,
+    watcher: Rc<W>,
+}
+
+impl<W> Watched<W> {
+    /// The strategy of these settings; what it does is told to `watcher`.
     ///
     /// # Errors
     /// What makes no sense in the settings.
-    pub fn new(settings: AnySettings) -> Result<(Self, Rc<Seen>), ConfigError> {
-        let (strategy, seen) = (AnyStrategyVec::from_settings(settings)?, Rc::new(Seen::default()));
-        Ok((Self { strategy, seen: Rc::clone(&seen) }, seen))
+    pub fn new(settings: AnySettings, watcher: &Rc<W>) -> Result<Self, ConfigError> {
+        Ok(Self { strategy: AnyStrategyVec::from_settings(settings)?, watcher: Rc::clone(watcher) })
     }
 }
 
-impl CompactionStrategy<u32> for Watched {
+impl<W: Watcher> CompactionStrategy<u32> for Watched<W> {
     fn name(&self) -> &'static str {
         self.strategy.name()
     }
@@ -62,11 +71,7 @@ impl CompactionStrategy<u32> for Watched {
 
     fn choose(&self, version: &Version<'_, u32>, moment: &Moment) -> Decision {
         let decision = self.strategy.choose(version, moment);
-        if let Some(job) = decision.choice.job() {
-            let spans = || version.inputs(&job).filter(|span| !span.is_empty());
-            let tables: usize = spans().map(|span| span.range().len()).sum();
-            self.seen.chosen.set((tables as u64, spans().count() as u64));
-        }
+        self.watcher.chosen(version, moment, &decision);
         decision
     }
 
@@ -80,13 +85,31 @@ impl CompactionStrategy<u32> for Watched {
 
     fn observe(&mut self, event: &Event<'_, u32>) {
         self.strategy.observe(event);
+        self.watcher.observed(&self.strategy, event);
+    }
+
+    fn debt_bytes(&self, version: &Version<'_, u32>) -> u64 {
+        self.strategy.debt_bytes(version)
+    }
+}
+
+impl Watcher for Seen {
+    fn chosen(&self, version: &Version<'_, u32>, _: &Moment, decision: &Decision) {
+        if let Some(job) = decision.choice.job() {
+            let spans = || version.inputs(&job).filter(|span| !span.is_empty());
+            let tables: usize = spans().map(|span| span.range().len()).sum();
+            self.chosen.set((tables as u64, spans().count() as u64));
+        }
+    }
+
+    fn observed(&self, _: &AnyStrategyVec<u32>, event: &Event<'_, u32>) {
         match event {
-            Event::Flushed { now_ms, .. } => self.seen.writes.set(*now_ms),
+            Event::Flushed { now_ms, .. } => self.writes.set(*now_ms),
             Event::Done { outcome, .. } => {
-                let (tables, runs) = self.seen.chosen.get();
-                self.seen.done.borrow_mut().push(Done {
+                let (tables, runs) = self.chosen.get();
+                self.done.borrow_mut().push(Done {
                     at: outcome.now_ms,
-                    what: compaction_core::Choice::from(outcome.job).name(),
+                    what: Choice::from(outcome.job).name(),
                     reason: outcome.reason,
                     tables,
                     runs,
@@ -98,10 +121,6 @@ impl CompactionStrategy<u32> for Watched {
             }
             _ => {}
         }
-    }
-
-    fn debt_bytes(&self, version: &Version<'_, u32>) -> u64 {
-        self.strategy.debt_bytes(version)
     }
 }
 

@@ -1,12 +1,13 @@
 //! A store as it stands, for the simulator: its tables with numbers in place of keys.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use compaction_core::sim::{GivenTable, Mix, Phase, Simulation, StoreSettings, TableFormat, Workload};
 use lsm_std::TableMeta;
 
-use super::watch::Watched;
+use super::watch::{Seen, Watched};
 use super::{Candidate, Simulated};
 use crate::Failure;
 use crate::store::look;
@@ -110,7 +111,8 @@ impl Standing {
     ) -> Result<Simulated, Failure> {
         let start = std::time::Instant::now();
         let failed = |error: &dyn std::fmt::Display| Failure::Wrong(format!("{}: {error}", candidate.name));
-        let (strategy, seen) = Watched::new(candidate.settings).map_err(|error| failed(&error))?;
+        let seen = Rc::new(Seen::default());
+        let strategy = Watched::new(candidate.settings, &seen).map_err(|error| failed(&error))?;
         let format = TableFormat { key_bytes: self.key_bytes, ..store.format };
         let mut simulation = Simulation::new(strategy, &StoreSettings { format, ..*store }, self.scale);
         workload.check()?;
