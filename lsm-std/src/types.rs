@@ -55,7 +55,30 @@ pub struct Entry {
     pub value: Bytes,
 }
 
+/// A version of a key that somebody else holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryRef<'a> {
+    /// The user's key.
+    pub key: &'a [u8],
+    /// When it was written, in writes.
+    pub seqno: SeqNo,
+    /// Put or delete.
+    pub kind: Kind,
+    /// The user's value; empty for a delete.
+    pub value: &'a [u8],
+}
+
+impl EntryRef<'_> {
+    /// Where there is none.
+    pub(crate) const NONE: EntryRef<'static> = EntryRef { key: &[], seqno: 0, kind: Kind::Delete, value: &[] };
+}
+
 impl Entry {
+    /// The same, lent.
+    pub fn lend(&self) -> EntryRef<'_> {
+        EntryRef { key: &self.key, seqno: self.seqno, kind: self.kind, value: &self.value }
+    }
+
     /// The order in which entries lie in a table: keys ascending, and of one key the newest first.
     pub fn order(&self, other: &Self) -> Ordering {
         order(&self.key, self.seqno, &other.key, other.seqno)

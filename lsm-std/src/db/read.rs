@@ -142,13 +142,13 @@ impl Iterator for Range {
     type Item = Result<(Value, Value)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.scan.next().map(|pair| pair.map(|(key, value)| (Value::new(key), Value::new(value))))
+        self.scan.next()
     }
 }
 
 impl DoubleEndedIterator for Range {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.scan.next_back().map(|pair| pair.map(|(key, value)| (Value::new(key), Value::new(value))))
+        self.scan.next_back()
     }
 }
 

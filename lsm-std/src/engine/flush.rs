@@ -15,12 +15,12 @@ use crate::engine::output::{NewTable, Output, OutputOptions};
 use crate::engine::{Engine, Flush, Frozen, Memory, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Purpose};
-use crate::iter::{Direction, Keep, Merge, Next};
+use crate::iter::{Cursor, Direction, Keep, Merge, Step};
 use crate::manifest::{AddRun, Edit, Place};
 use crate::memtable::Memtable;
 use crate::report::What;
 use crate::sync::lock;
-use crate::types::{Entry, FileId, SeqNo};
+use crate::types::{FileId, SeqNo};
 
 /// Memtables that wait are flushed together up to this many bytes.
 const FLUSH_BYTES: u64 = 1 << 20;
@@ -92,19 +92,15 @@ impl Engine {
 
     fn build(&self, group: &[Arc<Memtable>]) -> Result<Vec<NewTable>> {
         match group {
-            [one] => self.write_tables(group, one.entries().map(Ok)),
+            [one] => self.write_tables(group, one.entries()),
             many => {
-                let sources = many.iter().map(|memtable| memtable.entries().map(|entry| Ok(Next::Entry(entry))));
-                self.write_tables(group, Merge::new(sources.collect(), Direction::Forward))
+                let sources = many.iter().map(Memtable::entries).collect();
+                self.write_tables(group, Merge::new(sources, Direction::Forward))
             }
         }
     }
 
-    fn write_tables(
-        &self,
-        group: &[Arc<Memtable>],
-        entries: impl Iterator<Item = Result<Entry>>,
-    ) -> Result<Vec<NewTable>> {
+    fn write_tables(&self, group: &[Arc<Memtable>], mut entries: impl Cursor) -> Result<Vec<NewTable>> {
         let now_ms = self.clock.now_ms();
         let first = group.iter().filter_map(|memtable| memtable.entries().next()).map(|entry| entry.key).min();
         let bytes = group.iter().map(|memtable| memtable.bytes()).sum();
@@ -118,8 +114,8 @@ impl Engine {
         };
         let mut output = Output::new(&self.files, options);
         let mut keep = Keep::new(self.snapshots.list(), false);
-        for entry in entries {
-            let entry = entry?;
+        while entries.step()? != Step::End {
+            let entry = entries.entry();
             if keep.keeps(&entry) {
                 output.add(&entry)?;
             }

@@ -10,7 +10,7 @@ use crate::engine::tree::Task;
 use crate::engine::{Engine, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Purpose};
-use crate::iter::{Bounds, Direction, Keep, Merge};
+use crate::iter::{self, Bounds, Cursor, Direction, Keep, Merge};
 use crate::report::{Report, What, shape};
 use crate::sst::Access;
 use crate::sync::{MutexGuard, Ordering};
@@ -133,11 +133,15 @@ impl Engine {
         let mut keep = Keep::new(task.snapshots.clone(), task.job.bottommost());
         let (all, access) = (Bounds::all(), Access::Merge { inputs: task.inputs.len() });
         let inputs = task.inputs.iter().filter_map(|run| run.range(&all, Direction::Forward, access));
-        for (at, entry) in (0u64..).zip(Merge::new(inputs.collect(), Direction::Forward)) {
+        let mut merge = Merge::new(inputs.collect(), Direction::Forward);
+        for at in 0u64.. {
             if at.is_multiple_of(ENTRIES_PER_LOOK) && self.stopping.load(Ordering::Acquire) {
                 return Err(Error::Closed);
             }
-            let entry = entry?;
+            if merge.step()? == iter::Step::End {
+                break;
+            }
+            let entry = merge.entry();
             if keep.keeps(&entry) {
                 output.add(&entry)?;
             }

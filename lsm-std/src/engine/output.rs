@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::fs::{FileName, Purpose, WriteFile};
 use crate::sst::{TableOptions, TableWriter};
-use crate::types::{Entry, FileId, TableMeta};
+use crate::types::{EntryRef, FileId, TableMeta};
 use crate::view::Files;
 
 /// How tables are written.
@@ -37,7 +37,7 @@ pub(super) struct Output {
     files: Arc<Files>,
     options: OutputOptions,
     writer: Option<TableWriter>,
-    last_key: Bytes,
+    last_key: Vec<u8>,
     next_cut: usize,
     ids: Vec<FileId>,
     done: Vec<NewTable>,
@@ -46,20 +46,20 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(files: &Arc<Files>, options: OutputOptions) -> Self {
         let files = Arc::clone(files);
-        Self { files, options, writer: None, last_key: Bytes::new(), next_cut: 0, ids: Vec::new(), done: Vec::new() }
+        Self { files, options, writer: None, last_key: Vec::new(), next_cut: 0, ids: Vec::new(), done: Vec::new() }
     }
 
     /// Adds the next entry in table order.
-    pub(super) fn add(&mut self, entry: &Entry) -> Result<()> {
+    pub(super) fn add(&mut self, entry: &EntryRef<'_>) -> Result<()> {
         if let Some(writer) = &self.writer
             && entry.key != self.last_key
         {
             let full = writer.bytes_so_far() >= self.options.bytes_max;
-            if self.passes_cut(&entry.key) || full {
+            if self.passes_cut(entry.key) || full {
                 self.close_table()?;
             }
         } else if self.writer.is_none() {
-            self.passes_cut(&entry.key);
+            self.passes_cut(entry.key);
         }
         let writer = match &mut self.writer {
             Some(writer) => writer,
@@ -70,15 +70,16 @@ impl Output {
                 self.writer.insert(TableWriter::onto(file, path, id, &self.options.table))
             }
         };
-        writer.add(&entry.key, entry.seqno, entry.kind, &entry.value)?;
-        self.last_key = entry.key.clone();
+        writer.add(entry.key, entry.seqno, entry.kind, entry.value)?;
+        self.last_key.clear();
+        self.last_key.extend_from_slice(entry.key);
         Ok(())
     }
 
     /// Whether a cut lies between the last key and `key`.
-    fn passes_cut(&mut self, key: &Bytes) -> bool {
+    fn passes_cut(&mut self, key: &[u8]) -> bool {
         let cuts = self.options.cuts.get(self.next_cut..).unwrap_or(&[]);
-        let passed = cuts.iter().take_while(|cut| *cut <= key).count();
+        let passed = cuts.iter().take_while(|cut| ***cut <= *key).count();
         self.next_cut += passed;
         passed > 0
     }

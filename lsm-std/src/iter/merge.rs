@@ -1,37 +1,25 @@
-//! Merges sorted sources into one: a binary heap over their heads.
+//! Merges sorted cursors into one: they stand in line by what each has come to.
 //!
-//! A source may say from which key on it goes on instead of going on: that is known of a table without opening it. It is asked
-//! again, and reads, only when the merge has come to that key. So a scan that ends early leaves unread what lies behind.
+//! One that has not come to an entry yet, but [knows](Step::From) where it goes on, goes on when it is first in line. So a scan
+//! that ends early leaves unread what lies behind.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::iter::Direction;
-use crate::types::Entry;
-
-/// What a source says when it is asked.
-#[derive(Clone, Debug)]
-pub(crate) enum Next {
-    /// Its next entry.
-    Entry(Entry),
-    /// No entry comes before this key, in the direction of the walk. Whether one comes at all is read when it is asked again.
-    From(Bytes),
-}
+use crate::iter::{Cursor, Direction, Step};
+use crate::types::EntryRef;
 
 /// All entries of several sources, in order: ascending as tables are sorted, or in exactly the opposite order.
 ///
 /// Each source must be sorted that way, and no two entries have both the same key and the same sequence number.
-/// O(log sources) an entry. Ends after the first error.
+/// O(log sources) comparisons an entry, one where a source goes on for a while.
 #[derive(Debug)]
-pub(crate) struct Merge<I> {
-    sources: Vec<I>,
-    /// Of each source what comes next, but for the one that gave the last entry.
-    heads: BinaryHeap<Head>,
-    /// The source that gave the last entry: it is asked for more when the next entry is wanted, if it ever is.
-    current: Option<usize>,
+pub(crate) struct Merge<C> {
+    sources: Vec<C>,
+    /// The sources that are not at their end, the one that comes next last.
+    line: Vec<Place>,
     direction: Direction,
     state: State,
 }
@@ -43,111 +31,121 @@ enum State {
     Failed,
 }
 
-#[derive(Debug)]
-struct Head {
-    next: Next,
+#[derive(Clone, Copy, Debug)]
+struct Place {
     source: usize,
-    direction: Direction,
+    /// It has come to an entry.
+    is_entry: bool,
 }
 
-impl<I: Iterator<Item = Result<Next>>> Merge<I> {
-    /// Merges `sources`; nothing is read before the first entry is asked for.
-    pub(crate) fn new(sources: Vec<I>, direction: Direction) -> Self {
-        let heads = BinaryHeap::with_capacity(sources.len());
-        Self { heads, sources, current: None, direction, state: State::Unstarted }
+impl<C: Cursor> Merge<C> {
+    /// Merges `sources`; nothing is read before the first step.
+    pub(crate) fn new(sources: Vec<C>, direction: Direction) -> Self {
+        Self { line: Vec::with_capacity(sources.len()), sources, direction, state: State::Unstarted }
+    }
+
+    /// One step of a source; `None` at its end.
+    fn place(&mut self, source: usize) -> Result<Option<Place>> {
+        let step = self.sources.get_mut(source).map_or(Ok(Step::End), Cursor::step)?;
+        Ok((step != Step::End).then_some(Place { source, is_entry: step == Step::Entry }))
     }
 
     fn start(&mut self) -> Result<()> {
-        for (source, entries) in self.sources.iter_mut().enumerate() {
-            if let Some(next) = entries.next() {
-                self.heads.push(Head { next: next?, source, direction: self.direction });
+        for source in 0..self.sources.len() {
+            if let Some(place) = self.place(source)? {
+                self.line.push(place);
+                self.line_up();
             }
         }
         Ok(())
     }
 
-    fn step(&mut self) -> Option<Result<Entry>> {
-        loop {
-            let head = match self.current.take().map(|source| (source, self.sources[source].next())) {
-                Some((_, Some(Err(error)))) => return Some(Err(error)),
-                Some((source, Some(Ok(next)))) => {
-                    let mut head = Head { next, source, direction: self.direction };
-                    // Mostly one source goes on for a while, and the heap stays as it is.
-                    if let Some(mut first) = self.heads.peek_mut()
-                        && *first > head
-                    {
-                        std::mem::swap(&mut *first, &mut head);
-                    }
-                    head
-                }
-                Some((_, None)) | None => self.heads.pop()?,
-            };
-            self.current = Some(head.source);
-            if let Next::Entry(entry) = head.next {
-                return Some(Ok(entry));
-            }
+    /// The source at the end of the line makes a step and goes where it belongs.
+    fn step_first(&mut self) -> Result<()> {
+        let Some(first) = self.line.pop() else { return Ok(()) };
+        if let Some(place) = self.place(first.source)? {
+            self.line.push(place);
+            self.line_up();
+        }
+        Ok(())
+    }
+
+    /// Puts the last in line where it belongs; all others are.
+    #[inline]
+    fn line_up(&mut self) {
+        let Some((&last, others)) = self.line.split_last() else { return };
+        // Mostly one source goes on for a while.
+        if others.last().is_none_or(|&other| self.order(last, other) == Ordering::Less) {
+            return;
+        }
+        let at = others.partition_point(|&other| self.order(last, other) == Ordering::Less);
+        if let Some(behind) = self.line.get_mut(at..) {
+            behind.rotate_right(1);
         }
     }
-}
 
-impl<I: Iterator<Item = Result<Next>>> Iterator for Merge<I> {
-    type Item = Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.state == State::Unstarted {
-            self.state = State::Running;
-            if let Err(error) = self.start() {
-                self.state = State::Failed;
-                return Some(Err(error));
-            }
-        }
-        if self.state == State::Failed {
-            return None;
-        }
-        let entry = self.step()?;
-        if entry.is_err() {
-            self.state = State::Failed;
-        }
-        Some(entry)
-    }
-}
-
-impl Head {
-    /// The key at which, or behind which, the source goes on; and its entry, if that is known.
-    fn parts(&self) -> (&Bytes, Option<&Entry>) {
-        match &self.next {
-            Next::Entry(entry) => (&entry.key, Some(entry)),
-            Next::From(key) => (key, None),
-        }
-    }
-}
-
-/// The heap's largest head is the one that comes next. What is not known yet comes before what is known of the same key.
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let ((key, entry), (other_key, other_entry)) = (self.parts(), other.parts());
-        let by_seqno = || match (entry, other_entry) {
-            (Some(entry), Some(other)) => entry.seqno.cmp(&other.seqno),
-            _ => Ordering::Equal,
+    /// Which of two sources comes first. Of the same key, what is not known yet comes before what is.
+    #[inline]
+    fn order(&self, a: Place, b: Place) -> Ordering {
+        let (Some(one), Some(other)) = (self.sources.get(a.source), self.sources.get(b.source)) else {
+            return Ordering::Equal;
         };
-        let unknown_first = || other_entry.is_some().cmp(&entry.is_some());
+        let keys = one.key().cmp(other.key());
+        let newest_first = || match a.is_entry && b.is_entry {
+            true => other.entry().seqno.cmp(&one.entry().seqno),
+            false => Ordering::Equal,
+        };
+        let unknown_first = || a.is_entry.cmp(&b.is_entry);
         match self.direction {
-            Direction::Forward => other_key.cmp(key).then_with(unknown_first).then_with(by_seqno),
-            Direction::Backward => key.cmp(other_key).then_with(unknown_first).then_with(|| by_seqno().reverse()),
+            Direction::Forward => keys.then_with(unknown_first).then_with(newest_first),
+            Direction::Backward => keys.reverse().then_with(unknown_first).then_with(|| newest_first().reverse()),
         }
     }
-}
 
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    fn go_on(&mut self) -> Result<()> {
+        match self.state {
+            State::Unstarted => {
+                self.state = State::Running;
+                self.start()?;
+            }
+            State::Running => self.step_first()?,
+            State::Failed => {}
+        }
+        while self.line.last().is_some_and(|place| !place.is_entry) {
+            self.step_first()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn first(&self) -> Option<&C> {
+        self.line.last().and_then(|place| self.sources.get(place.source))
     }
 }
 
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+/// Comes to entries only. The source of the last one goes on when the next is wanted, if it ever is.
+impl<C: Cursor> Cursor for Merge<C> {
+    #[inline]
+    fn step(&mut self) -> Result<Step> {
+        self.go_on().inspect_err(|_| {
+            self.state = State::Failed;
+            self.line.clear();
+        })?;
+        Ok(if self.line.is_empty() { Step::End } else { Step::Entry })
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.first().map_or(&[], Cursor::key)
+    }
+
+    #[inline]
+    fn entry(&self) -> EntryRef<'_> {
+        self.first().map_or(EntryRef::NONE, Cursor::entry)
+    }
+
+    #[inline]
+    fn value(&self) -> Bytes {
+        self.first().map_or(Bytes::new(), Cursor::value)
     }
 }
-
-impl Eq for Head {}

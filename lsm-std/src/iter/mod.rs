@@ -7,12 +7,14 @@
 //! turn round, and an iterator used in one direction pays for one.
 
 mod bounds;
+mod cursor;
 mod merge;
 mod scan;
 mod visible;
 
 pub(crate) use bounds::{Bounds, Direction};
-pub(crate) use merge::{Merge, Next};
+pub(crate) use cursor::{Cursor, Each, Step};
+pub(crate) use merge::Merge;
 pub(crate) use scan::{Scan, Sources};
 pub(crate) use visible::{Keep, Visible};
 

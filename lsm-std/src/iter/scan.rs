@@ -2,22 +2,21 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-
 use crate::error::Result;
-use crate::iter::{Bounds, Direction, Merge, Next, Visible};
+use crate::iter::{Bounds, Cursor, Direction, Merge, Visible};
 use crate::types::SeqNo;
+use crate::value::Value;
 
 /// Something that can be read in order from either end, as many times as wanted, and does not change: one state of a store.
 pub(crate) trait Sources: fmt::Debug {
-    /// Iterates over one source: entries of a memtable or of a run.
-    type Iter: Iterator<Item = Result<Next>>;
+    /// Walks over one source: entries of a memtable or of a run.
+    type Cursor: Cursor;
 
     /// All sources, cut to `bounds`, going in `direction`. What a reader as of `seqno` does not see may be left out.
-    fn sources(&self, bounds: &Bounds, direction: Direction, seqno: SeqNo) -> Vec<Self::Iter>;
+    fn sources(&self, bounds: &Bounds, direction: Direction, seqno: SeqNo) -> Vec<Self::Cursor>;
 }
 
-type Walk<S> = Visible<Merge<<S as Sources>::Iter>>;
+type Walk<S> = Visible<Merge<<S as Sources>::Cursor>>;
 
 /// Live pairs of a range of keys, from both ends. Ends after the first error.
 pub(crate) struct Scan<S: Sources> {
@@ -50,7 +49,7 @@ impl<S: Sources> Scan<S> {
 }
 
 impl<S: Sources> Iterator for Scan<S> {
-    type Item = Result<(Bytes, Bytes)>;
+    type Item = Result<(Value, Value)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
@@ -61,7 +60,7 @@ impl<S: Sources> Iterator for Scan<S> {
         }
         let back = self.backward.as_ref().and_then(Visible::last);
         match self.forward.as_mut()?.next() {
-            Some(Ok((key, _))) if back.is_some_and(|back| *back <= key) => self.end(),
+            Some(Ok((key, _))) if back.is_some_and(|back| *back <= *key) => self.end(),
             Some(Ok(pair)) => Some(Ok(pair)),
             Some(Err(error)) => {
                 self.end::<()>();
@@ -82,7 +81,7 @@ impl<S: Sources> DoubleEndedIterator for Scan<S> {
         }
         let front = self.forward.as_ref().and_then(Visible::last);
         match self.backward.as_mut()?.next() {
-            Some(Ok((key, _))) if front.is_some_and(|front| *front >= key) => self.end(),
+            Some(Ok((key, _))) if front.is_some_and(|front| *front >= *key) => self.end(),
             Some(Ok(pair)) => Some(Ok(pair)),
             Some(Err(error)) => {
                 self.end::<()>();

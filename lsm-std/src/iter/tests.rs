@@ -5,35 +5,65 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::{Error, Result};
-use crate::types::{Entry, Kind, SeqNo};
+use crate::types::{Entry, EntryRef, Kind, SeqNo};
+use crate::value::Value;
 
 /// Writes in order, dealt to sources: what memtables and runs hold.
 #[derive(Clone, Debug)]
 struct Dealt(Vec<Vec<Entry>>);
 
-impl Sources for Dealt {
-    type Iter = std::vec::IntoIter<Result<Next>>;
+/// Entries, and where the source says how it goes on.
+#[derive(Debug)]
+struct Announced {
+    steps: std::vec::IntoIter<(Step, Entry)>,
+    at: Option<Entry>,
+}
 
-    fn sources(&self, bounds: &Bounds, direction: Direction, _: SeqNo) -> Vec<Self::Iter> {
+impl Cursor for Announced {
+    fn step(&mut self) -> Result<Step> {
+        let step = self.steps.next();
+        let came = step.as_ref().map_or(Step::End, |(step, _)| *step);
+        self.at = step.map(|(_, entry)| entry);
+        Ok(came)
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.at.as_ref().unwrap().key
+    }
+
+    fn entry(&self) -> EntryRef<'_> {
+        self.at.as_ref().unwrap().lend()
+    }
+
+    fn value(&self) -> Bytes {
+        self.at.as_ref().unwrap().value.clone()
+    }
+}
+
+impl Sources for Dealt {
+    type Cursor = Announced;
+
+    fn sources(&self, bounds: &Bounds, direction: Direction, _: SeqNo) -> Vec<Announced> {
         let cut = |source: &Vec<Entry>| {
             let inside = |entry: &&Entry| !bounds.is_above(&entry.key) && !bounds.is_below(&entry.key);
             let mut entries: Vec<_> = source.iter().filter(inside).cloned().collect();
             if direction == Direction::Backward {
                 entries.reverse();
             }
-            entries.into_iter().flat_map(announced).map(Ok).collect::<Vec<_>>().into_iter()
+            let steps: Vec<_> = entries.into_iter().flat_map(announced).collect();
+            Announced { steps: steps.into_iter(), at: None }
         };
         self.0.iter().map(cut).collect()
     }
 }
 
 /// Before some entries the source says where it goes on, as a run does where a table ends.
-fn announced(entry: Entry) -> Vec<Next> {
-    let from = Next::From(entry.key.clone());
+fn announced(entry: Entry) -> Vec<(Step, Entry)> {
+    let from = (Step::From, entry.clone());
     match entry.seqno % 3 {
-        0 => vec![Next::Entry(entry)],
-        1 => vec![from, Next::Entry(entry)],
-        _ => vec![from.clone(), from, Next::Entry(entry)],
+        0 => vec![(Step::Entry, entry)],
+        1 => vec![from, (Step::Entry, entry)],
+        _ => vec![from.clone(), from, (Step::Entry, entry)],
     }
 }
 
@@ -61,7 +91,7 @@ fn deal(writes: &[(u8, bool, usize)]) -> (Dealt, Vec<Model>) {
     (Dealt(sources), models)
 }
 
-fn pair((key, value): (Bytes, Bytes)) -> (Vec<u8>, Vec<u8>) {
+fn pair((key, value): (Value, Value)) -> (Vec<u8>, Vec<u8>) {
     (key.to_vec(), value.to_vec())
 }
 
@@ -94,9 +124,15 @@ proptest! {
     ) {
         let (dealt, models) = deal(&writes);
         let snapshots: Vec<_> = snapshots.iter().map(|at| at.index(models.len()) as SeqNo).collect();
-        let merge = Merge::new(dealt.sources(&Bounds::all(), Direction::Forward, 0), Direction::Forward);
+        let mut merge = Merge::new(dealt.sources(&Bounds::all(), Direction::Forward, 0), Direction::Forward);
         let mut keep = Keep::new(snapshots.clone(), bottommost);
-        let kept: Vec<_> = merge.map(Result::unwrap).filter(|entry| keep.keeps(entry)).collect();
+        let mut kept = Vec::new();
+        while merge.step().unwrap() == Step::Entry {
+            let EntryRef { key, seqno, kind, value } = merge.entry();
+            if keep.keeps(&merge.entry()) {
+                kept.push(Entry { key: key.to_vec().into(), seqno, kind, value: value.to_vec().into() });
+            }
+        }
         for seqno in snapshots.iter().copied().chain([writes.len() as SeqNo]) {
             let scan = Scan::new(Dealt(vec![kept.clone()]), Bounds::all(), seqno);
             let seen: Model = scan.map(|found| pair(found.unwrap())).collect();
@@ -117,27 +153,26 @@ proptest! {
     }
 }
 
+fn put(key: &'static [u8]) -> Result<Entry> {
+    Ok(Entry { key: Bytes::from_static(key), seqno: 1, kind: Kind::Put, value: Bytes::new() })
+}
+
 #[test]
 fn the_first_error_ends_a_merge() {
-    let entry = |key: &'static [u8]| {
-        Next::Entry(Entry { key: Bytes::from_static(key), seqno: 1, kind: Kind::Put, value: Bytes::new() })
-    };
-    let sources =
-        vec![vec![Ok(entry(b"a")), Err(Error::Closed), Ok(entry(b"b"))].into_iter(), vec![Ok(entry(b"c"))].into_iter()];
-    let mut merge = Merge::new(sources, Direction::Forward);
-    assert_eq!(merge.next().unwrap().unwrap().key, "a", "the error lies behind it");
-    assert!(matches!(merge.next(), Some(Err(Error::Closed))));
-    assert!(merge.next().is_none());
+    let sources = [vec![put(b"a"), Err(Error::Closed), put(b"b")], vec![put(b"c")]];
+    let mut merge =
+        Merge::new(sources.into_iter().map(|source| Each::of(source.into_iter())).collect(), Direction::Forward);
+    assert_eq!(merge.step().unwrap(), Step::Entry, "the error lies behind it");
+    assert_eq!(merge.key(), b"a");
+    assert!(matches!(merge.step(), Err(Error::Closed)));
+    assert_eq!(merge.step().unwrap(), Step::End);
 }
 
 #[test]
 fn an_older_version_is_not_given_where_a_newer_one_could_not_be_read() {
-    let entry = |key: &'static [u8], seqno| {
-        Ok(Entry { key: Bytes::from_static(key), seqno, kind: Kind::Put, value: Bytes::new() })
-    };
     for (direction, good) in [(Direction::Backward, 1), (Direction::Forward, 2)] {
-        let entries = vec![entry(b"b", 1), entry(b"a", 1), Err(Error::Closed)];
-        let mut seen = Visible::new(entries.into_iter(), 9, direction);
+        let entries = vec![put(b"b"), put(b"a"), Err(Error::Closed)];
+        let mut seen = Visible::new(Each::of(entries.into_iter()), 9, direction);
         assert_eq!(seen.by_ref().take_while(Result::is_ok).count(), good, "{direction:?}");
     }
 }

@@ -1,92 +1,106 @@
 //! Which versions count: for a reader, and for a merge.
 
-use std::iter::Peekable;
-
-use bytes::Bytes;
-
 use crate::error::Result;
-use crate::iter::Direction;
-use crate::types::{Entry, Kind, SeqNo};
+use crate::iter::{Cursor, Direction, Step};
+use crate::types::{EntryRef, Kind, SeqNo};
+use crate::value::Value;
 
-/// What a reader at one sequence number sees of a merged stream: the newest version of each key, deletes taken out.
+/// What a reader at one sequence number sees of sorted entries: the newest version of each key, deletes taken out.
 ///
 /// Forward it asks for no entry behind the one it gives.
 #[derive(Debug)]
-pub(crate) struct Visible<I: Iterator<Item = Result<Entry>>> {
-    entries: Peekable<I>,
+pub(crate) struct Visible<C> {
+    entries: C,
     seqno: SeqNo,
     direction: Direction,
     /// Of this key the version that counts is known.
-    decided: Option<Bytes>,
+    decided: Option<Vec<u8>>,
+    /// Backward: `entries` stand at the first entry of the next key.
+    is_ahead: bool,
 }
 
-impl<I: Iterator<Item = Result<Entry>>> Visible<I> {
+impl<C: Cursor> Visible<C> {
     /// Reads `entries`, which come in `direction`, as of `seqno`.
-    pub(crate) fn new(entries: I, seqno: SeqNo, direction: Direction) -> Self {
-        Self { entries: entries.peekable(), seqno, direction, decided: None }
+    pub(crate) fn new(entries: C, seqno: SeqNo, direction: Direction) -> Self {
+        Self { entries, seqno, direction, decided: None, is_ahead: false }
     }
 
     /// The last key of which the version that counts is known; it was given, or is deleted.
-    pub(crate) fn last(&self) -> Option<&Bytes> {
-        self.decided.as_ref()
+    pub(crate) fn last(&self) -> Option<&[u8]> {
+        self.decided.as_deref()
     }
 
-    /// The next version that counts, a delete perhaps. Forward, versions come newest first: the first that is old enough counts.
-    fn next_forward(&mut self) -> Option<Result<Entry>> {
+    /// Comes to the next entry. False at the end.
+    #[inline]
+    fn come(&mut self) -> Result<bool> {
         loop {
-            let entry = match self.entries.next()? {
-                Ok(entry) => entry,
-                Err(error) => return Some(Err(error)),
-            };
-            if entry.seqno <= self.seqno && self.decided.as_ref() != Some(&entry.key) {
-                self.decided = Some(entry.key.clone());
-                return Some(Ok(entry));
+            match self.entries.step()? {
+                Step::Entry => return Ok(true),
+                Step::From => {}
+                Step::End => return Ok(false),
             }
         }
+    }
+
+    /// The next pair, forward. Versions come newest first: the first that is old enough counts.
+    fn next_forward(&mut self) -> Result<Option<(Value, Value)>> {
+        while self.come()? {
+            let EntryRef { key, seqno, kind, .. } = self.entries.entry();
+            if seqno > self.seqno || self.decided.as_deref() == Some(key) {
+                continue;
+            }
+            note(&mut self.decided, key);
+            if kind == Kind::Put {
+                return Ok(Some((Value::copied(key), Value::new(self.entries.value()))));
+            }
+        }
+        Ok(None)
     }
 
     /// The same backward: the last that is old enough counts.
-    fn next_backward(&mut self) -> Option<Result<Entry>> {
-        loop {
-            let first = match self.entries.next()? {
-                Ok(entry) => entry,
-                Err(error) => return Some(Err(error)),
-            };
-            let key = first.key.clone();
-            let mut best = (first.seqno <= self.seqno).then_some(first);
-            while let Some(Ok(entry)) = self.entries.next_if(|entry| matches!(entry, Ok(entry) if entry.key == key)) {
-                if entry.seqno <= self.seqno {
-                    best = Some(entry);
+    fn next_backward(&mut self) -> Result<Option<(Value, Value)>> {
+        while std::mem::take(&mut self.is_ahead) || self.come()? {
+            let key = Value::copied(self.entries.key());
+            let mut best = None;
+            // What cannot be read may be a newer version of this key.
+            while !self.is_ahead {
+                let EntryRef { seqno, kind, .. } = self.entries.entry();
+                if seqno <= self.seqno {
+                    best = Some((kind, self.entries.value()));
                 }
+                if !self.come()? {
+                    break;
+                }
+                self.is_ahead = *self.entries.key() != *key;
             }
-            // What could not be read may be a newer version of this key.
-            if let Some(unread) = self.entries.next_if(Result::is_err) {
-                return Some(unread);
-            }
-            if let Some(best) = best {
-                self.decided = Some(key);
-                return Some(Ok(best));
+            let Some((kind, value)) = best else { continue };
+            note(&mut self.decided, &key);
+            if kind == Kind::Put {
+                return Ok(Some((key, Value::new(value))));
             }
         }
+        Ok(None)
     }
 }
 
-impl<I: Iterator<Item = Result<Entry>>> Iterator for Visible<I> {
-    type Item = Result<(Bytes, Bytes)>;
+impl<C: Cursor> Iterator for Visible<C> {
+    type Item = Result<(Value, Value)>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let entry = match self.direction {
-                Direction::Forward => self.next_forward()?,
-                Direction::Backward => self.next_backward()?,
-            };
-            match entry {
-                Ok(entry) if entry.kind == Kind::Put => return Some(Ok((entry.key, entry.value))),
-                Ok(_) => {}
-                Err(error) => return Some(Err(error)),
-            }
+        match self.direction {
+            Direction::Forward => self.next_forward(),
+            Direction::Backward => self.next_backward(),
         }
+        .transpose()
     }
+}
+
+/// Makes `key` the key that is remembered.
+fn note(place: &mut Option<Vec<u8>>, key: &[u8]) {
+    let place = place.get_or_insert_default();
+    place.clear();
+    place.extend_from_slice(key);
 }
 
 /// Which versions a flush or a merge must keep.
@@ -99,7 +113,7 @@ pub(crate) struct Keep {
     snapshots: Vec<SeqNo>,
     /// Whether no older version of any key lies outside the merge.
     bottommost: bool,
-    key: Option<Bytes>,
+    key: Option<Vec<u8>>,
     stripe: usize,
 }
 
@@ -111,14 +125,14 @@ impl Keep {
     }
 
     /// Whether `entry` stays.
-    pub(crate) fn keeps(&mut self, entry: &Entry) -> bool {
+    pub(crate) fn keeps(&mut self, entry: &EntryRef<'_>) -> bool {
         let stripe = self.snapshots.partition_point(|snapshot| *snapshot < entry.seqno);
-        if self.key.as_ref() == Some(&entry.key) {
+        if self.key.as_deref() == Some(entry.key) {
             if stripe == self.stripe {
                 return false;
             }
         } else {
-            self.key = Some(entry.key.clone());
+            note(&mut self.key, entry.key);
         }
         self.stripe = stripe;
         // A delete that every snapshot sees hides only versions that go too.

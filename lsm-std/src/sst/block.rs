@@ -71,6 +71,16 @@ impl Block {
         &self.data
     }
 
+    /// Where the first key starts, and its cell.
+    pub(super) fn start(&self) -> (usize, usize) {
+        (self.cells_end, 0)
+    }
+
+    /// Where the keys end.
+    pub(super) fn keys_end(&self) -> usize {
+        self.keys_end
+    }
+
     /// Where the keys of these restarts lie, and where the cell of the first is.
     pub(super) fn keys(&self, restarts: Range<usize>) -> (Range<usize>, usize) {
         let (start, cell_at) = if restarts.start == 0 { (self.cells_end, 0) } else { self.restart(restarts.start) };

@@ -8,10 +8,11 @@ use super::filter::Filter;
 use super::footer::Footer;
 use super::index::IndexBuilder;
 use super::seal::{Sealer, TRAILER_BYTES, crc};
-use super::tests::{key, model, open, options, plain, write};
+use super::tests::{entries, key, model, open, options, plain, write};
 use super::*;
 use crate::error::{Error, Result};
 use crate::fs::MemFs;
+use crate::iter::Direction;
 use crate::types::{Entry, SeqNo, TableMeta};
 
 const NAME: &str = "000007.sst";
@@ -20,9 +21,14 @@ const NAME: &str = "000007.sst";
 fn everything(fs: &Arc<MemFs>, keys: &[bytes::Bytes]) -> Result<(Vec<Entry>, Vec<Option<crate::types::Found>>)> {
     let table = open(fs, 7)?;
     let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
-    let entries = table.range(all.0, all.1, Access::Read).collect::<Result<_>>()?;
+    let walk = |direction| entries(table.range(all.0.clone(), all.1.clone(), direction, Access::Read));
+    let (forward, backward) = (walk(Direction::Forward), walk(Direction::Backward));
+    assert_eq!(forward.is_ok(), backward.is_ok());
+    let (found_entries, mut backward) = (forward?, backward?);
+    backward.reverse();
+    assert_eq!(found_entries, backward);
     let found = keys.iter().map(|key| table.get(key, key_hash(key), SeqNo::MAX)).collect::<Result<_>>()?;
-    Ok((entries, found))
+    Ok((found_entries, found))
 }
 
 /// True if the error names the file and a place in it.

@@ -1,4 +1,4 @@
-//! Iterates over a table from either end.
+//! Walks over a table, in either direction.
 
 use std::fmt;
 use std::ops::{Bound, Range};
@@ -7,23 +7,101 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::block::Block;
-use super::entries::Entries;
 use super::footer::read_range;
 use super::index::BlockHandle;
 use super::reader::{Access, TableReader};
-use crate::error::Result;
+use super::walk::{Backward, Forward};
+use crate::codec::Malformed;
+use crate::error::{Error, Result};
 use crate::fs::{Purpose, ReadFile};
-use crate::types::{Entry, SeqNo};
+use crate::iter::{Cursor, Direction, Step};
+use crate::types::{EntryRef, SeqNo};
 
-/// Reads ahead in pieces of about this many bytes.
+/// Reads ahead in pieces of about this many bytes: merges, and long scans.
 const AHEAD_BYTES: u64 = 256 << 10;
+const SCAN_AHEAD_BYTES: u64 = 64 << 10;
+
+/// A scan that has read so many blocks of a table reads ahead, and no longer fills the cache.
+const LONG_SCAN_BLOCKS: usize = 16;
 
 /// A merge of more inputs than this shares the room of so many among all, and opens a file anew for each piece.
 const FULL_INPUTS_MAX: usize = 64;
 
-/// The entries of a table between two bounds, every version. Reads a block when its first entry is asked for; ends after
-/// the first error.
-pub struct TableIter {
+/// A walk over the entries of a table between two bounds, every version. Reads a block when its first entry is wanted.
+pub struct TableCursor {
+    blocks: Blocks,
+    walk: Walk,
+}
+
+enum Walk {
+    Forward(Forward),
+    Backward(Backward),
+}
+
+impl fmt::Debug for TableCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Blocks { table, unread, .. } = &self.blocks;
+        f.debug_struct("TableCursor").field("table", table).field("unread", unread).finish_non_exhaustive()
+    }
+}
+
+impl TableCursor {
+    pub(super) fn new(
+        table: Arc<TableReader>,
+        (low, high): (Bound<Bytes>, Bound<Bytes>),
+        direction: Direction,
+        access: Access,
+    ) -> Self {
+        let walk = match direction {
+            Direction::Forward => Walk::Forward(Forward::default()),
+            Direction::Backward => Walk::Backward(Backward::default()),
+        };
+        Self { blocks: Blocks::new(table, low, high, access), walk }
+    }
+}
+
+/// Comes to entries only.
+impl Cursor for TableCursor {
+    #[inline]
+    fn step(&mut self) -> Result<Step> {
+        let came = match &mut self.walk {
+            Walk::Forward(walk) => walk.step(&mut self.blocks),
+            Walk::Backward(walk) => walk.step(&mut self.blocks),
+        };
+        let came = came.inspect_err(|_| {
+            self.blocks.unread = 0..0;
+            self.walk = Walk::Backward(Backward::default());
+        })?;
+        Ok(if came { Step::Entry } else { Step::End })
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        match &self.walk {
+            Walk::Forward(walk) => walk.key(),
+            Walk::Backward(walk) => walk.entry().key,
+        }
+    }
+
+    #[inline]
+    fn entry(&self) -> EntryRef<'_> {
+        match &self.walk {
+            Walk::Forward(walk) => walk.entry(),
+            Walk::Backward(walk) => walk.entry(),
+        }
+    }
+
+    #[inline]
+    fn value(&self) -> Bytes {
+        match &self.walk {
+            Walk::Forward(walk) => walk.value(),
+            Walk::Backward(walk) => walk.value(),
+        }
+    }
+}
+
+/// The blocks of a table that hold what lies between two bounds.
+pub(super) struct Blocks {
     table: Arc<TableReader>,
     access: Access,
     low: Bound<Bytes>,
@@ -32,153 +110,89 @@ pub struct TableIter {
     all: Range<usize>,
     /// Those not yet read.
     unread: Range<usize>,
-    front: Entries,
-    /// What is still to be decoded behind `front` of its block.
-    rest: Option<Rest>,
-    /// So many restarts are decoded at once at the front: few at first, for short scans, more as it goes on.
-    stretch: usize,
-    back: Entries,
     ahead: Option<Ahead>,
 }
 
-/// The end of a block.
-struct Rest {
-    block: Block,
-    restarts: Range<usize>,
-    /// Which block it is.
-    index: usize,
+/// A block, or what is left of it.
+pub(super) struct Part {
+    pub(super) block: Block,
+    /// Without those of which all entries lie outside the bounds.
+    pub(super) restarts: Range<usize>,
+    /// There may be entries below the bounds; above them.
+    pub(super) is_first: bool,
+    pub(super) is_last: bool,
+    /// Where it lies in the file.
+    pub(super) offset: u64,
 }
 
-impl fmt::Debug for TableIter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableIter").field("table", &self.table).field("unread", &self.unread).finish_non_exhaustive()
-    }
-}
-
-impl TableIter {
-    pub(super) fn new(table: Arc<TableReader>, low: Bound<Bytes>, high: Bound<Bytes>, access: Access) -> Self {
+impl Blocks {
+    fn new(table: Arc<TableReader>, low: Bound<Bytes>, high: Bound<Bytes>, access: Access) -> Self {
         let index = &table.tail().index;
-        let start = match &low {
-            Bound::Unbounded => 0,
-            Bound::Included(key) => index.find(key, SeqNo::MAX),
-            Bound::Excluded(key) => index.find(key, 0),
-        };
-        let last = match &high {
-            Bound::Unbounded => index.blocks(),
-            Bound::Included(key) => index.find(key, 0),
-            Bound::Excluded(key) => index.find(key, SeqNo::MAX),
-        };
-        let all = start..index.blocks().min(last + 1);
-        let (front, back) = (Entries::default(), Entries::default());
-        // Merges read all.
-        let stretch = if access == Access::Read { 1 } else { usize::MAX };
-        Self { table, access, low, high, unread: all.clone(), all, front, rest: None, stretch, back, ahead: None }
+        let first = place_of(&low).map_or(0, |(key, seqno)| index.find(key, seqno));
+        let last = place_of(&high).map_or(usize::MAX, |(key, seqno)| index.find(key, SeqNo::MAX - seqno));
+        let all = first..index.blocks().min(last.saturating_add(1));
+        Self { table, access, low, high, unread: all.clone(), all, ahead: None }
     }
 
-    /// Block `index`, nothing of it decoded; from the front, without what lies before the bounds.
-    fn read(&mut self, index: usize, from_front: bool) -> Result<Option<Rest>> {
-        let Some(handle) = self.table.handle(index) else { return Ok(None) };
-        let block = match self.access {
-            Access::Read => self.table.cached_block(handle)?,
-            Access::Merge { inputs } => {
-                let ahead = self.ahead.get_or_insert_with(|| Ahead::new(Purpose::Merge, inputs));
-                ahead.block(&self.table, handle)?
+    /// The first block that was not read, or the last.
+    pub(super) fn next(&mut self, direction: Direction) -> Result<Option<Part>> {
+        let index = match direction {
+            Direction::Forward => self.unread.next(),
+            Direction::Backward => self.unread.next_back(),
+        };
+        let Some((index, handle)) = index.and_then(|index| Some((index, self.table.handle(index)?))) else {
+            return Ok(None);
+        };
+        let block = self.block(index, handle)?;
+        let (is_first, is_last) = (index == self.all.start, index + 1 == self.all.end);
+        let seek = |(key, seqno): (&[u8], SeqNo)| block.seek(key, seqno).map_err(|e| self.in_file(e, handle.offset));
+        let start = place_of(&self.low).filter(|_| is_first).map(seek).transpose()?.unwrap_or(0);
+        let high = place_of(&self.high).filter(|_| is_last && direction == Direction::Backward);
+        let end = high
+            .map(|(key, seqno)| seek((key, SeqNo::MAX - seqno)))
+            .transpose()?
+            .map_or(block.restarts(), |last| last + 1);
+        Ok(Some(Part { restarts: start..end, block, is_first, is_last, offset: handle.offset }))
+    }
+
+    fn block(&mut self, index: usize, handle: BlockHandle) -> Result<Block> {
+        let ahead = match self.access {
+            Access::Read if index < self.all.start + LONG_SCAN_BLOCKS || self.unread.start <= index => {
+                return self.table.cached_block(handle);
             }
-        };
-        let start = match &self.low {
-            Bound::Included(low) | Bound::Excluded(low) if from_front && index == self.all.start => {
-                block.seek(low, SeqNo::MAX).map_err(|e| e.in_file(self.table.path(), handle.offset))?
-            }
-            _ => 0,
-        };
-        Ok(Some(Rest { restarts: start..block.restarts(), block, index }))
-    }
-
-    /// Decodes up to `stretch` restarts at the front of `rest`.
-    fn decode(&mut self, rest: &mut Rest, stretch: usize) -> Result<Entries> {
-        let end = rest.restarts.start.saturating_add(stretch).min(rest.restarts.end);
-        let part = rest.restarts.start..end;
-        rest.restarts.start = end;
-        let offset = || self.table.handle(rest.index).map_or(0, |handle| handle.offset);
-        let entries = Entries::decode_part(&rest.block, part);
-        let mut entries = entries.map_err(|e| e.in_file(self.table.path(), offset()))?;
-        if rest.index == self.all.start || rest.index + 1 == self.all.end {
-            entries.trim(as_slice(&self.low), as_slice(&self.high));
-        }
-        Ok(entries)
-    }
-
-    /// Goes on at the front with a stretch of what is left of its block, or with the next one. False at the end.
-    fn advance(&mut self) -> Result<bool> {
-        let rest = match self.rest.take() {
-            Some(rest) => Some(rest),
-            None => match self.unread.next() {
-                Some(index) => self.read(index, true)?,
-                None => return Ok(false),
+            Access::Read => match self.table.block_in_memory(handle) {
+                Some(block) => return Ok(block),
+                None => self.ahead.get_or_insert_with(Ahead::of_scan),
             },
+            Access::Merge { inputs } => self.ahead.get_or_insert_with(|| Ahead::new(Purpose::Merge, inputs)),
         };
-        let Some(mut rest) = rest else { return Ok(true) };
-        self.front = self.decode(&mut rest, self.stretch)?;
-        self.stretch = self.stretch.saturating_mul(2);
-        self.rest = (!rest.restarts.is_empty()).then_some(rest);
-        Ok(true)
+        ahead.block(&self.table, handle)
     }
 
-    /// Goes on at the back with the last block that is not read, or with all that is left of the one at the front. False if
-    /// there is none.
-    fn retreat(&mut self) -> Result<bool> {
-        let rest = match self.unread.next_back() {
-            Some(index) => self.read(index, false)?,
-            None => self.rest.take(),
-        };
-        let Some(mut rest) = rest else { return Ok(false) };
-        self.back = self.decode(&mut rest, usize::MAX)?;
-        Ok(true)
-    }
-
-    fn fail(&mut self) {
+    /// There are no more.
+    pub(super) fn end(&mut self) {
         self.unread = 0..0;
-        self.rest = None;
-        self.front = Entries::default();
-        self.back = Entries::default();
+    }
+
+    pub(super) fn low(&self) -> Bound<&[u8]> {
+        as_slice(&self.low)
+    }
+
+    pub(super) fn high(&self) -> Bound<&[u8]> {
+        as_slice(&self.high)
+    }
+
+    pub(super) fn in_file(&self, error: Malformed, offset: u64) -> Error {
+        error.in_file(self.table.path(), offset)
     }
 }
 
-impl Iterator for TableIter {
-    type Item = Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(entry) = self.front.next() {
-                return Some(Ok(entry));
-            }
-            match self.advance() {
-                Ok(true) => {}
-                Ok(false) => return self.back.next().map(Ok),
-                Err(error) => {
-                    self.fail();
-                    return Some(Err(error));
-                }
-            }
-        }
-    }
-}
-
-impl DoubleEndedIterator for TableIter {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(entry) = self.back.next_back() {
-                return Some(Ok(entry));
-            }
-            match self.retreat() {
-                Ok(true) => {}
-                Ok(false) => return self.front.next_back().map(Ok),
-                Err(error) => {
-                    self.fail();
-                    return Some(Err(error));
-                }
-            }
-        }
+/// Where the entries begin that a lower bound lets in.
+fn place_of(bound: &Bound<Bytes>) -> Option<(&[u8], SeqNo)> {
+    match bound {
+        Bound::Unbounded => None,
+        Bound::Included(key) => Some((key, SeqNo::MAX)),
+        Bound::Excluded(key) => Some((key, 0)),
     }
 }
 
@@ -189,8 +203,8 @@ fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
 /// Reads blocks in order, many with one read, past the cache.
 pub(super) struct Ahead {
     purpose: Purpose,
-    inputs: usize,
-    /// Kept open unless there are too many inputs.
+    piece_bytes: u64,
+    keeps_open: bool,
     file: Option<Arc<dyn ReadFile>>,
     /// Where `bytes` lie in the file.
     at: u64,
@@ -198,24 +212,30 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// For one of so many `inputs` that are read side by side. Opens nothing yet.
+    /// For one of so many `inputs` that are read side by side, by a file handle of its own. Opens nothing yet.
     pub(super) fn new(purpose: Purpose, inputs: usize) -> Self {
-        Self { purpose, inputs, file: None, at: 0, bytes: Bytes::new() }
+        let piece_bytes = AHEAD_BYTES * FULL_INPUTS_MAX as u64 / inputs.max(FULL_INPUTS_MAX) as u64;
+        Self { purpose, piece_bytes, keeps_open: inputs <= FULL_INPUTS_MAX, file: None, at: 0, bytes: Bytes::new() }
+    }
+
+    /// For a scan, which shares the cached file handle.
+    fn of_scan() -> Self {
+        Self { piece_bytes: SCAN_AHEAD_BYTES, keeps_open: false, ..Self::new(Purpose::Read, 1) }
     }
 
     pub(super) fn block(&mut self, table: &TableReader, handle: BlockHandle) -> Result<Block> {
         let end = handle.offset + handle.len as u64;
         let have = self.at..self.at + self.bytes.len() as u64;
         if handle.offset < have.start || end > have.end {
-            let share = AHEAD_BYTES * FULL_INPUTS_MAX as u64 / self.inputs.max(FULL_INPUTS_MAX) as u64;
-            let ahead = (handle.offset + share).min(table.tail().data_end).max(end);
+            let ahead = (handle.offset + self.piece_bytes).min(table.tail().data_end).max(end);
             self.bytes = Bytes::new();
             let file = match self.file.take() {
                 Some(file) => file,
+                None if self.purpose == Purpose::Read => table.cached_file()?,
                 None => table.open_file(self.purpose)?,
             };
             self.bytes = read_range(&*file, table.path(), handle.offset, ahead)?;
-            self.file = (self.inputs <= FULL_INPUTS_MAX).then_some(file);
+            self.file = self.keeps_open.then_some(file);
             self.at = handle.offset;
         }
         let start = (handle.offset - self.at) as usize;

@@ -23,11 +23,12 @@ mod reader;
 mod salvage;
 mod seal;
 mod verify;
+mod walk;
 mod writer;
 
 pub use block::Block;
 pub use filter::key_hash;
-pub use iter::TableIter;
+pub use iter::TableCursor;
 pub use reader::{Access, TableReader};
 pub use salvage::{LostPart, SalvagedEntries, SalvagedTable};
 pub use writer::TableWriter;

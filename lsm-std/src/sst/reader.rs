@@ -10,11 +10,12 @@ use bytes::Bytes;
 use super::block::Block;
 use super::footer::{Tail, read_range};
 use super::index::BlockHandle;
-use super::iter::TableIter;
+use super::iter::TableCursor;
 use super::seal::{BLOCK_BYTES_MAX, unseal};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, ReadFile};
+use crate::iter::Direction;
 use crate::types::{FileId, Found, SeqNo, TableMeta};
 
 /// How an iterator gets at blocks.
@@ -86,10 +87,15 @@ impl TableReader {
         block.get(key, snapshot).map_err(|e| e.in_file(&self.path, handle.offset))
     }
 
-    /// The entries between two bounds on the user key, every version, in either direction. Nothing is read before the first
-    /// is asked for.
-    pub fn range(self: &Arc<Self>, low: Bound<Bytes>, high: Bound<Bytes>, access: Access) -> TableIter {
-        TableIter::new(self.clone(), low, high, access)
+    /// A walk over the entries between two bounds on the user key, every version. Nothing is read before the first step.
+    pub(crate) fn range(
+        self: &Arc<Self>,
+        low: Bound<Bytes>,
+        high: Bound<Bytes>,
+        direction: Direction,
+        access: Access,
+    ) -> TableCursor {
+        TableCursor::new(self.clone(), (low, high), direction, access)
     }
 
     pub(super) fn tail(&self) -> &Tail {
@@ -101,15 +107,24 @@ impl TableReader {
     }
 
     pub(super) fn cached_block(&self, handle: BlockHandle) -> Result<Block> {
-        let id = self.tail.meta.id;
-        if let Some(block) = self.cache.block(id, handle.offset) {
+        if let Some(block) = self.block_in_memory(handle) {
             return Ok(block);
         }
-        let file = self.cache.file(id, || self.fs.open(&self.path, Purpose::Read))?;
+        let (id, file) = (self.tail.meta.id, self.cached_file()?);
         let end = handle.offset + handle.len as u64;
         let block = self.parse(&read_range(&*file, &self.path, handle.offset, end)?, handle)?;
         self.cache.keep_block(id, handle.offset, &block);
         Ok(block)
+    }
+
+    /// A block that the cache has.
+    pub(super) fn block_in_memory(&self, handle: BlockHandle) -> Option<Block> {
+        self.cache.block(self.tail.meta.id, handle.offset)
+    }
+
+    /// The file handle that all reads share.
+    pub(super) fn cached_file(&self) -> Result<Arc<dyn ReadFile>> {
+        self.cache.file(self.tail.meta.id, || self.fs.open(&self.path, Purpose::Read))
     }
 
     /// Checks and unpacks the stored bytes of a block.

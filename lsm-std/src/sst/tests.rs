@@ -11,7 +11,8 @@ use super::*;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::fs::{CountingFs, Fs, MemFs, Purpose};
-use crate::types::{Entry, FileId, Found, KEY_BYTES_MAX, Kind, SeqNo, TableMeta, VALUE_BYTES_MAX};
+use crate::iter::{Cursor, Direction, Step};
+use crate::types::{Entry, EntryRef, FileId, Found, KEY_BYTES_MAX, Kind, SeqNo, TableMeta, VALUE_BYTES_MAX};
 
 /// A table as it should be.
 pub(super) type Model = BTreeMap<(Bytes, Reverse<SeqNo>), (Kind, Bytes)>;
@@ -42,7 +43,19 @@ fn entry(((key, Reverse(seqno)), (kind, value)): (&(Bytes, Reverse<SeqNo>), &(Ki
 }
 
 fn all(table: &Arc<TableReader>, access: Access) -> Vec<Entry> {
-    table.range(Bound::Unbounded, Bound::Unbounded, access).collect::<Result<_>>().unwrap()
+    entries(table.range(Bound::Unbounded, Bound::Unbounded, Direction::Forward, access)).unwrap()
+}
+
+/// All that a walk comes to.
+pub(super) fn entries(mut walk: impl Cursor) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    while walk.step()? != Step::End {
+        let EntryRef { key, seqno, kind, value } = walk.entry();
+        assert_eq!((walk.key(), &*walk.value()), (key, value));
+        entries.push(Entry { key: Bytes::copy_from_slice(key), seqno, kind, value: walk.value() });
+    }
+    assert_eq!(walk.step()?, Step::End);
+    Ok(entries)
 }
 
 pub(super) fn key() -> impl Strategy<Value = Bytes> {
@@ -93,26 +106,21 @@ fn get_from_model(model: &Model, key: &Bytes, snapshot: SeqNo) -> Option<Found> 
 
 proptest! {
     #[test]
-    fn a_range_from_both_ends_agrees_with_the_model(
+    fn a_walk_in_either_direction_agrees_with_the_model(
         model in model(),
         options in options(),
         bounds in prop::collection::vec((bound(), bound()), 1..8),
-        from_back in prop::collection::vec(any::<bool>(), 130),
         access in prop::sample::select(vec![Access::Read, Access::Merge { inputs: 1 }, Access::Merge { inputs: 10_000 }]),
     ) {
         let table = table(&options, &model);
         for (low, high) in bounds {
             let within = model.iter().map(entry).filter(|entry| is_within(&entry.key, &low, &high));
-            let mut expected: std::collections::VecDeque<_> = within.collect();
-            let mut found = table.range(low, high, access);
-            for &from_back in &from_back {
-                let (found, expected) = match from_back {
-                    true => (found.next_back(), expected.pop_back()),
-                    false => (found.next(), expected.pop_front()),
-                };
-                prop_assert_eq!(found.transpose().unwrap(), expected);
+            let mut expected: Vec<_> = within.collect();
+            for direction in [Direction::Forward, Direction::Backward] {
+                let found = entries(table.range(low.clone(), high.clone(), direction, access)).unwrap();
+                prop_assert_eq!(&found, &expected);
+                expected.reverse();
             }
-            prop_assert!(found.next().is_none() && found.next_back().is_none());
         }
     }
 
@@ -172,8 +180,8 @@ fn ten_thousand_versions_of_one_key_are_each_found() {
         let found = table.get(&key, key_hash(&key), snapshot).unwrap();
         assert_eq!(found, get_from_model(&model, &key, snapshot));
     }
-    let one = table.range(Bound::Included(key.clone()), Bound::Included(key), Access::Read);
-    assert_eq!(one.count(), 10_000);
+    let one = table.range(Bound::Included(key.clone()), Bound::Included(key), Direction::Forward, Access::Read);
+    assert_eq!(entries(one).unwrap().len(), 10_000);
     assert!(all(&table, Access::Merge { inputs: 1 }).iter().eq(&model.iter().map(entry).collect::<Vec<_>>()));
 }
 
@@ -292,6 +300,23 @@ fn a_merge_reads_ahead_in_large_pieces() {
     assert_eq!(all(&table, Access::Merge { inputs: 1 }).len(), 50_000);
     let merge = fs.counts().of(Purpose::Merge);
     assert!(merge.reads < 10 && merge.read_bytes < meta.bytes + meta.bytes / 10, "{merge:?} of {}", meta.bytes);
+}
+
+#[test]
+fn a_long_scan_reads_ahead_and_does_not_fill_the_cache() {
+    let fs = Arc::new(CountingFs::new(Arc::new(MemFs::new())));
+    let options = TableOptions { lz4: false, ..TableOptions::default() };
+    let meta = write(&*fs, 7, &options, &plain(50_000)).unwrap();
+    let cache = Cache::new(4 << 20, 8);
+    let table = TableReader::open(fs.clone(), Path::new(DIR), 7, cache.clone()).unwrap();
+    for round in 1..=2 {
+        assert_eq!(all(&table, Access::Read).len(), 50_000);
+        let (read, stats) = (fs.counts().of(Purpose::Read), cache.stats());
+        assert!(read.read_bytes < round * (meta.bytes + meta.bytes / 10), "{read:?} of {}", meta.bytes);
+        assert!(read.reads < round * meta.bytes / 40_000 + 30, "{read:?} of {}", meta.bytes);
+        assert!(stats.bytes < 100_000 && stats.open_files == 1, "{stats:?}");
+        assert!(stats.hits == (round - 1) * 16 && stats.misses > round * 200, "{stats:?}");
+    }
 }
 
 #[test]

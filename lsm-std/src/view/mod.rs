@@ -9,14 +9,16 @@ mod table;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::Result;
-use crate::iter::{Bounds, Direction, Next, Sources};
+use crate::iter::{Bounds, Cursor, Direction, Sources, Step};
 use crate::memtable::{MemIter, Memtable};
 use crate::sst::{Access, key_hash};
-use crate::types::{Found, SeqNo};
+use crate::types::{EntryRef, Found, SeqNo};
 
 pub(crate) use files::Files;
-pub(crate) use runs::{RunIter, RunView, Runs};
+pub(crate) use runs::{RunCursor, RunView, Runs};
 pub(crate) use table::TableHandle;
 
 /// One state of a store.
@@ -58,28 +60,51 @@ impl View {
     }
 }
 
-/// Iterates over one memtable or one run.
+/// A walk over one memtable or one run.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// A memtable.
     Memory(MemIter),
     /// A run.
-    Run(RunIter),
+    Run(RunCursor),
 }
 
-impl Iterator for Source {
-    type Item = Result<Next>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Cursor for Source {
+    #[inline]
+    fn step(&mut self) -> Result<Step> {
         match self {
-            Self::Memory(entries) => entries.next().map(|entry| Ok(Next::Entry(entry))),
-            Self::Run(entries) => entries.next(),
+            Self::Memory(entries) => entries.step(),
+            Self::Run(entries) => entries.step(),
+        }
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        match self {
+            Self::Memory(entries) => entries.key(),
+            Self::Run(entries) => entries.key(),
+        }
+    }
+
+    #[inline]
+    fn entry(&self) -> EntryRef<'_> {
+        match self {
+            Self::Memory(entries) => entries.entry(),
+            Self::Run(entries) => entries.entry(),
+        }
+    }
+
+    #[inline]
+    fn value(&self) -> Bytes {
+        match self {
+            Self::Memory(entries) => entries.value(),
+            Self::Run(entries) => entries.value(),
         }
     }
 }
 
 impl Sources for Arc<View> {
-    type Iter = Source;
+    type Cursor = Source;
 
     fn sources(&self, bounds: &Bounds, direction: Direction, seqno: SeqNo) -> Vec<Source> {
         let memtables = std::iter::once(&self.active).chain(&self.frozen).filter(|memtable| !memtable.is_empty());

@@ -3,9 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::Result;
-use crate::iter::{Bounds, Direction, Next};
-use crate::sst::{Access, TableIter};
+use crate::iter::{Bounds, Cursor, Direction, Step};
+use crate::sst::{Access, TableCursor};
+use crate::types::EntryRef;
 use crate::view::TableHandle;
 
 /// Runs in one block of [`Runs`].
@@ -80,11 +83,11 @@ impl RunView {
         self.tables.get(at).filter(|table| table.meta().min[..] <= *key).map(|table| &**table)
     }
 
-    /// Iterates over the entries within `bounds`; `None` if no table meets them. Opens nothing yet.
-    pub(crate) fn range(self: &Arc<Self>, bounds: &Bounds, direction: Direction, access: Access) -> Option<RunIter> {
+    /// A walk over the entries within `bounds`; `None` if no table meets them. Opens nothing yet.
+    pub(crate) fn range(self: &Arc<Self>, bounds: &Bounds, direction: Direction, access: Access) -> Option<RunCursor> {
         let first = self.tables.partition_point(|table| bounds.is_above(&table.meta().max));
         let end = self.tables.partition_point(|table| !bounds.is_below(&table.meta().min));
-        (first < end).then(|| RunIter {
+        (first < end).then(|| RunCursor {
             run: Arc::clone(self),
             first,
             end,
@@ -99,12 +102,12 @@ impl RunView {
 }
 
 /// Walks a run in one direction, one open table at a time. Says where each table starts before it opens it.
-pub(crate) struct RunIter {
+pub(crate) struct RunCursor {
     run: Arc<RunView>,
     /// Tables not yet opened: `first..end`.
     first: usize,
     end: usize,
-    table: Option<Box<TableIter>>,
+    table: Option<Box<TableCursor>>,
     /// Where the next table starts has been said.
     announced: bool,
     /// A table has been opened.
@@ -114,7 +117,7 @@ pub(crate) struct RunIter {
     access: Access,
 }
 
-impl RunIter {
+impl RunCursor {
     /// The next table to be opened.
     fn next_table(&self) -> Option<&Arc<TableHandle>> {
         let tables = self.run.tables.get(self.first..self.end)?;
@@ -135,42 +138,55 @@ impl RunIter {
         }
         self.opened = true;
         let reader = table.reader()?;
-        self.table = Some(Box::new(reader.range(self.bounds.low.clone(), self.bounds.high.clone(), self.access)));
+        let Bounds { low, high } = self.bounds.clone();
+        self.table = Some(Box::new(reader.range(low, high, self.direction, self.access)));
         Ok(())
     }
 }
 
-impl Iterator for RunIter {
-    type Item = Result<Next>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Cursor for RunCursor {
+    #[inline]
+    fn step(&mut self) -> Result<Step> {
         loop {
-            let entry = self.table.as_mut().and_then(|table| match self.direction {
-                Direction::Forward => table.next(),
-                Direction::Backward => table.next_back(),
-            });
-            if let Some(entry) = entry {
-                return Some(entry.map(Next::Entry));
+            if let Some(table) = &mut self.table
+                && table.step()? == Step::Entry
+            {
+                return Ok(Step::Entry);
             }
             self.table = None;
-            let table = Arc::clone(self.next_table()?);
+            let Some(table) = self.next_table().map(Arc::clone) else { return Ok(Step::End) };
             if !self.announced {
                 self.announced = true;
-                let meta = table.meta();
-                let from = if self.direction == Direction::Forward { &meta.min } else { &meta.max };
-                return Some(Ok(Next::From(from.clone())));
+                return Ok(Step::From);
             }
-            if let Err(error) = self.open(&table) {
-                self.first = self.end;
-                return Some(Err(error));
-            }
+            self.open(&table).inspect_err(|_| self.first = self.end)?;
         }
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        match (&self.table, self.next_table()) {
+            (Some(table), _) => table.key(),
+            (None, Some(next)) if self.direction == Direction::Forward => &next.meta().min,
+            (None, Some(next)) => &next.meta().max,
+            (None, None) => &[],
+        }
+    }
+
+    #[inline]
+    fn entry(&self) -> EntryRef<'_> {
+        self.table.as_ref().map_or(EntryRef::NONE, |table| table.entry())
+    }
+
+    #[inline]
+    fn value(&self) -> Bytes {
+        self.table.as_ref().map_or(Bytes::new(), |table| table.value())
     }
 }
 
-impl std::fmt::Debug for RunIter {
+impl std::fmt::Debug for RunCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunIter").field("first", &self.first).field("end", &self.end).finish_non_exhaustive()
+        f.debug_struct("RunCursor").field("first", &self.first).field("end", &self.end).finish_non_exhaustive()
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::iter::Next;
 use crate::memtable::MemIter;
 use crate::sst::{SalvagedEntries, SalvagedTable};
+use crate::types::Entry;
 
 /// Up to so many files are kept open at a time.
 const FILES_MAX: usize = 128;
@@ -55,13 +55,13 @@ pub(super) fn chains(mut tables: Vec<SalvagedTable>) -> Vec<Source> {
 }
 
 impl Iterator for Chain {
-    type Item = Result<Next>;
+    type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(open) = &mut self.open {
                 match open.next() {
-                    Some(entry) => return Some(entry.map(Next::Entry)),
+                    Some(entry) => return Some(entry),
                     None => self.open = None,
                 }
             }
@@ -74,12 +74,12 @@ impl Iterator for Chain {
 }
 
 impl Iterator for Source {
-    type Item = Result<Next>;
+    type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Chain(chain) => chain.next(),
-            Self::Log(entries) => entries.next().map(|entry| Ok(Next::Entry(entry))),
+            Self::Log(entries) => entries.next().map(Ok),
         }
     }
 }

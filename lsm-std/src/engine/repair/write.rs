@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use compaction_core::AnySettings;
 
 use crate::engine::repair::prepare;
@@ -11,14 +10,14 @@ use crate::engine::repair::sources::{Source, chains};
 use crate::engine::repair::tables::Catalogue;
 use crate::error::Result;
 use crate::fs::{FileName, Fs, Purpose, replace_small};
-use crate::iter::{Direction, Merge};
+use crate::iter::{Cursor, Direction, Each, Merge, Step};
 use crate::manifest::{Manifest, RunState, State};
 use crate::memtable::Memtable;
 use crate::options::Options;
 use crate::repaired::{Lost, Repaired};
 use crate::sst::{SalvagedTable, TableOptions, TableWriter};
 use crate::strategy;
-use crate::types::{Entry, FileId, Kind, SeqNo, TableMeta};
+use crate::types::{EntryRef, FileId, Kind, SeqNo, TableMeta};
 
 /// A store being filled. Its tables are one run without old versions and deletes.
 pub(super) struct NewStore {
@@ -77,15 +76,18 @@ impl NewStore {
         self.newest_ms = newest_ms.filter(|_| all_known).unwrap_or(self.now_ms);
         let mut sources = chains(tables);
         sources.push(Source::Log(log.entries()));
-        let mut last_key: Option<Bytes> = None;
-        for entry in Merge::new(sources, Direction::Forward) {
-            let entry = entry?;
+        let mut last_key: Option<Vec<u8>> = None;
+        let mut merge = Merge::new(sources.into_iter().map(Each::of).collect(), Direction::Forward);
+        while merge.step()? != Step::End {
+            let entry = merge.entry();
             self.last_seqno = self.last_seqno.max(entry.seqno);
             // Of one key the newest version comes first. Nothing older lies elsewhere, so deletes have done their work.
-            if last_key.as_ref() == Some(&entry.key) {
+            if last_key.as_deref() == Some(entry.key) {
                 continue;
             }
-            last_key = Some(entry.key.clone());
+            let last_key = last_key.get_or_insert_default();
+            last_key.clear();
+            last_key.extend_from_slice(entry.key);
             if entry.kind == Kind::Put {
                 self.add(&entry)?;
                 repaired.keys += 1;
@@ -100,7 +102,7 @@ impl NewStore {
         self.finish(learned)
     }
 
-    fn add(&mut self, entry: &Entry) -> Result<()> {
+    fn add(&mut self, entry: &EntryRef<'_>) -> Result<()> {
         if self.writer.as_ref().is_some_and(|writer| writer.bytes_so_far() >= self.table_bytes_max) {
             self.close_table()?;
         }
@@ -112,7 +114,7 @@ impl NewStore {
                 self.writer.insert(TableWriter::new(&*self.fs, &self.dir, id, &self.table, Purpose::Other)?)
             }
         };
-        writer.add(&entry.key, entry.seqno, entry.kind, &entry.value)
+        writer.add(entry.key, entry.seqno, entry.kind, entry.value)
     }
 
     fn close_table(&mut self) -> Result<()> {
