@@ -9,21 +9,21 @@ use super::{moving, random, stationary};
 /// The variants: a name, and what differs from the default. `no rent` goes by the model alone, `rent alone` without it.
 pub fn variants() -> Vec<(&'static str, BanditSettings)> {
     let plain = BanditSettings::default();
-    let estimator = |estimator| BanditSettings { estimator, ..plain };
     let fixed = BanditSettings { layout: Some(Layout::Tiered(8)), ..plain };
-    vec![
+    let mut variants = vec![
         ("default", plain),
         ("no rent", BanditSettings { rent_ppm: u64::MAX, ..plain }),
         ("rent alone", fixed),
         ("neither", BanditSettings { rent_ppm: u64::MAX, ..fixed }),
-        ("greedy", estimator(EstimatorKind::Greedy)),
-        ("variance", estimator(EstimatorKind::Variance)),
-        ("thompson", estimator(EstimatorKind::Thompson)),
-        ("contextual", estimator(EstimatorKind::Contextual)),
+    ];
+    let others = EstimatorKind::ALL.into_iter().filter(|kind| *kind != plain.estimator);
+    variants.extend(others.map(|estimator| (estimator.name(), BanditSettings { estimator, ..plain })));
+    variants.extend([
         ("no exploration", BanditSettings { epsilon_ppm: 0, ..plain }),
         ("one slot", BanditSettings { slots_max: 1, ..plain }),
         ("8 slots", BanditSettings { slots_max: 8, ..plain }),
-    ]
+    ]);
+    variants
 }
 
 /// The variants as entrants.

@@ -4,39 +4,46 @@ use super::super::PPM;
 use super::layout::Layout;
 use crate::config::ConfigError;
 
-/// Which estimator scores the slots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EstimatorKind {
-    /// Upper confidence bound: mean reward and a bonus for what is little known. Stored name `ucb`.
+/// The kinds of estimators with their stored names.
+macro_rules! kinds {
+    ($($(#[$about:meta])+ $kind:ident = $name:literal,)+) => {
+        /// Which estimator scores the slots.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum EstimatorKind {
+            $($(#[$about])+ #[doc = concat!("Stored name `", $name, "`.")] $kind,)+
+        }
+
+        impl EstimatorKind {
+            /// All of them.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$kind),+];
+
+            /// The stored name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name),+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Upper confidence bound: mean reward and a bonus for what is little known.
     #[default]
-    Ucb,
-    /// The mean reward alone. Stored name `greedy`.
-    Greedy,
-    /// The mean reward, and random picks the more often the more rewards vary. Stored name `variance`.
-    Variance,
-    /// Thompson sampling. Stored name `thompson`.
-    Thompson,
-    /// A linear model over heat, runs, size, traffic and pressure. Stored name `contextual`.
-    Contextual,
+    Ucb = "ucb",
+    /// The mean reward alone.
+    Greedy = "greedy",
+    /// The mean reward, and random picks the more often the more rewards vary.
+    Variance = "variance",
+    /// Thompson sampling.
+    Thompson = "thompson",
+    /// A linear model over heat, runs, size, traffic and pressure.
+    Contextual = "contextual",
 }
 
 impl EstimatorKind {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Ucb, Self::Greedy, Self::Variance, Self::Thompson, Self::Contextual];
-
-    /// The stored name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ucb => "ucb",
-            Self::Greedy => "greedy",
-            Self::Variance => "variance",
-            Self::Thompson => "thompson",
-            Self::Contextual => "contextual",
-        }
-    }
-
     /// The one with this stored name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -5,8 +5,9 @@
 //!
 //! Source: Widrow and Hoff, "Adaptive switching circuits", 1960.
 
-use super::{Estimator, FEATURES, Seen, smooth};
+use super::{Estimator, FEATURES, Seen, ratio, smooth};
 use crate::strategy::bandit::arm::Arm;
+use crate::strategy::bandit::settings::BanditSettings;
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +19,10 @@ pub(crate) struct Contextual {
 }
 
 impl Contextual {
+    pub(super) fn new(settings: &BanditSettings) -> Self {
+        Self { alpha: ratio(settings.alpha_ppm), weights: [0.0; FEATURES] }
+    }
+
     fn expected(&self, seen: &Seen) -> f64 {
         self.weights.iter().zip(&seen.context).map(|(weight, feature)| weight * feature).sum()
     }

@@ -1,13 +1,20 @@
 //! The mean reward alone; arms never picked first.
 
-use super::{Estimator, Seen, smooth};
+use super::{Estimator, Seen, ratio, smooth};
 use crate::strategy::bandit::arm::Arm;
+use crate::strategy::bandit::settings::BanditSettings;
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Greedy {
     /// Weight of a new reward.
     pub(crate) alpha: f64,
+}
+
+impl Greedy {
+    pub(super) fn new(settings: &BanditSettings) -> Self {
+        Self { alpha: ratio(settings.alpha_ppm) }
+    }
 }
 
 impl Estimator for Greedy {

@@ -1,6 +1,7 @@
 //! Estimators: how good an arm looks, and what a reward teaches.
 //!
-//! A new one is a file here with a type that has the functions of [`Estimator`], a kind in the settings, and a line in `new`.
+//! A new one is a file here with a type that implements [`Estimator`] and has a `new`, a line for it here (`mod` and its place among
+//! `estimators`), and a line with its stored name and what it is in the settings (`kinds`).
 
 mod contextual;
 mod greedy;
@@ -11,12 +12,6 @@ mod variance;
 use super::arm::Arm;
 use super::settings::{BanditSettings, EstimatorKind};
 use crate::strategy::PPM;
-
-use contextual::Contextual;
-use greedy::Greedy;
-use thompson::Thompson;
-use ucb::Ucb;
-use variance::Variance;
 
 /// Length of a context.
 pub(crate) const FEATURES: usize = 8;
@@ -51,7 +46,7 @@ pub(crate) trait Estimator {
         base
     }
 
-    /// What it has learned beside the arms, to be saved and loaded.
+    /// What it has learned beside the arms, to be saved and loaded: at most [`FEATURES`] numbers.
     fn memory(&mut self) -> &mut [f64] {
         &mut []
     }
@@ -75,50 +70,38 @@ fn normal(bits: u64) -> f64 {
     libm::sqrt(-2.0 * libm::log(first)) * libm::cos(2.0 * core::f64::consts::PI * second)
 }
 
-/// The estimator that the settings name.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum AnyEstimator {
-    Ucb(Ucb),
-    Greedy(Greedy),
-    Variance(Variance),
-    Thompson(Thompson),
-    Contextual(Contextual),
-}
+/// The estimators: the module of each and its type, which has the name of its kind.
+macro_rules! estimators {
+    ($($module:ident::$kind:ident),+ $(,)?) => {
+        /// The estimator that the settings name.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub(crate) enum AnyEstimator {
+            $($kind($module::$kind)),+
+        }
 
-impl AnyEstimator {
-    pub(crate) fn new(settings: &BanditSettings) -> Self {
-        let alpha = ratio(settings.alpha_ppm);
-        match settings.estimator {
-            EstimatorKind::Ucb => Self::Ucb(Ucb { c: ratio(settings.ucb_c_ppm), alpha }),
-            EstimatorKind::Greedy => Self::Greedy(Greedy { alpha }),
-            EstimatorKind::Variance => {
-                Self::Variance(Variance { k: ratio(settings.variance_k_ppm), alpha, spread: 0.0 })
+        impl AnyEstimator {
+            pub(crate) fn new(settings: &BanditSettings) -> Self {
+                match settings.estimator {
+                    $(EstimatorKind::$kind => Self::$kind($module::$kind::new(settings))),+
+                }
             }
-            EstimatorKind::Thompson => Self::Thompson(Thompson { alpha }),
-            EstimatorKind::Contextual => Self::Contextual(Contextual { alpha, weights: [0.0; FEATURES] }),
-        }
-    }
 
-    fn inner(&self) -> &dyn Estimator {
-        match self {
-            Self::Ucb(one) => one,
-            Self::Greedy(one) => one,
-            Self::Variance(one) => one,
-            Self::Thompson(one) => one,
-            Self::Contextual(one) => one,
-        }
-    }
+            fn inner(&self) -> &dyn Estimator {
+                match self {
+                    $(Self::$kind(one) => one),+
+                }
+            }
 
-    fn inner_mut(&mut self) -> &mut dyn Estimator {
-        match self {
-            Self::Ucb(one) => one,
-            Self::Greedy(one) => one,
-            Self::Variance(one) => one,
-            Self::Thompson(one) => one,
-            Self::Contextual(one) => one,
+            fn inner_mut(&mut self) -> &mut dyn Estimator {
+                match self {
+                    $(Self::$kind(one) => one),+
+                }
+            }
         }
-    }
+    };
 }
+
+estimators!(ucb::Ucb, greedy::Greedy, variance::Variance, thompson::Thompson, contextual::Contextual);
 
 impl Estimator for AnyEstimator {
     fn score(&self, arm: &Arm, seen: &Seen) -> f64 {

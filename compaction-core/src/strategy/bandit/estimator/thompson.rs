@@ -5,8 +5,9 @@
 //!
 //! Source: Thompson, "On the likelihood that one unknown probability exceeds another", 1933.
 
-use super::{Estimator, Seen, smooth};
+use super::{Estimator, Seen, ratio, smooth};
 use crate::strategy::bandit::arm::Arm;
+use crate::strategy::bandit::settings::BanditSettings;
 
 /// The variance of a reward as long as nothing is known: that of an even spread over 0 to 1 is a twelfth.
 const PRIOR: f64 = 1.0 / 12.0;
@@ -21,6 +22,12 @@ pub(crate) struct Thompson {
 /// Standard error of an arm's mean.
 fn error(arm: &Arm, seen: &Seen) -> f64 {
     libm::sqrt((arm.variance * seen.picks + PRIOR) / ((seen.picks + 1.0) * (seen.picks + 1.0)))
+}
+
+impl Thompson {
+    pub(super) fn new(settings: &BanditSettings) -> Self {
+        Self { alpha: ratio(settings.alpha_ppm) }
+    }
 }
 
 impl Estimator for Thompson {

@@ -2,8 +2,9 @@
 //!
 //! Source: Auer, Cesa-Bianchi, Fischer, "Finite-time analysis of the multiarmed bandit problem", 2002 (UCB1).
 
-use super::{Estimator, Seen, smooth};
+use super::{Estimator, Seen, ratio, smooth};
 use crate::strategy::bandit::arm::Arm;
+use crate::strategy::bandit::settings::BanditSettings;
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +13,12 @@ pub(crate) struct Ucb {
     pub(crate) c: f64,
     /// Weight of a new reward.
     pub(crate) alpha: f64,
+}
+
+impl Ucb {
+    pub(super) fn new(settings: &BanditSettings) -> Self {
+        Self { c: ratio(settings.ucb_c_ppm), alpha: ratio(settings.alpha_ppm) }
+    }
 }
 
 impl Estimator for Ucb {

@@ -1,7 +1,8 @@
 //! The mean reward alone, and picks at random the more often the more rewards vary: epsilon = base + k x variance.
 
-use super::{Estimator, Seen, smooth};
+use super::{Estimator, Seen, ratio, smooth};
 use crate::strategy::bandit::arm::Arm;
+use crate::strategy::bandit::settings::BanditSettings;
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +13,12 @@ pub(crate) struct Variance {
     pub(crate) alpha: f64,
     /// Mean of the squared distance of rewards from what their arm had led to expect.
     pub(crate) spread: f64,
+}
+
+impl Variance {
+    pub(super) fn new(settings: &BanditSettings) -> Self {
+        Self { k: ratio(settings.variance_k_ppm), alpha: ratio(settings.alpha_ppm), spread: 0.0 }
+    }
 }
 
 impl Estimator for Variance {
