@@ -216,10 +216,8 @@ where
                 continue;
             }
             let tables = self.tables.as_mut_slice().get_mut(run.first()..first).unwrap_or(&mut []);
-            // Cannot fail but for a run that lost all its tables, which `prune` takes out.
-            if let Ok(sealed) = Run::seal(run.level, run.first(), tables) {
-                *run = sealed;
-            }
+            // One that lost all its tables is taken out by `prune`.
+            *run = run.settled(tables);
         }
         oldest..=newest
     }

@@ -54,6 +54,15 @@ const PACKED_HEAD_BYTES: u64 = 4;
 const SEPARATOR_DIGITS: u64 = 3;
 /// What a block as long as the one before saves in the packed index.
 const ALIKE_BLOCK_BYTES: u64 = 2;
+/// 10, 100, 1 000, ..
+const POWERS: [u64; 19] = {
+    let (mut powers, mut at) = ([10u64; 19], 1);
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
 /// What packing takes off each of them, in tenths of bytes: measured.
 const ALIKE_DECI: u64 = 32;
 /// What each stretch of them takes when it is packed, in tenths of bytes.
@@ -292,7 +301,7 @@ fn digits_differing(mut a: u64, mut b: u64) -> u64 {
 fn mean_digits_milli(gap: u64) -> u64 {
     let Some(digits) = gap.checked_ilog10() else { return 0 };
     // All digits up to that of the gap, and one in ten, a hundred, .. of those beyond: a geometric series.
-    let above = 10u64.saturating_pow(digits.saturating_add(1));
+    let above = POWERS.get(digits as usize).copied().unwrap_or(u64::MAX);
     let beyond = gap.saturating_mul(10_000 / 9).checked_div(above).unwrap_or(0);
     u64::from(digits).saturating_add(1).saturating_mul(1_000).saturating_add(beyond)
 }

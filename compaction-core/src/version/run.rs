@@ -55,27 +55,43 @@ impl Run {
             return Err(TreeError::TooMany);
         };
         let mut run = Self { level, first: start, len, ..Self::EMPTY };
-        let mut before: Option<&Table<K>> = None;
-        let (mut densest, mut stalest, mut oldest_tombstone) = (Totals::default(), u64::MAX, u64::MAX);
+        let (mut before, mut extremes): (Option<&Table<K>>, _) = (None, Extremes::NONE);
         for (at, table) in (0u32..).zip(tables) {
             check_table(table, before)?;
-            run.newest_ms = run.newest_ms.max(table.newest_ms);
-            run.newest_seqno = run.newest_seqno.max(table.newest_seqno);
-            if at == 0 || table.totals().denser(densest) {
-                (run.densest, densest) = (at, table.totals());
-            }
-            if at == 0 || table.newest_ms < stalest {
-                (run.stalest, stalest) = (at, table.newest_ms);
-            }
-            let tombstone_ms = table.oldest_tombstone_ms.unwrap_or(u64::MAX);
-            if at == 0 || tombstone_ms < oldest_tombstone {
-                (run.oldest_tombstone, oldest_tombstone) = (at, tombstone_ms);
-            }
+            run.take(at, table, &mut extremes);
             before = Some(table);
         }
-        let last = before.ok_or(TreeError::EmptyRun { level })?;
-        run.totals = last.upto;
-        Ok(run)
+        before.map(|_| run).ok_or(TreeError::EmptyRun { level })
+    }
+
+    /// The run anew after tables came or went, which an edit has found to be lawful: writes the running totals. O(tables).
+    pub(crate) fn settled<K>(&self, tables: &mut [Table<K>]) -> Self {
+        let mut run = Self { level: self.level, first: self.first, len: self.len, ..Self::EMPTY };
+        let mut extremes = Extremes::NONE;
+        for (at, table) in (0u32..).zip(tables) {
+            // It fits: the edit has added it up.
+            let _ = run.totals.add(&table.totals());
+            table.upto = run.totals;
+            run.take(at, table, &mut extremes);
+        }
+        run
+    }
+
+    /// Takes in the table at `at` of the run.
+    fn take<K>(&mut self, at: u32, table: &Table<K>, extremes: &mut Extremes) {
+        self.totals = table.upto;
+        self.newest_ms = self.newest_ms.max(table.newest_ms);
+        self.newest_seqno = self.newest_seqno.max(table.newest_seqno);
+        if at == 0 || table.totals().denser(extremes.densest) {
+            (self.densest, extremes.densest) = (at, table.totals());
+        }
+        if at == 0 || table.newest_ms < extremes.stalest {
+            (self.stalest, extremes.stalest) = (at, table.newest_ms);
+        }
+        let tombstone_ms = table.oldest_tombstone_ms.unwrap_or(u64::MAX);
+        if at == 0 || tombstone_ms < extremes.oldest_tombstone {
+            (self.oldest_tombstone, extremes.oldest_tombstone) = (at, tombstone_ms);
+        }
     }
 
     /// The level it belongs to; 0 takes the flushes.
@@ -151,6 +167,18 @@ impl Run {
     pub fn end(&self) -> usize {
         self.at(self.len)
     }
+}
+
+/// What the tables have that a run names, as far as they are taken in.
+struct Extremes {
+    densest: Totals,
+    stalest: u64,
+    oldest_tombstone: u64,
+}
+
+impl Extremes {
+    const NONE: Self =
+        Self { densest: Totals { bytes: 0, entries: 0, tombstones: 0 }, stalest: u64::MAX, oldest_tombstone: u64::MAX };
 }
 
 /// The laws of one table and of its place behind `before` in a run.

@@ -42,7 +42,7 @@ impl Totals {
     /// Whether `self` has more tombstones per entry than `other`; compared exactly. No entry counts as one.
     pub(super) fn denser(self, other: Self) -> bool {
         let (own, others) = ((self.tombstones, other.entries.max(1)), (other.tombstones, self.entries.max(1)));
-        compare_products(own, others) == Ordering::Greater
+        self.tombstones > 0 && compare_products(own, others) == Ordering::Greater
     }
 }
 
