@@ -2,13 +2,16 @@
 //!
 //! `cargo bench -p compaction-core --features alloc,bandit --bench slots`. A store of 16, 256 or 4 096 slots is at work: flushes, cut at
 //! the guards where the bandit wants that, and after each whatever it wants, merged at once. Only the call of the name is timed.
-//! Criterion's figures are means; the median and the 90th percentile of all calls of a store follow them.
+//! Every other time tiered is asked first, in the bandit's place: what the edit before costs by moving the whole tree through the
+//! cache shows there, for tiered looks at hardly anything. Criterion's figures are means; the median and the 90th percentile of all
+//! calls of a store follow them.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use compaction_core::{
-    BanditSettings, BanditVec, CompactionStrategy, Decision, Event, Job, Moment, Outcome, ReadSample, Table, VersionVec,
+    BanditSettings, BanditVec, CompactionStrategy, Decision, Event, Job, Moment, Outcome, ReadSample, Table, Tiered,
+    VersionVec,
 };
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
@@ -25,6 +28,7 @@ const DEEP: u64 = 4;
 enum Call {
     Choose,
     Again,
+    Tiered,
     Flushed,
     Done,
     Reads,
@@ -38,7 +42,7 @@ struct Store {
     id: u64,
     step: u64,
     /// What each call took.
-    spent: [Vec<Duration>; 5],
+    spent: [Vec<Duration>; 6],
 }
 
 impl Store {
@@ -51,7 +55,7 @@ impl Store {
         };
         let bandit = BanditVec::new(settings, vec![]).expect("sound settings");
         let mut store =
-            Self { tree: VersionVec::default(), bandit, slots, id: 0, step: 0, spent: [const { Vec::new() }; 5] };
+            Self { tree: VersionVec::default(), bandit, slots, id: 0, step: 0, spent: [const { Vec::new() }; 6] };
         let tables = store.tables((0, slots * WIDTH - STEP), WIDTH / DEEP, TABLE_BYTES);
         store.tree.push_run(1, tables).expect("a lawful run");
         store.bandit.observe(&Event::Flushed { version: store.tree.view(), now_ms: 0, bytes: 0 });
@@ -105,7 +109,12 @@ impl Store {
         let sample = ReadSample { key: &key, gets: 64, scans: 0, runs: 3, now_ms: step };
         self.timed(Call::Reads, |store| store.bandit.observe(&Event::Reads(sample)));
         let moment = Moment { now_ms: step, entropy: step, ..Moment::default() };
-        let decision = self.timed(Call::Choose, |store| store.bandit.choose(&store.tree.view(), &moment));
+        let decision = if step.is_multiple_of(2) {
+            self.timed(Call::Tiered, |store| Tiered::default().choose(&store.tree.view(), &moment));
+            self.bandit.choose(&self.tree.view(), &moment)
+        } else {
+            self.timed(Call::Choose, |store| store.bandit.choose(&store.tree.view(), &moment))
+        };
         // The same once more: what it takes where the edit before has not just moved the whole tree through the cache.
         self.timed(Call::Again, |store| store.bandit.choose(&store.tree.view(), &moment));
         match decision.choice.job() {
@@ -154,6 +163,7 @@ fn slots(criterion: &mut Criterion) {
     let calls = [
         ("choose", Call::Choose),
         ("choose_again", Call::Again),
+        ("choose_tiered", Call::Tiered),
         ("done", Call::Done),
         ("reads", Call::Reads),
         ("flushed", Call::Flushed),

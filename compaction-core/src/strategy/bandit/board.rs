@@ -12,7 +12,7 @@ const BEST_MAX: usize = 16;
 const WORST: f64 = 0.8;
 
 /// So many slots of which a piece could sink are listed.
-pub(crate) const LOOSE_MAX: usize = 8;
+const LOOSE_MAX: usize = 8;
 
 /// The slots that want a merge.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -67,17 +67,27 @@ impl Board {
         Self::listed(slots, bloat_max)
     }
 
-    /// As [`of`](Self::of), the slot at position `at` being the only one that has changed since. The others keep the scores that
-    /// they had, and what a slot may weigh stays as long as one weighs more. `None` where all must be looked at. O(log slots).
+    /// As [`of`](Self::of), the slots at the positions `changed` being the only ones that have changed since. The others keep the
+    /// scores that they had, with `keep` also those of these that wanted a merge before, and what a slot may weigh stays as long as
+    /// one weighs more. `None` where all must be looked at. O(log slots) for each.
     pub(crate) fn renewed<K>(
         &self,
         slots: &mut [Slot<K>],
-        at: usize,
+        (changed, keep): (Range<usize>, bool),
         bloat_pct: u64,
         score: impl Fn(&mut Slot<K>),
     ) -> Option<Self> {
-        judge(slots.get_mut(at)?, self.bloat_max, score);
-        sums::renew(slots, 0..slots.len(), at);
+        for slot in slots.get_mut(changed.clone())? {
+            let before = slot.rank;
+            let keep = keep && before.is_due;
+            judge(slot, self.bloat_max, |slot| {
+                if !keep {
+                    score(slot)
+                }
+            });
+            slot.rank.heat = if keep { before.heat } else { slot.rank.heat };
+        }
+        sums::renew(slots, 0..slots.len(), &changed);
         let all = sums::of(slots, &(0..slots.len()));
         let stays = if is_short(&all, bloat_pct) { all.bloat > self.bloat_max } else { self.bloat_max.is_infinite() };
         stays.then(|| Self::listed(slots, self.bloat_max))
@@ -126,7 +136,7 @@ impl Board {
     }
 
     /// Lists the first slots of which a piece could sink. O(log slots).
-    pub(crate) fn list_loose<K>(&mut self, slots: &[Slot<K>]) {
+    fn list_loose<K>(&mut self, slots: &[Slot<K>]) {
         self.loose_len = 0;
         let mut from = 0;
         for place in &mut self.loose {
@@ -246,7 +256,7 @@ mod tests {
                 if random(3) == 0 { Want { threshold: random(4), bytes: random(500) } } else { Want::NEVER };
             (slot.owed, slot.arm.mean, slot.heat) = (random(4), random(40) as f64, random(9) as f64);
             let mut twin = slots.clone();
-            match board.renewed(&mut slots, at, 25, score) {
+            match board.renewed(&mut slots, (at..at + 1, false), 25, score) {
                 Some(renewed) => (board, taken_in) = (renewed, taken_in + 1),
                 None => board = Board::of(&mut slots, 25, score),
             }

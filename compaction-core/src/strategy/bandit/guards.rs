@@ -79,23 +79,26 @@ pub(crate) fn slot_of<K: Ord>(slots: &[Slot<K>], key: &K) -> usize {
     slots.partition_point(|slot| slot.guard.as_ref().is_none_or(|guard| guard <= key)).saturating_sub(1)
 }
 
-/// Cuts and joins slots as the data asks, all having been looked at. O(slots) when nothing is to be done.
-pub(crate) fn recut<K, S>(slots: &mut S, next_id: &mut u32, version: &Version<'_, K>, settings: &BanditSettings)
-where
+/// Cuts and joins slots as the data in the runs before `until` asks, all having been looked at. O(slots) when nothing is to be done.
+pub(crate) fn recut<K, S>(
+    slots: &mut S,
+    next_id: &mut u32,
+    version: &Version<'_, K>,
+    until: usize,
+    settings: &BanditSettings,
+) where
     K: Ord + Clone,
     S: Storage<Slot<K>>,
 {
     let max = slots_max(slots, settings);
-    let until = own_runs(slots.as_slice(), version);
     let total = version.runs_bytes(0..until);
     let least = u128::from(settings.table_bytes_max).saturating_mul(2);
     let share = least.max(total.checked_div(u128::try_from(max).unwrap_or(u128::MAX)).unwrap_or(0));
-    join_light(slots, share, version, settings);
+    join_light(slots, share, version, until, settings);
     let mut at = 0;
     while at < slots.as_slice().len() {
         let heavy = slots.as_slice().get(at).is_some_and(|slot| u128::from(slot.shape.bytes) / 2 > share);
-        if heavy && slots.as_slice().len() < max && split(slots, at, next_id, version) {
-            let until = own_runs(slots.as_slice(), version);
+        if heavy && slots.as_slice().len() < max && split(slots, at, next_id, version, until) {
             survey(slots.as_mut_slice(), at, version, until, settings);
             survey(slots.as_mut_slice(), at.saturating_add(1), version, until, settings);
         } else {
@@ -105,12 +108,11 @@ where
 }
 
 /// Cuts a slot in the middle of its largest run; false when that is a single table.
-fn split<K, S>(slots: &mut S, at: usize, next_id: &mut u32, version: &Version<'_, K>) -> bool
+fn split<K, S>(slots: &mut S, at: usize, next_id: &mut u32, version: &Version<'_, K>, until: usize) -> bool
 where
     K: Ord + Clone,
     S: Storage<Slot<K>>,
 {
-    let until = own_runs(slots.as_slice(), version);
     let stack = stack(slots.as_slice(), at, version, until);
     let Some(piece) = stack.largest() else { return false };
     let tables = version.tables().get(piece.first..piece.last).unwrap_or(&[]);
@@ -133,7 +135,7 @@ where
 }
 
 /// Joins neighbours that hold less than half of `share` together.
-fn join_light<K, S>(slots: &mut S, share: u128, version: &Version<'_, K>, settings: &BanditSettings)
+fn join_light<K, S>(slots: &mut S, share: u128, version: &Version<'_, K>, until: usize, settings: &BanditSettings)
 where
     K: Ord + Clone,
     S: Storage<Slot<K>>,
@@ -147,7 +149,6 @@ where
         }
         left.join(right);
         storage::remove(slots, at.saturating_add(1), 1);
-        let until = own_runs(slots.as_slice(), version);
         survey(slots.as_mut_slice(), at, version, until, settings);
     }
 }
@@ -167,7 +168,7 @@ mod tests {
         let runs = [Run::seal(1, 0, &mut tables).unwrap()];
         let version = Version::new(&runs, &tables).unwrap();
         survey_all(slots, &version, &settings);
-        recut(slots, &mut 100, &version, &settings);
+        recut(slots, &mut 100, &version, 1, &settings);
     }
 
     fn bytes(slots: &[Slot<u32>]) -> Vec<u64> {

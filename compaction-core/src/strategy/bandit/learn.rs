@@ -1,5 +1,7 @@
 //! What the strategy learns from events.
 
+use core::ops::Range;
+
 use super::board::Board;
 use super::context::{self, Pressure};
 use super::layout::Layout;
@@ -8,7 +10,7 @@ use super::reward::Reward;
 use super::slot::Slot;
 use super::stack::Stack;
 use super::traffic::Traffic;
-use super::{guards, heat};
+use super::{guards, heat, sums};
 use crate::decision::Rule;
 use crate::storage::Storage;
 use crate::strategy::{Outcome, ReadSample};
@@ -24,9 +26,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let (follows, own) = (self.follows(version), self.own);
         self.is_cut_as_before(version);
         if loaded {
-            // As the slots were when they were saved, so that the same decisions follow.
-            guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
-            return self.refresh();
+            return self.resume(version);
         }
         if self.slots.as_slice().is_empty() && self.slots.push(Slot::EMPTY).is_err() {
             return;
@@ -115,7 +115,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let is_cut = |slot: &Slot<K>| !slot.shape.crossed;
         let is_packing = matches!(outcome.reason.rule, Rule::LevelRuns { .. });
         if follows && is_as_before && is_packing && self.slots.as_slice().iter().all(is_cut) {
-            return self.packed(version);
+            return self.packed(version, &outcome.job);
         }
         let slots = self.slots.as_mut_slice();
         let slot = match outcome.reason.rule {
@@ -172,9 +172,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         slot.traffic.read(self.met.cost(sample, slot.shape.runs));
         let is_new = slot.is_due(self.board.bloat_max) && !was_due;
         if self.heat.add(&mut slot.heat, cost, sample.now_ms) {
+            let unit = self.heat.unit;
+            self.slots.as_mut_slice().iter_mut().for_each(|slot| slot.rank.heat /= unit);
             self.heat.rescale(self.slots.as_mut_slice().iter_mut().map(|slot| &mut slot.heat));
-            // Heats noted before are in another unit.
-            self.renewed = u32::MAX;
         }
         if is_new {
             self.renew(at);
@@ -193,6 +193,32 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         self.renewed = 0;
     }
 
+    /// Lists the slots that want a merge. In the tree that they were saved in they stand as they did then, so that the same
+    /// decisions follow. O(slots x runs x log tables).
+    fn resume(&mut self, version: &Version<'_, K>) {
+        for at in 0..self.slots.as_slice().len() {
+            let loose = self.slots.as_slice().get(at).is_some_and(|slot| slot.shape.loose);
+            guards::survey(self.slots.as_mut_slice(), at, version, self.own, &self.settings);
+            self.slots.as_mut_slice().iter_mut().skip(at).take(1).for_each(|slot| slot.shape.loose = loose);
+        }
+        let all = 0..self.slots.as_slice().len();
+        if self.saved_in == Some(sums::held(self.slots.as_slice())) {
+            return self.judge_again(all);
+        }
+        guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
+        self.refresh();
+    }
+
+    /// As [`refresh`](Self::refresh), after slots at the positions `changed` were looked at and nothing else has happened to
+    /// them: scores stay.
+    pub(super) fn judge_again(&mut self, changed: Range<usize>) {
+        let (score, pct) = (self.score(), self.settings.max_space_amp_pct);
+        match self.board.renewed(self.slots.as_mut_slice(), (changed, true), pct, score) {
+            Some(board) => self.board = board,
+            None => self.refresh(),
+        }
+    }
+
     /// As [`refresh`](Self::refresh), after something happened to the slot at position `at` alone. Where slots are many the others
     /// keep the scores they had, until there have been an eighth as many picks as are known. O(log slots) mostly.
     pub(super) fn renew(&mut self, at: usize) {
@@ -201,7 +227,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let pct = self.settings.max_space_amp_pct;
         let is_near = self.slots.as_slice().len() > FEW && f64::from(self.renewed) * 8.0 < known;
         let score = self.score();
-        match is_near.then(|| self.board.renewed(self.slots.as_mut_slice(), at, pct, score)).flatten() {
+        let changed = (at..at.saturating_add(1), false);
+        match is_near.then(|| self.board.renewed(self.slots.as_mut_slice(), changed, pct, score)).flatten() {
             Some(board) => self.board = board,
             None => self.refresh(),
         }

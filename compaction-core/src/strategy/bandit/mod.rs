@@ -25,6 +25,8 @@ mod guards;
 #[cfg(feature = "bandit")]
 mod heat;
 #[cfg(feature = "bandit")]
+mod keys;
+#[cfg(feature = "bandit")]
 mod l0;
 mod layout;
 #[cfg(feature = "bandit")]
@@ -57,6 +59,8 @@ mod traffic;
 #[cfg(feature = "bandit")]
 mod wish;
 
+#[cfg(feature = "bandit")]
+pub use keys::{KeyCodec, PlainKeys};
 pub use layout::Layout;
 #[cfg(feature = "bandit")]
 pub use policy::Bandit;
@@ -67,5 +71,3 @@ pub use reward::Reward;
 pub use settings::{BanditSettings, EstimatorKind};
 #[cfg(feature = "bandit")]
 pub use slot::Slot;
-#[cfg(feature = "bandit")]
-pub use state::{KeyCodec, PlainKeys};

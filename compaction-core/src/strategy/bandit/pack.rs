@@ -5,11 +5,10 @@
 //! has, the pieces of a slot sink, oldest first, until nothing of the slot is missing below them: a move, nothing is
 //! written. Neighbours go along where they can.
 
-use super::board::LOOSE_MAX;
 use super::policy::Bandit;
 use super::slot::Slot;
-use super::{guards, stack::Stack, sums};
-use crate::decision::{Cut, Decision, Place, Rule, Work};
+use super::{guards, stack::Stack};
+use crate::decision::{Cut, Decision, Job, Place, Rule, Work};
 use crate::storage::Storage;
 use crate::strategy::Search;
 use crate::version::{Plan, Planned, Table, Version};
@@ -39,18 +38,25 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         None
     }
 
-    /// A piece of one of the slots that `pack` looked at has sunk, perhaps with neighbours; no slot has more or fewer runs for
-    /// it.
-    pub(super) fn packed(&mut self, version: &Version<'_, K>) {
-        let slots = self.slots.as_mut_slice();
-        let mut from = 0;
-        for _ in 0..LOOSE_MAX.saturating_add(NEIGHBOURS_MAX) {
-            let Some(at) = sums::first_loose(slots, 0..slots.len(), from) else { break };
-            guards::survey(slots, at, version, self.own, &self.settings);
-            sums::renew(slots, 0..slots.len(), at);
-            from = at.saturating_add(1);
+    /// A piece of one of the slots that `pack` looked at has sunk by `job`, perhaps with neighbours: these slots, and those between
+    /// them, are looked at.
+    pub(super) fn packed(&mut self, version: &Version<'_, K>, job: &Job) {
+        let Cut::Tables { first, last } = job.cut else { return };
+        let more = last.saturating_sub(first) as usize;
+        let (board, mut from) = (self.board, 0);
+        for at in board.loose().iter().map(|at| *at as usize) {
+            let slots = self.slots.as_slice();
+            let stack = guards::stack(slots, at, version, self.own);
+            // What went along stands behind it in the run that it joined.
+            let piece = stack.pieces().iter().find(|piece| piece.run == job.oldest());
+            let along = piece.and_then(|piece| version.tables().get(piece.first.saturating_add(more)));
+            let until = along.map_or(at, |table| guards::slot_of(slots, &table.max)).max(at).saturating_add(1);
+            for at in at.max(from)..until {
+                guards::survey(self.slots.as_mut_slice(), at, version, self.own, &self.settings);
+            }
+            self.judge_again(at.max(from)..until.max(from).max(at));
+            from = from.max(until);
         }
-        self.board.list_loose(slots);
     }
 }
 

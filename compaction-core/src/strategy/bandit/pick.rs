@@ -5,11 +5,24 @@ use core::ops::Range;
 use super::policy::Bandit;
 use super::slot::Slot;
 use super::stack::{Piece, Stack};
-use super::{sums, wish};
+use super::wish::{Target, Wish};
+use super::{guards, sums, wish};
 use crate::decision::{Cut, Decision, Place, Rule, SlotTrigger, Verdict, Work};
 use crate::storage::Storage;
 use crate::strategy::{Search, clamp};
 use crate::version::{Plan, Planned, Version};
+
+/// A slot made ready to be offered.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    stack: Stack,
+    /// What it owed, and how it was to be laid out.
+    known: (u64, Target),
+    first: Option<First>,
+}
+
+/// What a slot wants, and the job for that; `None` if no job does it.
+type First = (Wish, Option<Planned>);
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Offers the slots that want a merge: perhaps any one first, then the best.
@@ -18,7 +31,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let version = search.version();
         if self.is_blind() {
             let stack = Stack::of(&version, version.level_runs(0).start, (None, None), (0, 1));
-            return self.offer(search, &Slot::EMPTY, &stack, false);
+            return self.offer(search, &Slot::EMPTY, &self.ready(&Slot::EMPTY, stack, None, &version), false);
         }
         let any = self.scheduler.explore(search.moment().entropy, self.board.due());
         let any = any.and_then(|nth| sums::nth_due(slots, nth));
@@ -31,8 +44,17 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let others = others.filter(|at| !self.board.best().iter().any(|best| *best as usize == *at));
         for at in any.into_iter().chain(best.chain(others).filter(|at| Some(*at) != any)) {
             let Some(slot) = slots.get(at) else { continue };
-            let stack = self.stack(at, &version, until);
-            let decision = self.offer(search, slot, &stack, Some(at) == any);
+            let fresh;
+            let ready = match self.made_ready(at, &version, until) {
+                Some(ready) if ready.known == (slot.owed, self.target(slot)) => ready,
+                made => {
+                    let stack = made.map_or_else(|| guards::stack(slots, at, &version, until), |made| made.stack);
+                    // Reads may have come since.
+                    fresh = self.ready(slot, stack, made.and_then(|made| made.first.as_ref()), &version);
+                    &fresh
+                }
+            };
+            let decision = self.offer(search, slot, ready, Some(at) == any);
             if decision.is_some() {
                 return decision;
             }
@@ -53,18 +75,46 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         best.map(|(_, at)| at)
     }
 
+    /// Makes a slot ready. What it wanted `before` in the same version, with the job for that, need not be planned again.
+    pub(super) fn ready(
+        &self,
+        slot: &Slot<K>,
+        stack: Stack,
+        before: Option<&First>,
+        version: &Version<'_, K>,
+    ) -> Ready {
+        let known = (slot.owed, self.target(slot));
+        let wanted = wish::wish(&stack, known.0, &known.1, &self.settings);
+        let first = wanted.map(|wanted| match before {
+            Some((before, planned)) if *before == wanted => (wanted, *planned),
+            _ => {
+                let planned = self.first(version, stack.pieces(), &wanted);
+                (wanted, planned)
+            }
+        });
+        Ready { stack, known, first }
+    }
+
+    /// The job that does all of what a slot wants.
+    fn first(&self, version: &Version<'_, K>, pieces: &[Piece], wanted: &Wish) -> Option<Planned> {
+        match wanted.trigger {
+            SlotTrigger::Sink => self.sink(version, pieces, wanted.group.start),
+            _ => self.plan(version, pieces, &Step::of(pieces, wanted.group.clone())?),
+        }
+    }
+
     /// Offers what a slot wants; when the cap or the room forbids it, as much of it as a window of keys brings under them, then
     /// two of its runs, in the end one table of the newer.
-    fn offer(&self, search: &mut Search<'_, '_, K>, slot: &Slot<K>, stack: &Stack, explored: bool) -> Option<Decision> {
-        let pieces = stack.pieces();
-        let mut wanted = wish::wish(stack, slot.owed, &self.target(slot), &self.settings)?;
+    fn offer(&self, search: &mut Search<'_, '_, K>, slot: &Slot<K>, ready: &Ready, explored: bool) -> Option<Decision> {
+        let (stack, pieces, version) = (&ready.stack, ready.stack.pieces(), search.version());
+        let (mut wanted, mut first) = ready.first.clone()?;
         if wanted.trigger == SlotTrigger::Sink {
-            let sunk = self.sink(&search.version(), pieces, wanted.group.start);
-            if let Some(planned) = sunk {
+            if let Some(planned) = first {
                 let rule = self.rule(slot, stack, SlotTrigger::Sink, explored);
                 return search.offer(&planned, rule, self.settings.job_bytes_max, true);
             }
-            wanted = wish::merge_wish(stack, slot.owed, &self.target(slot), &self.settings)?;
+            wanted = wish::merge_wish(stack, slot.owed, &ready.known.1, &self.settings)?;
+            first = self.first(&version, pieces, &wanted);
         }
         let rule = self.rule(slot, stack, wanted.trigger, explored);
         let whole = Step::of(pieces, wanted.group.clone())?;
@@ -72,7 +122,6 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let table = Step { last: pair.first, ..pair.clone() };
         let fits = search.moment().free_bytes.saturating_sub(search.moment().free_bytes / 16);
         let most = self.settings.job_bytes_max.min(fits);
-        let version = search.version();
         let steps: [&dyn Fn() -> Option<Step>; 4] = [
             &|| Some(whole.clone()),
             &|| self.oldest_part(&version, pieces, &whole, most),
@@ -84,7 +133,8 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             if before.as_ref() == Some(&step) {
                 continue;
             }
-            let Some(planned) = self.plan(&version, pieces, &step) else { continue };
+            let planned = if step == whole { first } else { self.plan(&version, pieces, &step) };
+            let Some(planned) = planned else { continue };
             let decision = search.offer(&planned, rule, self.settings.job_bytes_max, step == table);
             if decision.is_some() || search.judge(&planned, u64::MAX) == Verdict::Busy {
                 return decision;

@@ -6,6 +6,7 @@ use super::board::Board;
 use super::estimator::ratio;
 use super::heat::{Heat, Met};
 use super::learn::FEW;
+use super::pick::Ready;
 use super::reward::{Reward, Scale};
 use super::scheduler::Scheduler;
 use super::settings::BanditSettings;
@@ -64,10 +65,12 @@ pub struct Bandit<K, S> {
     uncut: usize,
     /// The runs before this position were the slots' own then.
     pub(super) own: usize,
-    /// Position and stack of the best slot then, so that a choice finds it ready.
-    ready: Option<(usize, Stack)>,
+    /// Position of the best slot then and what it would do, so that a choice finds it ready.
+    ready: Option<(usize, Ready)>,
     /// How often one slot alone was judged since all were.
     pub(super) renewed: u32,
+    /// What the slots held when what is loaded was saved, if they can be taken for as they stood then.
+    pub(super) saved_in: Option<(u128, u128)>,
     /// The traffic of the mean slot.
     pub(super) mean: Traffic,
     /// Of the runs there are, how many reads look into.
@@ -108,6 +111,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             own: 0,
             ready: None,
             renewed: 0,
+            saved_in: None,
             mean: Traffic::NONE,
             met: Met::default(),
             switch: ratio(settings.switch_ppm),
@@ -178,12 +182,11 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     /// Cuts the slots anew, all having been looked at; whether there are others now.
     pub(super) fn cut_anew(&mut self, version: &Version<'_, K>) -> bool {
         let (before, count) = (self.next_id, self.slots.as_slice().len());
-        guards::recut(&mut self.slots, &mut self.next_id, version, &self.settings);
+        guards::recut(&mut self.slots, &mut self.next_id, version, self.own, &self.settings);
         let is_other = (before, count) != (self.next_id, self.slots.as_slice().len());
-        if is_other {
-            // Other runs of level 0 may reach over whole slots now.
+        // Other runs of level 0 may reach over whole slots now.
+        if is_other && !self.is_cut_as_before(version) {
             guards::survey_all(self.slots.as_mut_slice(), version, &self.settings);
-            self.is_cut_as_before(version);
         }
         is_other
     }
@@ -215,19 +218,21 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         follows
     }
 
-    /// Looks at the best slot for the choice to come, where an edit moves so much through the cache that this counts. O(runs x
-    /// log tables).
+    /// Plans the merge of the best slot for the choice to come, where an edit moves so much through the cache that this counts. O(runs
+    /// x log tables).
     fn make_ready(&mut self, version: &Version<'_, K>) {
-        let best = self.board.best().first().filter(|_| self.slots.as_slice().len() > FEW).map(|at| *at as usize);
-        self.ready = best.map(|at| (at, guards::stack(self.slots.as_slice(), at, version, self.own)));
+        let slots = self.slots.as_slice();
+        let best = self.board.best().first().filter(|_| slots.len() > FEW).map(|at| *at as usize);
+        self.ready = best.and_then(|at| {
+            let stack = guards::stack(slots, at, version, self.own);
+            Some((at, self.ready(slots.get(at)?, stack, None, version)))
+        });
     }
 
-    /// The stack of the slot at position `at`, in the runs before `until`. O(1) for the best one.
-    pub(super) fn stack(&self, at: usize, version: &Version<'_, K>, until: usize) -> Stack {
-        match self.ready {
-            Some((best, stack)) if best == at && self.is_last(version) && until == self.own => stack,
-            _ => guards::stack(self.slots.as_slice(), at, version, until),
-        }
+    /// The slot at position `at`, with the runs before `until`, if it was made ready in this version.
+    pub(super) fn made_ready(&self, at: usize, version: &Version<'_, K>, until: usize) -> Option<&Ready> {
+        let (best, ready) = self.ready.as_ref()?;
+        (*best == at && self.is_last(version) && until == self.own).then_some(ready)
     }
 
     /// How the runs of a slot are to be laid out.

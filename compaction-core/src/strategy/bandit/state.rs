@@ -4,71 +4,34 @@
 //! next slot id u32 | scheduler: unit f64, total f64 | heat: unit f64, total f64, last u64 ms
 //! reward scale: known u8, mean f64 | number of slots u32
 //! reads that met runs: asked f64, stood f64 | traffic of the mean slot | estimator: count u8, that many f64
+//! estimator's kind u8 | newer runs may weigh f64 | slots judged alone since all were u32 | bytes in all slots u128, in newer runs u128
 //! then each slot:
 //!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed u64 | variance, risen, fallen f64 | traffic | layout u8
+//!     a piece could sink u8 | when last judged: score f64, heat f64, context 8 f64
 //!     guard: length u32, bytes (none in the first slot)
 //! traffic: base, came, paid, seen, samples, and since the last flush paid and samples, all f64
 //! ```
-//! At most 129 bytes and the guard's for each slot, and 212 beside them. Versions 1 and 2 are still read: 2 had no `seen`, 1 had
-//! neither what stands behind the number of slots nor what stands behind `owed`.
+//! At most 210 bytes and the guard's for each slot, and 257 beside them. What a slot holds is not among it, the tree tells that; but slots
+//! may have been judged long ago, and the same decisions are to follow. In another tree than the one that was saved with they are
+//! judged anew, as are those of versions 1 to 3: 3 had no kind and nothing behind `layout`, 2 had no `seen`, 1 had neither what
+//! stands behind the number of slots nor what stands behind `owed`.
 
 use super::arm::Arm;
 use super::estimator::{Estimator, FEATURES};
 use super::heat::Met;
+use super::keys::KeyCodec;
 use super::layout::Layout;
 use super::policy::Bandit;
+use super::settings::EstimatorKind;
 use super::slot::Slot;
+use super::sums;
 use super::traffic::Traffic;
 use crate::config::codec::{Reader, Writer};
 use crate::config::{DecodeError, EncodeError};
 use crate::storage::Storage;
 
 const MAGIC: [u8; 4] = *b"LSMb";
-const VERSION: u16 = 3;
-
-/// How keys are stored in learned state. An engine implements it, on a type of its own, for the key type that it uses.
-pub trait KeyCodec<K> {
-    /// Hands the key's bytes to `put`, once.
-    fn encode(&self, key: &K, put: &mut dyn FnMut(&[u8]));
-
-    /// The key that has these bytes; `None` when none has.
-    fn decode(&self, bytes: &[u8]) -> Option<K>;
-}
-
-/// Integers, little-endian, and byte strings, as they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PlainKeys;
-
-impl KeyCodec<u32> for PlainKeys {
-    fn encode(&self, key: &u32, put: &mut dyn FnMut(&[u8])) {
-        put(&key.to_le_bytes());
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Option<u32> {
-        bytes.try_into().ok().map(u32::from_le_bytes)
-    }
-}
-
-impl KeyCodec<u64> for PlainKeys {
-    fn encode(&self, key: &u64, put: &mut dyn FnMut(&[u8])) {
-        put(&key.to_le_bytes());
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Option<u64> {
-        bytes.try_into().ok().map(u64::from_le_bytes)
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl KeyCodec<alloc::vec::Vec<u8>> for PlainKeys {
-    fn encode(&self, key: &alloc::vec::Vec<u8>, put: &mut dyn FnMut(&[u8])) {
-        put(key);
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Option<alloc::vec::Vec<u8>> {
-        Some(bytes.into())
-    }
-}
+const VERSION: u16 = 4;
 
 /// What a record holds beside its slots.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +49,17 @@ struct Header {
     /// What the estimator had learned beside the arms.
     memory: [f64; FEATURES],
     memory_len: usize,
+    /// How slots were judged; of no estimator in records that do not tell.
+    judged: Judged,
+}
+
+/// How slots were judged when a record was written.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    estimator: Option<EstimatorKind>,
+    bloat_max: f64,
+    renewed: u32,
+    held: (u128, u128),
 }
 
 impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
@@ -111,6 +85,12 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let memory = estimator.memory();
         writer.u8(u8::try_from(memory.len()).unwrap_or(u8::MAX));
         memory.iter().for_each(|value| writer.u64(value.to_bits()));
+        writer.u8(position(&EstimatorKind::ALL, &self.settings.estimator));
+        writer.u64(self.board.bloat_max.to_bits());
+        writer.u32(self.renewed);
+        let (bytes, newer) = sums::held(slots);
+        writer.put(&bytes.to_le_bytes());
+        writer.put(&newer.to_le_bytes());
         for slot in slots {
             writer.u32(slot.id);
             writer.u64(slot.arm.picks);
@@ -122,8 +102,11 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
                 writer.u64(value.to_bits());
             }
             write_traffic(&mut writer, &slot.traffic);
-            let layout = Layout::ALL.iter().position(|layout| *layout == slot.layout);
-            writer.u8(layout.and_then(|at| u8::try_from(at).ok()).unwrap_or(0));
+            writer.u8(position(&Layout::ALL, &slot.layout));
+            writer.u8(u8::from(slot.shape.loose));
+            for value in [slot.rank.score, slot.rank.heat].into_iter().chain(slot.context) {
+                writer.u64(value.to_bits());
+            }
             if let Some(guard) = &slot.guard {
                 codec.encode(guard, &mut |bytes| {
                     writer.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
@@ -179,6 +162,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             memory.iter_mut().zip(header.memory).for_each(|(place, value)| *place = value);
         }
         self.forget_tree();
+        let Judged { estimator, bloat_max, renewed, held } = header.judged;
+        let are_all = self.slots.as_slice().len() == header.slots as usize;
+        self.saved_in = (are_all && estimator == Some(self.settings.estimator)).then_some(held);
+        (self.renewed, self.board.bloat_max) = (renewed, bloat_max);
         Ok(())
     }
 }
@@ -210,6 +197,7 @@ fn header(reader: &mut Reader<'_>) -> Result<Header, DecodeError> {
         mean: Traffic::NONE,
         memory: [0.0; FEATURES],
         memory_len: 0,
+        judged: Judged { estimator: None, bloat_max: f64::INFINITY, renewed: 0, held: (0, 0) },
     };
     if reader.version() >= 2 {
         header.met = Met { asked: number(reader, "runs asked")?, stood: number(reader, "runs there")? };
@@ -225,7 +213,19 @@ fn header(reader: &mut Reader<'_>) -> Result<Header, DecodeError> {
             }
         }
     }
+    if reader.version() >= 4 {
+        let kind = EstimatorKind::ALL.get(usize::from(reader.u8("estimator")?)).copied();
+        let bloat_max = number_or_infinite(reader, "weight of newer runs")?;
+        let renewed = reader.u32("slots judged alone")?;
+        let held = (wide(reader)?, wide(reader)?);
+        header.judged = Judged { estimator: kind, bloat_max, renewed, held };
+    }
     Ok(header)
+}
+
+/// The position of `one` among all there are.
+fn position<T: PartialEq>(all: &[T], one: &T) -> u8 {
+    all.iter().position(|other| other == one).and_then(|at| u8::try_from(at).ok()).unwrap_or(0)
 }
 
 fn write_traffic(writer: &mut Writer<'_>, traffic: &Traffic) {
@@ -265,6 +265,16 @@ fn read_slot<K>(reader: &mut Reader<'_>, codec: &impl KeyCodec<K>, nth: u32) -> 
         let layout = Layout::ALL.get(usize::from(reader.u8("layout")?));
         slot.layout = *layout.ok_or(DecodeError::Senseless { field: "layout" })?;
     }
+    if reader.version() >= 4 {
+        // It wants a merge if it did: the score tells how much.
+        slot.rank.is_due = true;
+        slot.shape.loose = reader.u8("could sink")? != 0;
+        slot.rank.score = any_or_infinite(reader, "score")?;
+        slot.rank.heat = number(reader, "heat")?;
+        for feature in &mut slot.context {
+            *feature = number(reader, "context")?;
+        }
+    }
     if nth > 0 {
         let len = usize::try_from(reader.u32("guard")?).unwrap_or(usize::MAX);
         let key = codec.decode(reader.take("guard", len)?);
@@ -278,6 +288,23 @@ fn number(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeErr
     let value = f64::from_bits(reader.u64(field)?);
     // No larger than what sums and products of them stay finite with.
     if (0.0..=1e150).contains(&value) { Ok(value) } else { Err(DecodeError::Senseless { field }) }
+}
+
+/// A number that is not negative; it may be infinite.
+fn number_or_infinite(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {
+    let value = f64::from_bits(reader.u64(field)?);
+    if value >= 0.0 { Ok(value) } else { Err(DecodeError::Senseless { field }) }
+}
+
+fn wide(reader: &mut Reader<'_>) -> Result<u128, DecodeError> {
+    let (low, high) = (reader.u64("bytes held")?, reader.u64("bytes held")?);
+    Ok(u128::from(high) << 64 | u128::from(low))
+}
+
+/// Anything that can be compared.
+fn any_or_infinite(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {
+    let value = f64::from_bits(reader.u64(field)?);
+    if value.is_nan() { Err(DecodeError::Senseless { field }) } else { Ok(value) }
 }
 
 fn positive(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {

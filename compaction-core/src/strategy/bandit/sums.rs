@@ -53,23 +53,24 @@ pub(crate) fn of<K>(slots: &[Slot<K>], stretch: &Range<usize>) -> Sum {
     slots.get(middle(stretch)).map_or(Sum::NONE, |slot| slot.sum)
 }
 
-/// Adds up a stretch and all stretches within. O(slots).
-pub(crate) fn build<K>(slots: &mut [Slot<K>], stretch: Range<usize>) {
-    if !stretch.is_empty() {
-        for part in parts(&stretch) {
-            build(slots, part);
-        }
-        add_up(slots, &stretch);
-    }
+/// Bytes in the slots, and in all runs of each but the oldest, as last looked at. O(slots).
+pub(crate) fn held<K>(slots: &[Slot<K>]) -> (u128, u128) {
+    slots.iter().fold((0, 0), |(bytes, newer): (u128, u128), slot| {
+        (bytes.saturating_add(slot.shape.bytes.into()), newer.saturating_add(slot.shape.newer.into()))
+    })
 }
 
-/// Adds up the stretches that hold the slot at position `at`, the only one that has changed. O(log slots).
-pub(crate) fn renew<K>(slots: &mut [Slot<K>], stretch: Range<usize>, at: usize) {
-    if !stretch.is_empty() {
+/// Adds up a stretch and all stretches within. O(slots).
+pub(crate) fn build<K>(slots: &mut [Slot<K>], stretch: Range<usize>) {
+    let all = stretch.clone();
+    renew(slots, stretch, &all);
+}
+
+/// Adds up the stretches that hold a slot at one of the positions `changed`, the only ones that have changed. O(log slots) for each.
+pub(crate) fn renew<K>(slots: &mut [Slot<K>], stretch: Range<usize>, changed: &Range<usize>) {
+    if stretch.start.max(changed.start) < stretch.end.min(changed.end) {
         for part in parts(&stretch) {
-            if part.contains(&at) {
-                renew(slots, part, at);
-            }
+            renew(slots, part, changed);
         }
         add_up(slots, &stretch);
     }
