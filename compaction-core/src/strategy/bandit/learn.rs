@@ -112,9 +112,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
 
     pub(super) fn done(&mut self, version: &Version<'_, K>, outcome: &Outcome) {
         let (follows, is_as_before) = (self.follows(version), self.is_cut_as_before(version));
-        let is_cut = |slot: &Slot<K>| !slot.shape.crossed;
+        let all = sums::of(self.slots.as_slice(), &(0..self.slots.as_slice().len()));
         let is_packing = matches!(outcome.reason.rule, Rule::LevelRuns { .. });
-        if follows && is_as_before && is_packing && self.slots.as_slice().iter().all(is_cut) {
+        if follows && is_as_before && is_packing && !all.crossed {
             return self.packed(version, &outcome.job);
         }
         let slots = self.slots.as_mut_slice();

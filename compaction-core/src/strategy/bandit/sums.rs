@@ -18,6 +18,8 @@ pub(crate) struct Sum {
     pub(crate) deepest: u32,
     /// Whether a piece of any could sink.
     pub(crate) loose: bool,
+    /// Whether a table of any reaches over a border.
+    pub(crate) crossed: bool,
     /// Bytes of the merges wanted.
     pub(crate) debt: u128,
     /// Bytes in the slots.
@@ -31,7 +33,7 @@ pub(crate) struct Sum {
 impl Sum {
     /// Of no slots.
     pub(crate) const NONE: Self =
-        Self { due: 0, best: 0, deepest: 0, loose: false, debt: 0, bytes: 0, newer: 0, bloat: 0.0 };
+        Self { due: 0, best: 0, deepest: 0, loose: false, crossed: false, debt: 0, bytes: 0, newer: 0, bloat: 0.0 };
 }
 
 /// The position in the middle of a stretch.
@@ -90,6 +92,7 @@ fn add_up<K>(slots: &mut [Slot<K>], stretch: &Range<usize>) {
         best: best.fold(first, |best, other| if is_better(slots, other, best) { other } else { best }),
         deepest: before.deepest.max(behind.deepest).max(slot.shape.runs),
         loose: before.loose || behind.loose || slot.shape.loose,
+        crossed: before.crossed || behind.crossed || slot.shape.crossed,
         debt: before.debt.saturating_add(behind.debt).saturating_add(slot.rank.debt.into()),
         bytes: before.bytes.saturating_add(behind.bytes).saturating_add(slot.shape.bytes.into()),
         newer: before.newer.saturating_add(behind.newer).saturating_add(slot.shape.newer.into()),
