@@ -1,6 +1,6 @@
 //! A workload through the simulated store.
 
-use super::{Op, Ops, SimError, SimReport, Simulation, StoreSettings, Workload};
+use super::{Mix, Op, Ops, SimError, SimReport, Simulation, StoreSettings, Workload};
 use crate::config::AnySettings;
 use crate::strategy::{AnyStrategyVec, CompactionStrategy};
 
@@ -46,6 +46,8 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     pub fn run(mut self, workload: &Workload) -> Result<SimReport, SimError> {
         let thinned = (self.store.read_weight > 1).then(|| workload.thinned(self.store.read_weight));
         let workload = thinned.as_ref().unwrap_or(workload);
+        let is_read = |mix: &Mix| mix.get + mix.miss + mix.scan > 0.0;
+        self.memory.unread = !workload.phases.iter().any(|phase| is_read(&phase.mix));
         let ops = workload.ops().checked_div(self.scale).unwrap_or(0);
         let every = ops.checked_div(self.store.samples).unwrap_or(u64::MAX).max(1);
         let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);

@@ -25,6 +25,8 @@ pub(super) struct Memory {
     pub(super) live_keys: u64,
     /// Bytes of their values.
     pub(super) live_value_bytes: u64,
+    /// Whether nobody will read: then it is not noted where keys lie.
+    pub(super) unread: bool,
 }
 
 /// What is known of a key.
@@ -41,7 +43,7 @@ struct KeyState {
 impl Default for Memory {
     fn default() -> Self {
         let (writes, keys) = (Vec::new(), Vec::new());
-        Self { writes, bytes: 0, seqno: 0, flushed: 0, keys, live_keys: 0, live_value_bytes: 0 }
+        Self { writes, bytes: 0, seqno: 0, flushed: 0, keys, live_keys: 0, live_value_bytes: 0, unread: false }
     }
 }
 
@@ -61,7 +63,7 @@ impl Memory {
     /// Notes that a table holds these entries, wherever they are the last write of their key.
     pub(super) fn settle(&mut self, table: u64, entries: &[Entry]) {
         let table = u32::try_from(table).unwrap_or(u32::MAX);
-        for entry in entries {
+        for entry in if self.unread { &[] } else { entries } {
             if let Some(state) = self.keys.get_mut(entry.key as usize)
                 && state.seqno == entry.seqno
             {

@@ -57,9 +57,11 @@ impl Stack {
         place: (usize, usize),
     ) {
         let tables = version.run_tables(run);
+        // As if all slots had as many tables.
         let near = tables.len().saturating_mul(place.0).checked_div(place.1).unwrap_or(0);
-        let start = low.map_or(0, |low| first_from(tables, low, near));
-        let end = high.map_or(tables.len(), |high| start.saturating_add(count_below(tables.get(start..), high)));
+        let many = tables.len().checked_div(place.1).unwrap_or(0);
+        let start = low.map_or(0, |low| first_from(tables, low, near, many / 8));
+        let end = high.map_or(tables.len(), |high| start.saturating_add(count_below(tables.get(start..), high, many)));
         let (Some(first), Some(last)) = (tables.get(start), end.checked_sub(1).and_then(|last| tables.get(last)))
         else {
             return;
@@ -120,22 +122,25 @@ impl Stack {
     }
 }
 
-/// Whether a key from `min` to `max` may lie in one of `tables`, which are sorted and disjoint.
+/// Whether a key from `min` to `max` may lie in one of `tables`, which are sorted and disjoint. Mostly it may in that in the middle.
 fn meets<K: Ord>(tables: &[Table<K>], min: &K, max: &K) -> bool {
+    if tables.get(tables.len() / 2).is_some_and(|table| table.min <= *max && *min <= table.max) {
+        return true;
+    }
     let first = tables.partition_point(|table| table.max < *min);
     tables.get(first).is_some_and(|table| table.min <= *max)
 }
 
-/// The first table that does not end below `low`, looked for from the position `near` on in steps that double.
-fn first_from<K: Ord>(tables: &[Table<K>], low: &K, near: usize) -> usize {
+/// The first table that does not end below `low`, looked for from the position `near` on in steps that double from `least` on.
+fn first_from<K: Ord>(tables: &[Table<K>], low: &K, near: usize, least: usize) -> usize {
     let is_below = |at: usize| tables.get(at).is_some_and(|table| table.max < *low);
-    let (mut from, mut until, mut step) = (near.min(tables.len()), near.min(tables.len()), 1usize);
+    let (mut from, mut until, mut step) = (near.min(tables.len()), near.min(tables.len()), least.max(1));
     while is_below(until) {
         from = until.saturating_add(1);
         until = until.saturating_add(step);
         step = step.saturating_mul(2);
     }
-    step = 1;
+    step = least.max(1);
     while from > 0 && from == until && !is_below(from.saturating_sub(1)) {
         until = from.saturating_sub(1);
         from = from.saturating_sub(step);
@@ -152,10 +157,11 @@ fn first_from<K: Ord>(tables: &[Table<K>], low: &K, near: usize) -> usize {
     from.saturating_add(tables.get(from..until).unwrap_or(&[]).partition_point(|table| table.max < *low))
 }
 
-/// How many of the first tables start below `high`. They are few: looks ahead in steps that double. O(log of their number).
-fn count_below<K: Ord>(tables: Option<&[Table<K>]>, high: &K) -> usize {
+/// How many of the first tables start below `high`. They are about `many`: looks ahead in steps that double from there on. O(log of
+/// their number).
+fn count_below<K: Ord>(tables: Option<&[Table<K>]>, high: &K, many: usize) -> usize {
     let tables = tables.unwrap_or(&[]);
-    let (mut from, mut step) = (0usize, 1usize);
+    let (mut from, mut step) = (0usize, many.max(1));
     while tables.get(from.saturating_add(step)).is_some_and(|table| table.min < *high) {
         from = from.saturating_add(step);
         step = step.saturating_mul(2);
@@ -176,8 +182,9 @@ mod tests {
         for len in [0, 1, 2, 7, 40] {
             for low in 0..125 {
                 let expected = tables[..len].partition_point(|table| table.max < low);
-                for near in 0..45 {
-                    assert_eq!(first_from(&tables[..len], &low, near), expected, "{len} tables, {low} near {near}");
+                for (near, least) in (0..45).flat_map(|near| [(near, 0), (near, 2), (near, 7), (near, 50)]) {
+                    let found = first_from(&tables[..len], &low, near, least);
+                    assert_eq!(found, expected, "{len} tables, {low} near {near} by {least}");
                 }
             }
         }
@@ -189,7 +196,10 @@ mod tests {
         for len in 0..tables.len() {
             for high in 0..110 {
                 let expected = tables[..len].partition_point(|table| table.min < high);
-                assert_eq!(count_below(tables.get(..len), &high), expected, "{len} tables, {high}");
+                for many in [0, 1, 3, 20, 80] {
+                    let found = count_below(tables.get(..len), &high, many);
+                    assert_eq!(found, expected, "{len} tables, {high} after {many}");
+                }
             }
         }
     }
