@@ -148,10 +148,9 @@ impl Blocks {
         let seek = |(key, seqno): (&[u8], SeqNo)| block.seek(key, seqno).map_err(|e| self.in_file(e, handle.offset));
         let start = place_of(&self.low).filter(|_| is_first).map(seek).transpose()?.unwrap_or(0);
         let high = place_of(&self.high).filter(|_| is_last && direction == Direction::Backward);
-        let end = high
-            .map(|(key, seqno)| seek((key, SeqNo::MAX - seqno)))
-            .transpose()?
-            .map_or(block.restarts(), |last| last + 1);
+        let last = high.map(|(key, seqno)| seek((key, SeqNo::MAX - seqno))).transpose()?;
+        // The restart behind may stand at the last entry within the bounds.
+        let end = last.map_or(block.restarts(), |last| block.restarts().min(last + 2));
         Ok(Some(Part { restarts: start..end, block, is_first, is_last, offset: handle.offset }))
     }
 
