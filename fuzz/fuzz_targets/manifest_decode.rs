@@ -9,7 +9,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use lsm_fuzz::Damage;
 use lsm_std::fs::{Fs, MemFs, Purpose};
-use lsm_std::fuzzing::{AddRun, Edit, JournalKind, JournalWriter, Manifest, Place, State};
+use lsm_std::fuzzing::{AddRun, Edit, JournalKind, JournalWriter, Manifest, Place, Room, State};
 use lsm_std::{Error, Result, TableMeta};
 
 const ID: u64 = 7;
@@ -94,7 +94,7 @@ fn sealed(first: bool, records: &[Vec<u8>]) -> Result<()> {
         (JournalWriter::resume(&*fs, path, ID, &kind, fs.file_len(path)?)?, 1)
     } else {
         fs.remove(path)?;
-        (JournalWriter::create(&*fs, path, ID, &kind, 0)?, 0)
+        (JournalWriter::create(&*fs, path, ID, &kind, Room::None)?, 0)
     };
     for record in records {
         journal.append_group([(tag, record.as_slice())])?;

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use lsm_fuzz::Damage;
 use lsm_std::fs::{MemFs, Purpose};
-use lsm_std::fuzzing::{Access, Cache, Entry, Kind, TableOptions, TableReader, TableWriter, key_hash};
+use lsm_std::fuzzing::{
+    Access, Cache, Cursor, Direction, Entry, EntryRef, Kind, Step, TableOptions, TableReader, TableWriter, key_hash,
+};
 use lsm_std::{Error, Result};
 
 const ID: u64 = 7;
@@ -78,21 +80,32 @@ fn write(fs: &MemFs, input: &Input, entries: &[Entry]) -> Result<()> {
 /// Everything the table can be asked: all entries, forward and backward; each by its key; one key more; all bytes verified.
 fn read(fs: &Arc<MemFs>, probe: &[u8]) -> Result<Vec<Entry>> {
     let table = TableReader::open(fs.clone(), Path::new(""), ID, Cache::new(1 << 16, 4))?;
-    let all = || table.range(Bound::Unbounded, Bound::Unbounded, Access::Read);
-    let forward = all().collect::<Result<Vec<Entry>>>()?;
-    let mut backward = all().rev().collect::<Result<Vec<Entry>>>()?;
+    let all =
+        |direction| entries_of(table.range(Bound::Unbounded, Bound::Unbounded, direction, Access::Read), usize::MAX);
+    let forward = all(Direction::Forward)?;
+    let mut backward = all(Direction::Backward)?;
     backward.reverse();
     for entry in &forward {
         let _ = table.get(&entry.key, key_hash(&entry.key), entry.seqno)?;
     }
     let key = Bytes::copy_from_slice(probe);
     let _ = table.get(&key, key_hash(&key), u64::MAX)?;
-    let _ =
-        table.range(Bound::Excluded(key.clone()), Bound::Unbounded, Access::Merge { inputs: 1 }).next().transpose()?;
-    let _ = table.range(Bound::Unbounded, Bound::Included(key), Access::Read).next_back().transpose()?;
+    let above = (Bound::Excluded(key.clone()), Bound::Unbounded);
+    entries_of(table.range(above.0, above.1, Direction::Forward, Access::Merge { inputs: 1 }), 1)?;
+    entries_of(table.range(Bound::Unbounded, Bound::Included(key), Direction::Backward, Access::Read), 1)?;
     table.verify()?;
     assert_eq!(forward, backward, "forward and backward differ in a table that verifies");
     Ok(forward)
+}
+
+/// The first entries that a walk comes to.
+fn entries_of(mut walk: impl Cursor, most: usize) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    while entries.len() < most && walk.step()? == Step::Entry {
+        let EntryRef { key, seqno, kind, .. } = walk.entry();
+        entries.push(Entry { key: Bytes::copy_from_slice(key), seqno, kind, value: walk.value() });
+    }
+    Ok(entries)
 }
 
 /// Damages one part of a table of one data block and seals it again.

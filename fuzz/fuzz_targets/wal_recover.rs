@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use lsm_fuzz::Damage;
 use lsm_std::fs::MemFs;
-use lsm_std::fuzzing::{Torn, Unsynced, WalReader, WalWriter};
+use lsm_std::fuzzing::{Room, Torn, Unsynced, WalReader, WalWriter};
 use lsm_std::{Error, Result};
 
 const ID: u64 = 12;
@@ -52,7 +52,8 @@ fuzz_target!(|input: Input| {
 
 /// Writes the batches, the first ones synced; the length that is synced.
 fn write(fs: &MemFs, input: &Input) -> Result<usize> {
-    let mut wal = WalWriter::create(fs, Path::new(""), ID, u64::from(input.synced >> 7) << 12)?;
+    let mut wal =
+        WalWriter::create(fs, Path::new(""), ID, if input.synced < 128 { Room::None } else { Room::Zeros(4096) })?;
     let (synced, rest) = input.batches.split_at(usize::from(input.synced & 127).min(input.batches.len()));
     let group = |from: usize, batches| {
         let numbered = move |(at, batch): (usize, &'_ Vec<u8>)| ((from + at) as u64 + 1, batch.clone());

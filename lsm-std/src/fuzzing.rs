@@ -3,8 +3,9 @@
 pub use crate::cache::*;
 pub use crate::codec::*;
 pub use crate::fs::names::FileName;
+pub use crate::iter::{Cursor, Direction, Step};
 pub use crate::journal::*;
 pub use crate::manifest::*;
 pub use crate::sst::*;
-pub use crate::types::{Entry, Kind};
+pub use crate::types::{Entry, EntryRef, Kind};
 pub use crate::wal::{WalReader, WalRecord, WalWriter};

@@ -9,10 +9,13 @@ use crate::engine::health::{Careful, panicked};
 use crate::error::{Error, Result};
 use crate::fs::FileName;
 use crate::memtable::Memtable;
-use crate::options::SyncPolicy;
+use crate::options::{Options, SyncPolicy};
 use crate::sync::{Ordering, lock};
 use crate::types::SeqNo;
-use crate::wal::WalWriter;
+use crate::wal::{Room, WalWriter};
+
+/// The log is mapped in pieces of no more than so many bytes: it takes a while to give one back.
+const MAPPED_BYTES_MAX: u64 = 1 << 20;
 
 /// Writes groups to the log. One leader at a time has it.
 #[derive(Debug)]
@@ -213,14 +216,26 @@ fn appended(engine: &Engine, wal: &mut WalWriter, append: impl FnOnce(&mut WalWr
     })
 }
 
+/// So many bytes of the log are mapped at once: little beside what a memtable or a segment takes.
+fn mapped_bytes(options: &Options) -> u64 {
+    if options.mapped_log {
+        (options.memtable_bytes / 4).min(options.log_segment_bytes).min(MAPPED_BYTES_MAX)
+    } else {
+        0
+    }
+}
+
 /// A new log segment. Its name is not durable yet.
 fn new_segment(engine: &Engine) -> Result<WalWriter> {
     let files = &engine.files;
     let id = files.new_id();
     let is_synced = engine.options.sync == SyncPolicy::Always;
-    // A sync of each write costs a quarter less where it need not make a new length durable.
-    let room_bytes = if is_synced { engine.options.log_segment_bytes } else { 0 };
-    let wal = WalWriter::create(&*files.fs, &files.dir, id, room_bytes);
+    let room = match is_synced {
+        // A sync of each write costs a quarter less where it need not make a new length durable.
+        true => Room::Zeros(engine.options.log_segment_bytes),
+        false => Room::Mapped(mapped_bytes(&engine.options)),
+    };
+    let wal = WalWriter::create(&*files.fs, &files.dir, id, room);
     let mut wal = wal.inspect_err(|_| files.remove(FileName::Log(id)))?;
     lock(&engine.logs).insert(wal.id());
     if is_synced {
@@ -237,7 +252,6 @@ mod tests {
     use super::*;
     use crate::engine::recover;
     use crate::fs::MemFs;
-    use crate::options::Options;
 
     fn batch(key: &[u8]) -> Batch {
         let mut batch = Batch::new();

@@ -167,6 +167,10 @@ impl WriteFile for CountingWriteFile {
         self.inner.reserve(len)
     }
 
+    fn reserve_mapped(&mut self, len: u64) -> Result<()> {
+        self.inner.reserve_mapped(len)
+    }
+
     fn end(&mut self) -> Result<()> {
         self.inner.end()
     }

@@ -8,6 +8,7 @@
 
 mod counting;
 mod dirs;
+mod mapped;
 mod mem;
 pub(crate) mod names;
 mod pages;
@@ -122,7 +123,7 @@ pub trait Fs: Send + Sync + fmt::Debug {
 
 /// A file that grows at its end.
 pub trait WriteFile: Send + fmt::Debug {
-    /// Hands all of `bytes` to the operating system, in one call where the system allows.
+    /// Hands all of `bytes` to the operating system, in one call at most where the system allows.
     ///
     /// After an error an unknown part of them has been written.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
@@ -134,6 +135,15 @@ pub trait WriteFile: Send + fmt::Debug {
     fn reserve(&mut self, len: u64) -> Result<()> {
         let _ = len;
         Ok(())
+    }
+
+    /// As [`reserve`](Self::reserve), and room on the device is taken at once. Bytes that fit are handed over through memory shared with
+    /// the system, which costs no call: as good as a call if the process dies. Of those of one append the first comes last: the power may
+    /// go in between. A device that then fails to read a page back ends the process.
+    ///
+    /// Fails with `Unsupported` where the file system does not promise that what has room can be written.
+    fn reserve_mapped(&mut self, len: u64) -> Result<()> {
+        self.reserve(len)
     }
 
     /// Cuts off what a [reused](Fs::reuse) or [reserved](Self::reserve) file still holds behind the bytes appended. To be called

@@ -1,7 +1,7 @@
 //! The operating system's files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::io::Errno;
 
+use super::mapped::Mapped;
 use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
 use crate::error::Error;
 
@@ -18,9 +19,10 @@ pub struct RealFs;
 
 impl Fs for RealFs {
     fn create(&self, path: &Path, _: Purpose) -> Result<Box<dyn WriteFile>> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path);
+        // A file that is mapped must be readable.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
         let file = file.map_err(|e| Error::io("create", path, e))?;
-        Ok(Box::new(RealWriteFile { file, path: path.into(), len: 0, old_len: 0 }))
+        Ok(Box::new(RealWriteFile::new(file, path, 0, 0)))
     }
 
     /// Overwrites the old file in place: its inode and its blocks need be neither freed nor found. Without a journal and with
@@ -34,12 +36,12 @@ impl Fs for RealFs {
             self.remove(to)?;
             return self.create(to, purpose);
         }
-        Ok(Box::new(RealWriteFile { file, path: to.into(), len: 0, old_len: found.len() }))
+        Ok(Box::new(RealWriteFile::new(file, to, 0, found.len())))
     }
 
     fn append(&self, path: &Path, len: u64, _: Purpose) -> Result<Box<dyn WriteFile>> {
         let fail = |e| Error::io("cut", path, e);
-        let file = OpenOptions::new().append(true).open(path).map_err(fail)?;
+        let file = OpenOptions::new().write(true).open(path).map_err(fail)?;
         let found = file.metadata().map_err(fail)?.len();
         if found < len {
             let why = format!("cannot cut to {len} bytes, it has {found}");
@@ -49,12 +51,12 @@ impl Fs for RealFs {
             file.set_len(len).map_err(fail)?;
         }
         file.sync_all().map_err(fail)?;
-        Ok(Box::new(RealWriteFile { file, path: path.into(), len, old_len: 0 }))
+        Ok(Box::new(RealWriteFile::new(file, path, len, 0)))
     }
 
     fn rewrite(&self, path: &Path, at: u64, bytes: &[u8], _: Purpose) -> Result<Box<dyn WriteFile>> {
         let fail = |e| Error::io("rewrite", path, e);
-        let mut file = OpenOptions::new().write(true).open(path).map_err(fail)?;
+        let file = OpenOptions::new().write(true).open(path).map_err(fail)?;
         let found = file.metadata().map_err(fail)?.len();
         if found < at {
             let why = format!("cannot write at {at}, it has {found} bytes");
@@ -65,8 +67,8 @@ impl Fs for RealFs {
         if found > len {
             file.set_len(len).map_err(fail)?;
         }
-        file.sync_all().and_then(|()| file.seek(SeekFrom::Start(len))).map_err(fail)?;
-        Ok(Box::new(RealWriteFile { file, path: path.into(), len, old_len: 0 }))
+        file.sync_all().map_err(fail)?;
+        Ok(Box::new(RealWriteFile::new(file, path, len, 0)))
     }
 
     fn open(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
@@ -160,11 +162,21 @@ struct RealWriteFile {
     len: u64,
     /// Bytes of a file that is written over, or reserved.
     old_len: u64,
+    map: Option<Mapped>,
+}
+
+impl RealWriteFile {
+    fn new(file: File, path: &Path, len: u64, old_len: u64) -> Self {
+        Self { file, path: path.into(), len, old_len, map: None }
+    }
 }
 
 impl WriteFile for RealWriteFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|e| Error::io("append", &self.path, e))?;
+        if !self.map.as_mut().is_some_and(|map| map.write(bytes, self.len)) {
+            self.map = None;
+            self.file.write_all_at(bytes, self.len).map_err(|e| Error::io("append", &self.path, e))?;
+        }
         self.len += bytes.len() as u64;
         Ok(())
     }
@@ -177,7 +189,17 @@ impl WriteFile for RealWriteFile {
         Ok(())
     }
 
+    fn reserve_mapped(&mut self, len: u64) -> Result<()> {
+        // One at a time.
+        self.map = None;
+        self.old_len = self.old_len.max(len);
+        let map = Mapped::new(&self.file, self.len, len);
+        self.map = Some(map.map_err(|e| Error::io("reserve", &self.path, e))?);
+        Ok(())
+    }
+
     fn end(&mut self) -> Result<()> {
+        self.map = None;
         if self.old_len > self.len {
             self.file.set_len(self.len).map_err(|e| Error::io("cut", &self.path, e))?;
         }

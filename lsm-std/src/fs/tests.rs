@@ -192,3 +192,50 @@ fn a_file_with_a_second_name_is_not_written_over() {
         assert_eq!((read(fs, &new), read(fs, &other)), (b"new".to_vec(), b"twelve bytes".to_vec()));
     });
 }
+
+#[test]
+fn what_is_appended_to_mapped_room_is_seen_at_once_and_what_does_not_fit_too() {
+    everywhere(|fs, dir| {
+        let path = dir.join("a");
+        let mut file = fs.create(&path, Purpose::Log).unwrap();
+        let mut expected = vec![7; 100_000];
+        file.append(&expected).unwrap();
+        for (at, len) in [1, 0, 31, 4_096, 70_000, 5, 200_000, 3].into_iter().enumerate() {
+            if at % 3 == 0 {
+                match file.reserve_mapped(file.len() + 80_000) {
+                    Err(error) if error.io_kind() == Some(ErrorKind::Unsupported) => {}
+                    made => made.unwrap(),
+                }
+            }
+            let bytes = vec![at as u8 + 1; len];
+            file.append(&bytes).unwrap();
+            expected.extend(bytes);
+            assert_eq!(file.len(), expected.len() as u64);
+            let found = read(fs, &path);
+            assert!(
+                found.starts_with(&expected) && found[expected.len()..].iter().all(|&byte| byte == 0),
+                "append {at}"
+            );
+        }
+        file.sync().unwrap();
+        file.end().unwrap();
+        file.append(b"end").unwrap();
+        expected.extend(b"end");
+        drop(file);
+        assert!(read(fs, &path) == expected);
+    });
+}
+
+#[test]
+fn a_file_that_is_cut_off_behind_its_map_goes_on_where_it_was_cut() {
+    everywhere(|fs, dir| {
+        let path = dir.join("a");
+        let mut old = fs.create(&path, Purpose::Log).unwrap();
+        let _ = old.reserve_mapped(100_000);
+        old.append(b"hello, world").unwrap();
+        let mut file = fs.append(&path, 5, Purpose::Log).unwrap();
+        drop(old);
+        file.append(b"!").unwrap();
+        assert_eq!(read(fs, &path), b"hello!");
+    });
+}

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// Which way an iterator goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// Keys ascending.
     Forward,
     /// Keys descending.

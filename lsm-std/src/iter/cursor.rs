@@ -7,7 +7,7 @@ use crate::types::{Entry, EntryRef};
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// The next entry.
     Entry,
     /// Before the next entry, if there is one: none comes before the [key](Cursor::key), in the direction of the walk. So a table
@@ -18,7 +18,7 @@ pub(crate) enum Step {
 }
 
 /// Goes over sorted entries one way, from before the first one on. Ends after the first error.
-pub(crate) trait Cursor {
+pub trait Cursor {
     /// Goes on.
     fn step(&mut self) -> Result<Step>;
 

@@ -12,8 +12,11 @@ mod merge;
 mod scan;
 mod visible;
 
-pub(crate) use bounds::{Bounds, Direction};
-pub(crate) use cursor::{Cursor, Each, Step};
+pub use bounds::Direction;
+pub use cursor::{Cursor, Step};
+
+pub(crate) use bounds::Bounds;
+pub(crate) use cursor::Each;
 pub(crate) use merge::Merge;
 pub(crate) use scan::{Scan, Sources};
 pub(crate) use visible::{Keep, Visible};

@@ -54,6 +54,17 @@ pub const HEADER_BYTES: usize = 24;
 /// Bytes of a record before its payload.
 pub const RECORD_HEADER_BYTES: usize = 32;
 
+/// How a journal is made longer than it is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It is not.
+    None,
+    /// By so many bytes at a time, for syncs to have less to do.
+    Zeros(u64),
+    /// The same, in [memory shared](crate::fs::WriteFile::reserve_mapped) with the system.
+    Mapped(u64),
+}
+
 /// The flag of a file that is longer than what was written to it.
 const HAS_ROOM: u32 = 1 << 16;
 
@@ -92,11 +103,16 @@ fn header_is_whole(kind: &JournalKind, path: &Path, id: FileId, bytes: &[u8]) ->
     Ok(true)
 }
 
-/// Where what was written to a journal of these bytes ends at the latest: before the zeros at its end, if it was given room.
-fn filled(bytes: &[u8]) -> usize {
+/// True if a journal of these bytes was given room.
+fn has_room(bytes: &[u8]) -> bool {
     let is_whole = |head: &&[u8]| crc32fast::hash(&head[..20]) == LE::read_u32(&head[20..]);
     let head = bytes.get(..HEADER_BYTES).filter(is_whole);
-    if head.is_none_or(|head| LE::read_u32(&head[8..12]) & HAS_ROOM == 0) {
+    head.is_some_and(|head| LE::read_u32(&head[8..12]) & HAS_ROOM != 0)
+}
+
+/// Where what was written to a journal of these bytes ends at the latest: before the zeros at its end, if it was given room.
+fn filled(bytes: &[u8]) -> usize {
+    if !has_room(bytes) {
         return bytes.len();
     }
     bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{HEADER_BYTES, JournalKind, MARK, RECORD_HEADER_BYTES, RecordHeader, filled, header_is_whole};
+use super::{HEADER_BYTES, JournalKind, MARK, RECORD_HEADER_BYTES, RecordHeader, filled, has_room, header_is_whole};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, ReadFile};
 use crate::types::FileId;
@@ -186,14 +186,15 @@ impl JournalReader {
     /// Judges the bytes at `self.at`, which are no record.
     ///
     /// A power cut explains them if the file ends before they do, or if a sector of them reads as zeros: devices write in
-    /// any order.
+    /// any order. So it does if they lie where there was room and start with a zero: the first byte of a record comes last.
     fn tail(&self, what: &'static str) -> Result<Torn> {
         let (at, len) = (self.at, self.filled);
         let behind = self.behind(at + 1);
-        let is_cut = match behind.first {
-            None => self.is_cut_short() || self.has_lost_sector(len),
-            Some(start) => self.has_lost_sector(start),
-        };
+        let is_cut = self.is_unfinished()
+            || match behind.first {
+                None => self.is_cut_short(),
+                Some(start) => self.has_lost_sector(start),
+            };
         let is_known = behind.synced > at as u64;
         if !is_known && !behind.overlaps && (is_cut || (self.cuts_damage && behind.first.is_none())) {
             let bytes_lost = (len - at) as u64;
@@ -208,14 +209,23 @@ impl JournalReader {
         Err(Error::corrupt(&self.path, at as u64, format!("{what}, {follows}")))
     }
 
-    /// True if the file ends within the header of the file or the record at `self.at`, or within its payload.
+    /// True if the file ends within the header of the file or the record at `self.at`, or within its payload, or if only zeros
+    /// follow from there on; or if a sector of them is lost, or of what lies behind in a file that was given no room.
     fn is_cut_short(&self) -> bool {
-        let rest = &self.bytes[self.at..self.filled];
+        let len = self.bytes.len();
+        let rest = &self.bytes[self.at..];
         let head_bytes = if self.at == 0 { HEADER_BYTES } else { RECORD_HEADER_BYTES };
-        let Some(payload_room) = rest.len().checked_sub(head_bytes) else {
-            return true;
-        };
-        RecordHeader::decode(self.id, self.at as u64, rest).is_some_and(|head| head.len as usize > payload_room)
+        let payload_bytes = RecordHeader::decode(self.id, self.at as u64, rest).map_or(0, |head| head.len as usize);
+        let end = self.at + head_bytes + payload_bytes;
+        // A journal that ends with a record was cut there; what is missing of that is missing in sectors.
+        end > len
+            || end < len && self.filled < end
+            || self.has_lost_sector(if has_room(&self.bytes) { end } else { len })
+    }
+
+    /// True if the record at `self.at` was not finished when the device took it.
+    fn is_unfinished(&self) -> bool {
+        self.at >= HEADER_BYTES && has_room(&self.bytes) && self.bytes.get(self.at) == Some(&0)
     }
 
     /// True if what lies of some sector between `self.at` and `end` is all zeros. A record never starts with a zero.

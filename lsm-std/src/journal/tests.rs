@@ -29,13 +29,13 @@ fn read_as(kind: &JournalKind, bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>
 
 /// A journal of these payloads, each its own group, and where each record ends. Synced after those groups where `sync` says so.
 fn journal(payloads: &[Vec<u8>], sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
-    with_room(payloads, 0, sync)
+    with_room(payloads, Room::None, sync)
 }
 
-/// The same, with room for `len` bytes.
-fn with_room(payloads: &[Vec<u8>], len: u64, sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
+/// The same, with this room.
+fn with_room(payloads: &[Vec<u8>], room: Room, sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
     let fs = MemFs::new();
-    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, len).unwrap();
+    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, room).unwrap();
     let mut ends = vec![journal.len() as usize];
     for (i, payload) in payloads.iter().enumerate() {
         journal.append_group([(i as u64, payload.as_slice())]).unwrap();
@@ -114,7 +114,7 @@ proptest! {
 #[test]
 fn a_group_is_one_write_of_many_records() {
     let fs = crate::fs::CountingFs::new(std::sync::Arc::new(MemFs::new()));
-    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, 0).unwrap();
+    let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, Room::None).unwrap();
     let before = fs.counts().of(KIND.purpose).writes;
     let payloads: Vec<_> = (0..100u8).map(|i| vec![i; i.into()]).collect();
     journal.append_group(payloads.iter().enumerate().map(|(i, p)| (i as u64, p.as_slice()))).unwrap();
@@ -272,7 +272,7 @@ fn headers_whose_payloads_overlap_are_an_error_found_in_linear_time() {
 proptest! {
     #[test]
     fn room_that_was_not_filled_is_no_damage_and_what_lies_in_it_is(payloads in payloads(), at in 700..2000usize, bit in 0..8u32) {
-        let (mut bytes, ends) = with_room(&payloads, 2000, |_| false);
+        let (mut bytes, ends) = with_room(&payloads, Room::Zeros(2000 - HEADER_BYTES as u64), |_| false);
         prop_assert_eq!(bytes.len(), 2000);
         prop_assert_eq!(read(&bytes).unwrap(), (payloads.iter().map(|p| Bytes::from(p.clone())).collect(), None));
         let fs = MemFs::new();
@@ -286,9 +286,30 @@ proptest! {
     }
 
     #[test]
+    fn a_record_that_was_taken_before_its_first_byte_is_cut_off_and_one_that_was_synced_is_damage(
+        payloads in payloads(), sync in any::<bool>(), which in any::<prop::sample::Index>(), seed in any::<u8>(),
+    ) {
+        let which = which.index(payloads.len());
+        let (mut bytes, ends) = with_room(&payloads, Room::Mapped(2000), |at| sync && at == which);
+        bytes[ends[which]] = 0;
+        // Any part of the rest may have been taken.
+        let (start, end) = (ends[which] + 1 + usize::from(seed) % (ends[which + 1] - ends[which]), ends[which + 1]);
+        bytes[start..end.max(start)].fill(0);
+        let found = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes);
+        if sync && which + 1 < payloads.len() {
+            prop_assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[which] as u64), "{found:?}");
+        } else {
+            let (found, torn) = found.unwrap();
+            prop_assert_eq!(found.len(), which);
+            let is_left = bytes[ends[which]..].iter().any(|&byte| byte != 0);
+            prop_assert_eq!(torn.map(|torn| torn.offset as usize), is_left.then_some(ends[which]));
+        }
+    }
+
+    #[test]
     fn a_power_cut_that_leaves_the_length_leaves_whole_records(mut payloads in payloads()) {
         payloads.iter_mut().for_each(|payload| payload.push(7));
-        let (bytes, ends) = with_room(&payloads, 2000, |_| false);
+        let (bytes, ends) = with_room(&payloads, Room::Zeros(2000 - HEADER_BYTES as u64), |_| false);
         for len in HEADER_BYTES..ends[payloads.len()] {
             let mut left = bytes.clone();
             left[len..].fill(0);

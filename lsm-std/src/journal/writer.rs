@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{HAS_ROOM, HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, Unsynced, header};
+use super::{HAS_ROOM, HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, Room, Unsynced, header};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, WriteFile};
 use crate::types::FileId;
@@ -18,21 +18,44 @@ pub struct JournalWriter {
     id: FileId,
     synced: u64,
     group: Vec<u8>,
+    room: Room,
+    /// The file was made so long.
+    room_end: u64,
 }
 
 impl JournalWriter {
-    /// A new journal. Its header is written, not synced; nor is the directory. With `room_bytes` above 0 it is made as long at once, if
-    /// the file layer can.
-    pub fn create(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, room_bytes: u64) -> Result<Self> {
+    /// A new journal. Its header is written, not synced; nor is the directory. Room is made if the file layer can.
+    pub fn create(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, room: Room) -> Result<Self> {
+        let room = if matches!(room, Room::Zeros(0) | Room::Mapped(0)) { Room::None } else { room };
         let mut file = fs.create(path, kind.purpose)?;
-        file.append(&header(kind, id, if room_bytes > 0 { HAS_ROOM } else { 0 }))?;
-        if room_bytes > file.len()
-            && let Err(error) = file.reserve(room_bytes)
-        {
-            // Nothing is lost: the file grows as it is written.
-            tracing::debug!(path = %path.display(), %error, "no room made ahead");
+        file.append(&header(kind, id, if room == Room::None { 0 } else { HAS_ROOM }))?;
+        let mut journal = Self::new(file, path, id, 0);
+        journal.room = room;
+        journal.make_room(0);
+        Ok(journal)
+    }
+
+    fn new(file: Box<dyn WriteFile>, path: &Path, id: FileId, synced: u64) -> Self {
+        Self { file, path: path.into(), id, synced, group: Vec::new(), room: Room::None, room_end: 0 }
+    }
+
+    /// Makes room for so many bytes and those to come, unless there is some, or they are many.
+    fn make_room(&mut self, bytes: usize) {
+        let (Room::Zeros(step) | Room::Mapped(step)) = self.room else { return };
+        let end = self.file.len() + bytes as u64;
+        if end <= self.room_end || bytes as u64 > step {
+            return;
         }
-        Ok(Self { file, path: path.into(), id, synced: 0, group: Vec::new() })
+        self.room_end = end + step;
+        let made = match self.room {
+            Room::Mapped(_) => self.file.reserve_mapped(self.room_end),
+            _ => self.file.reserve(self.room_end),
+        };
+        if let Err(error) = made {
+            // Nothing is lost: the file grows as it is written.
+            tracing::debug!(path = %self.path.display(), %error, "no room made ahead");
+            self.room = Room::None;
+        }
     }
 
     /// Goes on with an existing journal at `len`, where its last whole record ends. What lies behind is cut off, and what
@@ -45,7 +68,7 @@ impl JournalWriter {
         if len == 0 {
             file.append(&header(kind, id, 0))?;
         }
-        Ok(Self { file, path: path.into(), id, synced: len, group: Vec::new() })
+        Ok(Self::new(file, path, id, len))
     }
 
     /// Goes on with an existing journal where what was `read` of it ends. What lies behind is cut off; what is left is durable on
@@ -57,7 +80,7 @@ impl JournalWriter {
             return Self::resume(fs, path, id, kind, 0);
         }
         let file = fs.rewrite(path, read.offset, &read.bytes, kind.purpose)?;
-        Ok(Self { file, path: path.into(), id, synced: read.end(), group: Vec::new() })
+        Ok(Self::new(file, path, id, read.end()))
     }
 
     /// Appends records, each a tag and a payload, with one write for all. Returns the bytes written.
@@ -77,6 +100,7 @@ impl JournalWriter {
             self.group.extend_from_slice(payload);
         }
         let written = self.group.len() as u64;
+        self.make_room(self.group.len());
         self.file.append(&self.group)?;
         if self.group.capacity() > KEPT_BYTES_MAX {
             self.group = Vec::new();
@@ -87,6 +111,7 @@ impl JournalWriter {
     /// Cuts off what a failed [`append_group`](Self::append_group) has left behind `len`, the length before it, and goes on there.
     pub fn take_back(&mut self, fs: &dyn Fs, kind: &JournalKind, len: u64) -> Result<()> {
         self.file = fs.append(&self.path, len, kind.purpose)?;
+        self.room = Room::None;
         Ok(())
     }
 

@@ -20,7 +20,7 @@ pub use state::{AddRun, Edit, Place, RunState, State};
 
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, prepare_small, publish_small};
-use crate::journal::{JournalKind, JournalWriter, Torn};
+use crate::journal::{JournalKind, JournalWriter, Room, Torn};
 use crate::types::FileId;
 use codec::{Group, encode_edit, encode_snapshot};
 
@@ -230,7 +230,7 @@ fn manifest_path(dir: &Path, id: FileId) -> PathBuf {
 
 /// A new manifest, synced, and its name too. Returns its length with it.
 fn write_snapshot(fs: &dyn Fs, dir: &Path, id: FileId, state: &State) -> Result<(JournalWriter, u64)> {
-    let mut journal = JournalWriter::create(fs, &manifest_path(dir, id), id, &KIND, 0)?;
+    let mut journal = JournalWriter::create(fs, &manifest_path(dir, id), id, &KIND, Room::None)?;
     journal.append_group([(0, encode_snapshot(state).as_slice())])?;
     journal.sync()?;
     fs.sync_dir(dir)?;

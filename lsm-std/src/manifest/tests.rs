@@ -161,7 +161,7 @@ fn a_missing_edit_is_an_error() {
     let mut read = Vec::new();
     for tags in [[1, 2], [1, 3]] {
         fs.remove(Path::new("MANIFEST-000007")).unwrap();
-        let mut journal = JournalWriter::create(&*fs, Path::new("MANIFEST-000007"), 7, &KIND, 0).unwrap();
+        let mut journal = JournalWriter::create(&*fs, Path::new("MANIFEST-000007"), 7, &KIND, Room::None).unwrap();
         let (first, edit) = (encode_snapshot(&State::default()), encode_edit(&Edit::default()));
         journal.append_group([(0, &*first), (tags[0], &edit), (tags[1], &edit)]).unwrap();
         read.push(Manifest::read(&*fs, Path::new("")).map(|content| content.unwrap().state));

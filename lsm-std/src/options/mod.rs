@@ -49,6 +49,7 @@ pub struct Options {
     pub(crate) sync: SyncPolicy,
     pub(crate) memtable_bytes: u64,
     pub(crate) log_segment_bytes: u64,
+    pub(crate) mapped_log: bool,
     pub(crate) frozen_memtables_max: usize,
     pub(crate) table_bytes: u64,
     pub(crate) cache_bytes: u64,
@@ -73,6 +74,7 @@ impl Default for Options {
             sync: SyncPolicy::Always,
             memtable_bytes: 16 << 20,
             log_segment_bytes: 4 << 20,
+            mapped_log: true,
             frozen_memtables_max: 4,
             table_bytes: 64 << 20,
             cache_bytes: 64 << 20,
@@ -140,6 +142,16 @@ impl Options {
     #[must_use]
     pub fn table_bytes(mut self, bytes: u64) -> Self {
         self.table_bytes = bytes;
+        self
+    }
+
+    /// Whether the log is written through memory that is shared with the system, where not every write is synced: a put takes about
+    /// half as long. A device that fails to read a page of the log back then ends the process, where without it the store would
+    /// turn read-only; what was written is there either way when it is opened again. File systems other than ext4, xfs and tmpfs
+    /// are written to by calls. Default: true.
+    #[must_use]
+    pub fn mapped_log(mut self, mapped: bool) -> Self {
+        self.mapped_log = mapped;
         self
     }
 

@@ -88,7 +88,7 @@ impl TableReader {
     }
 
     /// A walk over the entries between two bounds on the user key, every version. Nothing is read before the first step.
-    pub(crate) fn range(
+    pub fn range(
         self: &Arc<Self>,
         low: Bound<Bytes>,
         high: Bound<Bytes>,

@@ -28,7 +28,7 @@ use crate::fs::{FileName, Fs, Purpose};
 use crate::journal::{JournalKind, JournalReader, JournalRecord, JournalWriter};
 use crate::types::{FileId, SeqNo};
 
-pub use crate::journal::{Gap, Torn, Unsynced};
+pub use crate::journal::{Gap, Room, Torn, Unsynced};
 
 const KIND: JournalKind = JournalKind { magic: *b"lsm-log\n", version: 1, purpose: Purpose::Log, cuts_damage: true };
 
@@ -54,10 +54,9 @@ pub struct WalWriter {
 }
 
 impl WalWriter {
-    /// A new segment, made `room_bytes` long at once if the file layer can. Its name is durable after a sync of `dir`, its records
-    /// after [`Self::sync`].
-    pub fn create(fs: &dyn Fs, dir: &Path, id: FileId, room_bytes: u64) -> Result<Self> {
-        Ok(Self { journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND, room_bytes)? })
+    /// A new segment. Its name is durable after a sync of `dir`, its records after [`Self::sync`].
+    pub fn create(fs: &dyn Fs, dir: &Path, id: FileId, room: Room) -> Result<Self> {
+        Ok(Self { journal: JournalWriter::create(fs, &segment_path(dir, id), id, &KIND, room)? })
     }
 
     /// Goes on with a segment where what was `read` of it ends. What lies behind is cut off; what is left is durable on return.
@@ -241,7 +240,7 @@ mod tests {
     #[test]
     fn batches_come_back_in_order_after_a_tear_was_cut() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
-        let mut wal = WalWriter::create(&fs, dir, 12, 0).unwrap();
+        let mut wal = WalWriter::create(&fs, dir, 12, Room::None).unwrap();
         assert!(wal.is_empty() && wal.needs_sync());
         let written = wal.append_group([(1, b"one".as_slice()), (4, b"")]).unwrap();
         assert_eq!(written + 24, wal.len());
@@ -272,7 +271,7 @@ mod tests {
     fn a_seal_names_the_next_segment_and_nothing_may_follow_it() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
         let is_synced = || WalReader::survey(&fs, dir, 12).unwrap().is_synced;
-        let mut wal = WalWriter::create(&fs, dir, 12, 0).unwrap();
+        let mut wal = WalWriter::create(&fs, dir, 12, Room::None).unwrap();
         wal.append_group([(1, b"one".as_slice())]).unwrap();
         wal.sync().unwrap();
         assert!(!is_synced(), "no record says so yet");
@@ -292,7 +291,7 @@ mod tests {
     #[test]
     fn a_value_of_64_mib_comes_back() {
         let (fs, dir) = (MemFs::new(), Path::new(""));
-        let mut wal = WalWriter::create(&fs, dir, 1, 0).unwrap();
+        let mut wal = WalWriter::create(&fs, dir, 1, Room::None).unwrap();
         let value: Vec<u8> = (0..64u32 << 20).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         wal.append_group([(1, value.as_slice())]).unwrap();
         let batch = WalReader::open(&fs, dir, 1).unwrap().next().unwrap().unwrap();

@@ -26,15 +26,24 @@ struct Killed {
 }
 
 fn options(disk: Arc<dyn Fs>, sync: SyncPolicy) -> Options {
+    with_segments(disk, sync, 0)
+}
+
+fn with_segments(disk: Arc<dyn Fs>, sync: SyncPolicy, bytes: u64) -> Options {
     let options = Options::new().strategy(AnySettings::Idle).deterministic(1).sync(sync).memtable_bytes(1024);
-    options.frozen_memtables_max(100).log_segment_bytes(0).fs(disk)
+    options.frozen_memtables_max(100).log_segment_bytes(bytes).fs(disk)
 }
 
 impl Killed {
     fn new(sync: SyncPolicy) -> Self {
+        Self::of_segments(sync, 0)
+    }
+
+    /// As [`new`](Self::new); segments of more than 0 bytes say that they were given room, though there was none to give.
+    fn of_segments(sync: SyncPolicy, bytes: u64) -> Self {
         let disk = FailFs::default();
         disk.fail(|op, path| (op == "create" && path.ends_with(".sst")).then_some(ErrorKind::StorageFull));
-        let db = options(Arc::new(disk.clone()), sync).open("store").unwrap();
+        let db = with_segments(Arc::new(disk.clone()), sync, bytes).open("store").unwrap();
         let mut starts = Vec::new();
         for at in 0..BATCHES {
             db.put(&key(at), &value(at, 100)).unwrap();
@@ -112,8 +121,8 @@ const POLICIES: [SyncPolicy; 2] = [SyncPolicy::Always, SyncPolicy::Never];
 
 #[test]
 fn a_flipped_bit_before_a_whole_batch_is_an_error_that_names_the_place() {
-    for sync in POLICIES {
-        let killed = Killed::new(sync);
+    for (sync, bytes) in POLICIES.into_iter().flat_map(|sync| [(sync, 0), (sync, 1)]) {
+        let killed = Killed::of_segments(sync, bytes);
         let last = killed.logs.len() - 1;
         for log in [0, 1, last] {
             let good = killed.bytes(log);

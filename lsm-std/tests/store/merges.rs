@@ -68,7 +68,7 @@ fn at_rest_the_directory_holds_live_tables_the_log_the_manifest_and_small_files(
         db.wait_idle().unwrap();
         let (usage, stats) = (usage(dir.path()), db.stats());
         assert_eq!(usage["sst"], stats.table_bytes(), "{strategy:?} {usage:?}");
-        assert!(usage["log"] < 200, "{usage:?}");
+        assert!(usage["log"] < 200 + 1024, "{usage:?} with what is mapped ahead");
         let small: u64 = usage
             .iter()
             .filter(|(kind, _)| !["sst", "log", "MANIFEST"].contains(&kind.as_str()))

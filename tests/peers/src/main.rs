@@ -193,7 +193,7 @@ fn work(args: &RunArgs, dir: &std::path::Path) -> Result<Line> {
         p99_ns: latency.value_at_quantile(0.99),
         p999_ns: latency.value_at_quantile(0.999),
         max_ns: latency.max(),
-        write_amp: after.written_bytes as f64 / user_bytes,
+        write_amp: (after.written_bytes + engine.mapped_bytes()) as f64 / user_bytes,
         merge_amp: engine.merged_bytes()?.map(|bytes| bytes as f64 / user_bytes),
         disk_bytes: process::disk_bytes(dir),
         memory_bytes_peak: process::peak_memory_bytes(),

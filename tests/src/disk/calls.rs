@@ -51,7 +51,7 @@ impl Process {
     }
 
     fn writer(&self, path: &Path, file: usize, len: u64) -> Box<dyn WriteFile> {
-        Box::new(Writer { process: self.clone(), path: path.into(), file, len })
+        Box::new(Writer { process: self.clone(), path: path.into(), file, len, is_mapped: false })
     }
 }
 
@@ -220,6 +220,8 @@ struct Writer {
     path: PathBuf,
     file: usize,
     len: u64,
+    /// What is appended is written bit by bit.
+    is_mapped: bool,
 }
 
 impl WriteFile for Writer {
@@ -238,7 +240,11 @@ impl WriteFile for Writer {
         } else if matches!(fate, Fate::Fails(_)) {
             taken = state.rng.below(bytes.len() as u64 + 1) as usize;
         }
-        state.files[self.file].write(at, &bytes[..taken]);
+        let State { files, rng, .. } = &mut *state;
+        match self.is_mapped && rng.below(2) == 0 {
+            true => files[self.file].write_in_pieces(at, &bytes[..taken], rng),
+            false => files[self.file].write(at, &bytes[..taken]),
+        }
         state.last = Some(self.file);
         state.peak = state.peak.max(state.used());
         state.tables_peak = state.tables_peak.max(state.tables());
@@ -263,6 +269,12 @@ impl WriteFile for Writer {
             state.peak = state.peak.max(state.used());
             Ok(())
         })
+    }
+
+    fn reserve_mapped(&mut self, len: u64) -> Result<()> {
+        self.reserve(len)?;
+        self.is_mapped = self.process.disk.state().in_pieces;
+        Ok(())
     }
 
     fn end(&mut self) -> Result<()> {

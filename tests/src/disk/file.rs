@@ -52,6 +52,19 @@ impl File {
         self.steps.push(Step::Write { at, bytes: bytes.to_vec() });
     }
 
+    /// The same in pieces in any order, of which the disk may see some, the first byte last: through memory shared with the system.
+    pub fn write_in_pieces(&mut self, at: usize, bytes: &[u8], rng: &mut SplitMix) {
+        let Some(rest) = bytes.len().checked_sub(1) else { return };
+        let split = 1 + rng.below(rest as u64 + 1) as usize;
+        let mut pieces = [1..split, split..bytes.len()];
+        if rng.below(2) == 0 {
+            pieces.reverse();
+        }
+        for piece in pieces.into_iter().chain(std::iter::once(0..1)).filter(|piece| !piece.is_empty()) {
+            self.write(at + piece.start, &bytes[piece]);
+        }
+    }
+
     /// Cuts the file to `len` bytes, not durably.
     pub fn cut(&mut self, len: usize) {
         self.live.truncate(len);

@@ -121,6 +121,11 @@ impl Disk {
         self.state().copies = true;
     }
 
+    /// From now on the disk may take files that are written through shared memory in the midst of a write.
+    pub fn take_pieces(&self) {
+        self.state().in_pieces = true;
+    }
+
     /// Calls that have failed, ever.
     #[must_use]
     pub fn hits(&self) -> Hits {

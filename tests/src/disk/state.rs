@@ -46,6 +46,8 @@ pub struct State {
     pub capacity: u64,
     /// What is written over takes room besides, until it is written.
     pub copies: bool,
+    /// What is written to mapped files may reach the disk in part.
+    pub in_pieces: bool,
     /// The most bytes that files have had.
     pub peak: u64,
     /// The most bytes that tables of the store have had since that was last asked for.
@@ -93,6 +95,7 @@ impl State {
             hits: Hits::default(),
             capacity: u64::MAX,
             copies: false,
+            in_pieces: false,
             peak: 0,
             tables_peak: 0,
             reused: 0,

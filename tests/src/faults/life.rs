@@ -45,6 +45,7 @@ impl Run {
         let mut rng = SplitMix::new(seed);
         let setup = Setup::draw(&mut rng, kind == Kind::Threads);
         let disk = Disk::new(rng.next_u64());
+        disk.take_pieces();
         if kind == Kind::Faults && seed.is_multiple_of(4) {
             disk.copy_on_write();
         }

@@ -75,6 +75,11 @@ pub trait Engine: Sync {
     fn merged_bytes(&self) -> Result<Option<u64>> {
         Ok(None)
     }
+
+    /// Bytes that it wrote since it was opened without a call that could be counted.
+    fn mapped_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// What one thread does to an engine.

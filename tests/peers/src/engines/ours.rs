@@ -9,7 +9,10 @@ use lsm_tool::strategies::{Sizes, Strategy, scaled};
 use super::{Budget, Each, Engine, Name, Result, Session};
 
 /// A store.
-pub struct Ours(Db);
+pub struct Ours {
+    db: Db,
+    is_synced: bool,
+}
 
 impl Ours {
     /// A new store in `dir`.
@@ -29,22 +32,27 @@ impl Ours {
             .cache_bytes(budget.cache_bytes)
             .lz4(false)
             .sync(if budget.is_synced { SyncPolicy::Always } else { SyncPolicy::Never });
-        Ok(Self(options.open(dir)?))
+        Ok(Self { db: options.open(dir)?, is_synced: budget.is_synced })
     }
 }
 
 impl Engine for Ours {
     fn session(&self) -> Result<Box<dyn Session + '_>> {
-        Ok(Box::new(&self.0))
+        Ok(Box::new(&self.db))
     }
 
     fn settle(&self) -> Result<()> {
-        self.0.flush()?;
-        Ok(self.0.wait_idle()?)
+        self.db.flush()?;
+        Ok(self.db.wait_idle()?)
+    }
+
+    /// Those of the log, but for what did not fit a map: nothing here.
+    fn mapped_bytes(&self) -> u64 {
+        if self.is_synced { 0 } else { self.db.stats().io(Purpose::Log).written_bytes }
     }
 
     fn merged_bytes(&self) -> Result<Option<u64>> {
-        Ok(Some(self.0.stats().io(Purpose::Merge).written_bytes))
+        Ok(Some(self.db.stats().io(Purpose::Merge).written_bytes))
     }
 }
 

@@ -1,0 +1,56 @@
+//! The next piece of a growing file as memory that is shared with the operating system. The only unsafe code of this crate.
+
+#![expect(unsafe_code, reason = "a log record handed over by a call takes ten times as long as one copied")]
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use memmap2::{MmapMut, MmapOptions};
+use rustix::fs::{FallocateFlags, fallocate, fstatfs};
+
+/// A map starts at a multiple of this, which every page size divides.
+const ALIGNED_BYTES: u64 = 1 << 16;
+
+/// ext2 to ext4, xfs and tmpfs: on these a page that has room on the device can be written, however full it gets.
+const KEEP_THEIR_PROMISE: [u32; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+
+/// Memory in which some bytes of a file lie.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    map: MmapMut,
+    /// Where it starts in the file.
+    at: u64,
+}
+
+impl Mapped {
+    /// The bytes of `file` from `from` to `to`, and perhaps some before. It is made so long, with room on the device for all.
+    ///
+    /// # Errors
+    /// `Unsupported` for file systems of which it is not known that they keep their word; no room.
+    pub(super) fn new(file: &File, from: u64, to: u64) -> io::Result<Self> {
+        if !KEEP_THEIR_PROMISE.contains(&(fstatfs(file)?.f_type as u32)) {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        let at = from - from % ALIGNED_BYTES;
+        let len = usize::try_from(to.saturating_sub(at)).map_err(|_| ErrorKind::OutOfMemory)?;
+        fallocate(file, FallocateFlags::empty(), at, len as u64)?;
+        // SAFETY: a map is sound as long as nobody else changes its bytes while they are borrowed, and none ever are: this module
+        // only copies into it, and drops it. Bytes beyond the end of a file that somebody cuts off raise a signal, which ends the
+        // process; this process cuts a file off only when it has dropped its map, or will write no more to it.
+        let map = unsafe { MmapOptions::new().offset(at).len(len).map_mut(file)? };
+        Ok(Self { map, at })
+    }
+
+    /// Puts `bytes` at `at` of the file, if they fit; the first of them last, so that whoever finds it finds all.
+    pub(super) fn write(&mut self, bytes: &[u8], at: u64) -> bool {
+        let Some((first, rest)) = bytes.split_first() else { return true };
+        let start = at.checked_sub(self.at).and_then(|start| usize::try_from(start).ok());
+        let place = start.and_then(|start| self.map.get_mut(start..start.checked_add(bytes.len())?));
+        let Some((first_place, rest_place)) = place.and_then(<[u8]>::split_first_mut) else { return false };
+        rest_place.copy_from_slice(rest);
+        // SAFETY: the byte is borrowed for writing, has the alignment of every byte, and is used by nobody else meanwhile.
+        unsafe { AtomicU8::from_ptr(first_place) }.store(*first, Ordering::Release);
+        true
+    }
+}
