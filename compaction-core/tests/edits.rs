@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use compaction_core::{Choice, Cut, Moment, Place, Plan, Table, Ticket, VersionVec, Work, check, check_decision};
-use compaction_core::{Decision, Reason, Rule};
+use compaction_core::{
+    Choice, Cut, Decision, EditError, Lent, Moment, Place, Plan, Reason, Rule, Run, Running, Table, Ticket, TreeError,
+    VersionBuf, VersionVec, Work, check, check_decision,
+};
 use proptest::prelude::*;
 
 const KEYS: u32 = 24;
@@ -167,4 +169,65 @@ proptest! {
             model.verify();
         }
     }
+}
+
+fn table(id: u64, min: u32, max: u32) -> Table<u32> {
+    Table::new(id, 10, min, max)
+}
+
+/// A merge of what table `at` drags in of the oldest two runs.
+fn merge(at: u32, place: Place) -> Plan {
+    Plan { runs: 0..=1, cut: Cut::Tables { first: at, last: at }, work: Work::Merge, place, table_bytes_max: 40 }
+}
+
+#[test]
+fn outputs_that_break_a_law_are_refused_and_the_tree_is_as_before() {
+    let mut tree = VersionVec::default();
+    let large = |bytes, id, min, max| Table::new(id, bytes, min, max);
+    tree.push_run(0, [large(u64::MAX - 100, 1, 0, 9), table(2, 10, 39)]).unwrap();
+    tree.push_run(0, [table(3, 10, 39)]).unwrap();
+    let job = tree.view().plan(&merge(2, Place::Join)).unwrap().job;
+    let mut ticket = tree.begin(job).unwrap();
+    let law = EditError::Tree;
+    for (outputs, error) in [
+        (vec![table(9, 20, 19)], law(TreeError::Reversed { table: 9 })),
+        (vec![table(9, 9, 20)], EditError::OutsideJob { table: 9 }),
+        (vec![table(9, 20, 40)], EditError::OutsideJob { table: 9 }),
+        (vec![table(8, 10, 20), table(9, 20, 30)], law(TreeError::Overlap { left: 8, right: 9 })),
+        (vec![table(7, 10, 12), table(8, 21, 30), table(9, 13, 20)], law(TreeError::Overlap { left: 8, right: 9 })),
+        (vec![large(100, 8, 10, 20), large(1, 9, 21, 30)], law(TreeError::Overflow { table: 9 })),
+    ] {
+        let before = (tree.view().runs().to_vec(), tree.view().tables().to_vec());
+        let (back, found) = tree.finish(ticket, outputs).unwrap_err();
+        assert_eq!(found, error);
+        assert_eq!((tree.view().runs(), tree.view().tables()), (&before.0[..], &before.1[..]));
+        ticket = back;
+    }
+    tree.finish(ticket, [large(99, 8, 10, 20), large(1, 9, 21, 39)]).unwrap();
+    assert_eq!(tree.view().tables().iter().map(|table| table.id).collect::<Vec<_>>(), [1, 8, 9]);
+}
+
+#[test]
+fn outputs_that_do_not_fit_the_storage_are_refused_and_the_job_still_runs() {
+    let mut tables = [const { Table::new(0, 0, 0u32, 0) }; 4];
+    let (mut runs, mut running) = ([Run::EMPTY; 2], [Running::NONE; 1]);
+    let mut tree =
+        VersionBuf::new(Lent::new(&mut tables, 0), Lent::new(&mut runs, 0), Lent::new(&mut running, 0)).unwrap();
+    tree.push_run(0, [table(1, 0, 9), table(2, 10, 39)]).unwrap();
+    tree.push_run(0, [table(3, 10, 39)]).unwrap();
+    let outputs = |count: u32| (0..count).map(|at| table(u64::from(at) + 4, 10 + at, 10 + at)).collect::<Vec<_>>();
+
+    let apart = tree.view().plan(&merge(2, Place::New { level: 1 }));
+    if let Some(planned) = apart {
+        let ticket = tree.begin(planned.job).unwrap();
+        let (ticket, error) = tree.finish(ticket, outputs(1)).unwrap_err();
+        assert_eq!(error, EditError::Full { max: 2 }, "no room for a run more");
+        tree.abort(ticket);
+    }
+    let job = tree.view().plan(&merge(2, Place::Join)).unwrap().job;
+    let ticket = tree.begin(job).unwrap();
+    let (ticket, error) = tree.finish(ticket, outputs(4)).unwrap_err();
+    assert_eq!(error, EditError::Full { max: 4 });
+    tree.finish(ticket, outputs(3)).unwrap();
+    assert_eq!(tree.view().tables().iter().map(|table| table.id).collect::<Vec<_>>(), [1, 4, 5, 6]);
 }

@@ -5,8 +5,8 @@ mod common;
 
 use common::{Shape, table, tree_of};
 use compaction_core::{
-    Choice, CompactionStrategy, Cut, Decision, Event, Full, LawError, Lent, Leveled, LeveledSettings, Moment, Place,
-    Plan, Reason, Rule, Run, Running, Search, SettleError, Table, Version, VersionBuf, VersionVec, Work,
+    Choice, CompactionStrategy, Cut, Decision, Event, Full, LawError, Lent, Leveled, LeveledSettings, Moment, Outcome,
+    Place, Plan, Reason, Rule, Run, Running, Search, SettleError, Table, Version, VersionBuf, VersionVec, Work,
     check_decision, settle,
 };
 use proptest::prelude::*;
@@ -166,4 +166,85 @@ fn a_strategy_that_never_rests_is_found_out() {
     let mut buf = tree_of(&[(0, &[table(1, 10, 0, 9)])]);
     let settled = settle(&mut Restless, &mut buf, &Moment::default(), &mut Vec::new(), 50);
     assert_eq!(settled, Err(SettleError::Restless { steps: 50 }));
+}
+
+/// Merges everything, whatever room there is, and keeps what it is told.
+#[derive(Default)]
+struct Heedless(Vec<Outcome>);
+
+impl CompactionStrategy<u32> for Heedless {
+    fn name(&self) -> &'static str {
+        "Heedless"
+    }
+
+    fn decide(&self, search: &mut Search<'_, '_, u32>) -> Decision {
+        merge_all().choose(&search.version(), &Moment { free_bytes: u64::MAX, ..search.moment() })
+    }
+
+    fn observe(&mut self, event: &Event<'_, u32>) {
+        if let Event::Done { outcome, .. } = event {
+            self.0.push(*outcome);
+        }
+    }
+
+    fn debt_bytes(&self, _: &Version<'_, u32>) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_strategy_that_breaks_a_law_is_found_out() {
+    let mut buf = tree_of(&[(0, &[table(1, 1_600, 0, 9)]), (0, &[table(2, 1_600, 0, 9)])]);
+    let moment = Moment { free_bytes: 3_399, ..Moment::default() };
+    let settled = settle(&mut Heedless::default(), &mut buf, &moment, &mut Vec::new(), 9);
+    assert_eq!(settled, Err(SettleError::Law(LawError::NoRoom { needed: 3_400, free: 3_399 })));
+}
+
+/// A run of five tables, and a newer one of one table that reaches over all of them and beyond; 1 903 bytes, 103 entries, four of
+/// them tombstones, the newest write number 9.
+fn two_runs() -> VersionVec<u32> {
+    let part = |id: u32| table(u64::from(id), 200, id * 10, id * 10 + 9).entries(20).newest_ms(50).newest_seqno(4);
+    let mut older: Vec<_> = (1..=5).map(part).collect();
+    older[0] = part(1).tombstones(1).oldest_tombstone_ms(Some(7)).newest_seqno(9);
+    let newer = table(6, 903, 0, 99).entries(3).tombstones(3).oldest_tombstone_ms(Some(30)).newest_ms(60);
+    tree_of(&[(0, &older), (0, &[newer.newest_seqno(8)])])
+}
+
+#[test]
+fn a_settled_tree_holds_what_a_merge_would_write() {
+    let figures = |table: &Table<u32>| (table.id, table.bytes, table.entries, table.tombstones, table.min, table.max);
+    let settled = |snapshot_floor| {
+        let (mut buf, mut strategy) = (two_runs(), Heedless::default());
+        let moment = Moment { snapshot_floor, now_ms: 77, ..Moment::default() };
+        assert_eq!(settle(&mut strategy, &mut buf, &moment, &mut Vec::new(), 1), Ok(1));
+        (buf, strategy.0)
+    };
+    let (buf, told) = settled(9);
+    let tables = buf.view().tables();
+    let expected = [(7, 635, 35, 2, 0, 29), (8, 634, 34, 1, 30, 49), (9, 634, 34, 1, 50, 99)];
+    assert_eq!(tables.iter().map(figures).collect::<Vec<_>>(), expected);
+    for table in tables {
+        assert_eq!((table.newest_ms, table.oldest_tombstone_ms, table.newest_seqno), (60, Some(7), 9));
+    }
+    let [told] = told[..] else { panic!("{told:?}") };
+    assert_eq!((told.bytes_read, told.bytes_written, told.micros), (1_903, 1_903, 38));
+    assert_eq!((told.now_ms, told.runs_removed), (77, 1));
+
+    let (buf, _) = settled(10);
+    let expected = [(7, 611, 33, 0, 0, 29), (8, 609, 33, 0, 30, 49), (9, 609, 33, 0, 50, 99)];
+    assert_eq!(buf.view().tables().iter().map(figures).collect::<Vec<_>>(), expected);
+    assert!(buf.view().tables().iter().all(|table| table.oldest_tombstone_ms.is_none()));
+}
+
+#[test]
+fn a_settled_tree_keeps_tables_of_unknown_content_and_none_of_tombstones_alone() {
+    for (entries, tombstones, left) in [(0, 0, 1), (5, 5, 0), (5, 4, 1)] {
+        let with = |id, bytes| table(id, bytes, 0, 9).entries(entries).tombstones(tombstones);
+        let mut buf = tree_of(&[(0, &[with(1, 40)]), (0, &[with(2, 60)])]);
+        assert_eq!(settle(&mut merge_all(), &mut buf, &Moment::default(), &mut Vec::new(), 1), Ok(1));
+        assert_eq!(buf.view().tables().len(), left, "{tombstones} of {entries}");
+        if entries == 0 {
+            assert_eq!(buf.view().tables()[0].bytes, 100);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::decision::{Choice, Job, Moment, Running};
 use crate::edit::{BeginError, EditError, VersionBuf};
 use crate::storage::Storage;
 use crate::strategy::{CompactionStrategy, Event, Outcome};
-use crate::version::{Run, Table, Version, check};
+use crate::version::{Run, Table, Version};
 
 /// Why a tree did not come to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,6 @@ where
         let ticket = buf.begin(job).map_err(SettleError::Begin)?;
         let job = buf.finish(ticket, outputs).map_err(|(_, error)| SettleError::Edit(error))?;
         let version = buf.view();
-        check(&version).map_err(|law| SettleError::Law(LawError::Tree(law)))?;
         let removed = runs.saturating_sub(version.runs.len());
         let outcome = Outcome {
             job,
