@@ -69,6 +69,31 @@ fn a_power_cut_in_every_call_and_at_every_byte_of_a_script_takes_nothing_that_wa
 }
 
 #[test]
+fn what_opening_a_store_cuts_off_its_log_is_gone_for_good() {
+    let mut segments = 0;
+    for seed in 0..100 {
+        let disk = Disk::new(seed);
+        let open = || {
+            let options = Options::new().fs(disk.boot()).strategy(AnySettings::Idle).sync(SyncPolicy::Never);
+            let options = options.deterministic(1).memtable_bytes(1024).log_segment_bytes(0);
+            options.open(STORE).unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+        };
+        let db = open();
+        (0..20u8).for_each(|at| db.put(&[at], &[7; 300]).unwrap());
+        disk.cut(Left::Random);
+        drop(db);
+        let db = open();
+        segments += db.recovery().cuts.iter().filter(|cut| cut.offset == 0).count();
+        let count = db.iter().count();
+        disk.cut(Left::Nothing);
+        drop(db);
+        let db = open();
+        assert_eq!((db.recovery().cuts.as_slice(), db.iter().count()), (&[][..], count), "seed {seed}");
+    }
+    assert!(segments > 20, "{segments}");
+}
+
+#[test]
 fn a_log_is_read_back_whatever_a_failed_write_that_could_not_be_taken_back_has_left() {
     for seed in 0..200 {
         let disk = Disk::new(seed);

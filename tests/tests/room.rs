@@ -308,7 +308,7 @@ fn a_store_on_a_full_disk_goes_on_when_there_is_room_again() {
 }
 
 #[test]
-fn a_store_on_a_read_only_disk_is_refused_by_name_and_can_be_checked_and_repaired() {
+fn a_store_on_a_read_only_disk_is_refused_by_name_and_can_be_looked_at_checked_and_repaired() {
     let Some((_dir, disk)) = Mounted::new(3 << 20) else { return };
     let store = disk.0.join("store");
     let db = Options::new().open(&store).unwrap();
@@ -320,6 +320,9 @@ fn a_store_on_a_read_only_disk_is_refused_by_name_and_can_be_checked_and_repaire
     assert!(refused.contains("store/") && refused.contains("Read-only file system"), "{refused}");
     let refused = Options::new().open(disk.0.join("new")).unwrap_err().to_string();
     assert!(refused.contains("new") && refused.contains("Read-only file system"), "{refused}");
+    let looked = lsm_tool::store::look(&store).unwrap();
+    assert_eq!(looked.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
+    looked.close().unwrap();
     assert_eq!(Options::new().verify(&store).unwrap().tables, 1);
     let saved = tempfile::tempdir().unwrap();
     assert_eq!(Options::new().repair(&store, saved.path()).unwrap().keys, 1);

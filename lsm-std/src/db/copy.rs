@@ -79,7 +79,6 @@ impl Db {
             path(FileName::Strategy);
             replace_small(&**fs, dir, FileName::Strategy, &learned, Purpose::Other)?;
         }
-        fs.sync_dir(dir)?;
         let id = files.next_id().max(state.next_id);
         path(FileName::Manifest(id));
         path(FileName::Current);

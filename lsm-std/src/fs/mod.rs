@@ -1,8 +1,8 @@
 //! The one door to the disk.
 //!
-//! Everything the engine does to files goes through [`Fs`]: the operating system's ([`RealFs`]), one in memory ([`MemFs`]),
-//! or a test's own that cuts the power. Nothing is durable by itself: a file's bytes are after
-//! [`WriteFile::sync`], its name is after [`Fs::sync_dir`] of its directory.
+//! Everything the engine does to files goes through [`Fs`]: the operating system's ([`RealFs`]), one in memory ([`MemFs`]), one
+//! over another that is only read ([`Overlay`]), or a test's own that cuts the power. Nothing is durable by itself: a file's
+//! bytes are after [`WriteFile::sync`], its name is after [`Fs::sync_dir`] of its directory.
 //!
 //! Every error is [`Error::Io`](crate::Error::Io) with the operation and the path, except where said otherwise.
 
@@ -11,6 +11,7 @@ mod dirs;
 mod mapped;
 mod mem;
 pub(crate) mod names;
+mod overlay;
 mod pages;
 mod real;
 mod replace;
@@ -24,6 +25,7 @@ pub use counting::IoStats;
 pub(crate) use dirs::make_dir;
 pub use mem::MemFs;
 pub(crate) use names::FileName;
+pub use overlay::Overlay;
 pub(crate) use pages::{PAGE_BYTES, read_pages};
 pub use real::RealFs;
 pub(crate) use replace::{prepare_small, publish_small, read_small, replace_small};

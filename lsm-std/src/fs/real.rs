@@ -240,3 +240,22 @@ struct RealLock {
 }
 
 impl FileLock for RealLock {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing else tells a sync that was made from one that was not: neither of the two files can be synced, and the system says so.
+    #[test]
+    fn every_sync_reaches_the_system() {
+        let refused = |done: Result<()>| assert_eq!(done.unwrap_err().io_kind(), Some(ErrorKind::InvalidInput));
+        let (null, purpose) = (Path::new("/dev/null"), Purpose::Other);
+        let file = OpenOptions::new().write(true).open(null).unwrap();
+        refused(RealWriteFile::new(file, null, 0, 0).sync());
+        refused(RealFs.append(null, 0, purpose).map(drop));
+        refused(RealFs.rewrite(null, 0, b"again", purpose).map(drop));
+        if cfg!(target_os = "linux") {
+            refused(RealFs.sync_dir(Path::new("/proc")));
+        }
+    }
+}

@@ -14,6 +14,9 @@ fn everywhere(check: impl Fn(&dyn Fs, &Path)) {
     check(&mem, Path::new("d"));
     let temp = tempfile::tempdir().unwrap();
     check(&CountingFs::new(Arc::new(RealFs)), temp.path());
+    let temp = tempfile::tempdir().unwrap();
+    check(&Overlay::new(Arc::new(RealFs)), temp.path());
+    assert_eq!(RealFs.list(temp.path()).unwrap().len(), 0, "nothing below changes");
 }
 
 fn write(fs: &dyn Fs, path: &Path, bytes: &[u8]) {

@@ -48,7 +48,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a new store. Durable on return, as is its name.
+    /// The manifest of a new store. Durable on return, as is its name, and before `CURRENT` names it the names of all files in `dir`.
     pub fn create(fs: Arc<dyn Fs>, dir: &Path, id: FileId, state: State) -> Result<Self> {
         let state = Live::new(state).map_err(Error::law)?;
         let (journal, snapshot_bytes) = write_snapshot(&*fs, dir, id, &state)?;
@@ -228,7 +228,7 @@ fn manifest_path(dir: &Path, id: FileId) -> PathBuf {
     dir.join(FileName::Manifest(id).to_string())
 }
 
-/// A new manifest, synced, and its name too. Returns its length with it.
+/// A new manifest, synced, and the names of all files in `dir` too. Returns its length with it.
 fn write_snapshot(fs: &dyn Fs, dir: &Path, id: FileId, state: &State) -> Result<(JournalWriter, u64)> {
     let mut journal = JournalWriter::create(fs, &manifest_path(dir, id), id, &KIND, Room::None)?;
     journal.append_group([(0, encode_snapshot(state).as_slice())])?;

@@ -1,11 +1,12 @@
 //! What the commands for one store share: opening, ways of writing keys, and how its figures are shown.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lsm_std::fs::{Overlay, RealFs};
 use lsm_std::{Db, Error, Options, Repaired, Stats, SystemClock, TableMeta, Verified};
 use serde_json::{Map, Value as Json, json};
 
@@ -24,13 +25,24 @@ pub fn open_existing(dir: &Path) -> Result<Db, Failure> {
 }
 
 /// Opens the store in `dir` to look at it: no thread works for it, so nothing is merged. Closing it flushes what a crash has left
-/// in its log, as always.
+/// in its log, as always. A store that cannot be written is read as it lies there, and what that would write stays in memory.
 ///
 /// # Errors
 /// As [`open_existing`].
 pub fn look(dir: &Path) -> Result<Db, Failure> {
     must_exist(dir)?;
-    open(Options::new().deterministic(0).clock(Arc::new(SystemClock)), dir)
+    let options = Options::new().deterministic(0).clock(Arc::new(SystemClock));
+    match open(options.clone(), dir) {
+        Err(Failure::Store(error)) if is_denied(&error) => {
+            open(options.fs(Arc::new(Overlay::new(Arc::new(RealFs)))), dir)
+        }
+        opened => opened,
+    }
+}
+
+/// True if the system lets nobody, or not this user, write there.
+fn is_denied(error: &Error) -> bool {
+    matches!(error.io_kind(), Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
 }
 
 fn must_exist(dir: &Path) -> Result<(), Failure> {
@@ -130,6 +142,11 @@ impl Notation {
                 _ => bytes.escape_ascii().to_string(),
             },
         }
+    }
+
+    /// As [`show`](Self::show), for prose: an empty key is seen.
+    pub fn name(self, key: &[u8]) -> String {
+        if key.is_empty() { "the empty key".to_owned() } else { self.show(key) }
     }
 
     /// `bytes` as a JSON field: `name` as text or hex, or `name_hex` for what is not UTF-8.
@@ -233,8 +250,8 @@ pub fn table_text(notation: Notation, table: &TableMeta) -> String {
         grouped(table.tombstones),
         grouped(table.oldest_seqno),
         grouped(table.newest_seqno),
-        notation.show(&table.min),
-        notation.show(&table.max)
+        notation.name(&table.min),
+        notation.name(&table.max)
     )
 }
 
@@ -251,6 +268,7 @@ mod tests {
         assert_eq!(Notation::Text.show("é".as_bytes()), "é");
         assert_eq!(Notation::Text.show(b"a\tb\\"), "a\\tb\\\\");
         assert_eq!(Notation::Text.show(&[b'a', 0xff]), "a\\xff");
+        assert_eq!((Notation::Hex.name(b""), Notation::Hex.name(b"a")), ("the empty key".to_owned(), "61".to_owned()));
     }
 
     #[test]

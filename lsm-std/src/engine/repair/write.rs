@@ -132,7 +132,6 @@ impl NewStore {
             path(FileName::Strategy);
             replace_small(&*self.fs, &self.dir, FileName::Strategy, &learned, Purpose::Other)?;
         }
-        self.fs.sync_dir(&self.dir)?;
         let id = self.done.len() as FileId + 1;
         path(FileName::Manifest(id));
         path(FileName::Current);

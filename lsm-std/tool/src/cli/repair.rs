@@ -80,7 +80,7 @@ fn tell(at: &At, target: &Path, repaired: &Repaired, out: &mut dyn Write) -> io:
             None => {}
         }
         if let Some((min, max)) = &lost.keys {
-            write!(out, ", keys {} to {}", at.notation().show(min), at.notation().show(max))?;
+            write!(out, ", keys {} to {}", at.notation().name(min), at.notation().name(max))?;
         }
         writeln!(out, ": {}", lost.what)?;
     }

@@ -23,7 +23,7 @@ pub enum Command {
     /// Write the value of a key to standard output, as it is; exit with 1 if it has none
     ///
     /// The store is opened for it. Nothing is merged, but what a crash has left in the log goes into tables, and a torn end of the
-    /// log is cut off and reported.
+    /// log is cut off and reported. A store that cannot be written is read as it is, and stays so.
     Get {
         #[command(flatten)]
         at: At,
@@ -171,7 +171,7 @@ fn get(at: &At, key: &KeyArgs) -> Result<(), Failure> {
         }
     }
     db.close()?;
-    if value.is_some() { Ok(()) } else { Err(Failure::Wrong(format!("{} has no value", at.notation().show(&key)))) }
+    if value.is_some() { Ok(()) } else { Err(Failure::Wrong(format!("{} has no value", at.notation().name(&key)))) }
 }
 
 fn put(at: &At, key: &KeyArgs, value: &str) -> Result<(), Failure> {

@@ -38,6 +38,7 @@ fn what_is_put_can_be_got_listed_and_deleted() {
     let gone = at("get", &["pear"]);
     assert_eq!((gone.status.code(), gone.stdout.len()), (Some(1), 0));
     assert!(said(&gone).contains("pear has no value"));
+    assert!(said(&at("get", &[""])).contains("the empty key has no value"));
 }
 
 #[test]
