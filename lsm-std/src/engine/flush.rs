@@ -15,7 +15,7 @@ use crate::engine::output::{NewTable, Output, OutputOptions};
 use crate::engine::{Engine, Flush, Frozen, Memory, Tree};
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Purpose};
-use crate::iter::{Cursor, Direction, Keep, Merge, Step};
+use crate::iter::{Cursor, Direction, Each, Keep, Merge, Step};
 use crate::manifest::{AddRun, Edit, Place};
 use crate::memtable::Memtable;
 use crate::report::What;
@@ -92,9 +92,9 @@ impl Engine {
 
     fn build(&self, group: &[Arc<Memtable>]) -> Result<Vec<NewTable>> {
         match group {
-            [one] => self.write_tables(group, one.entries()),
+            [one] => self.write_tables(group, Each::of(one.entries())),
             many => {
-                let sources = many.iter().map(Memtable::entries).collect();
+                let sources = many.iter().map(|memtable| Each::of(memtable.entries())).collect();
                 self.write_tables(group, Merge::new(sources, Direction::Forward))
             }
         }

@@ -216,12 +216,15 @@ fn appended(engine: &Engine, wal: &mut WalWriter, append: impl FnOnce(&mut WalWr
     })
 }
 
-/// So many bytes of the log are mapped at once: little beside what a memtable or a segment takes.
-fn mapped_bytes(options: &Options) -> u64 {
-    if options.mapped_log {
-        (options.memtable_bytes / 4).min(options.log_segment_bytes).min(MAPPED_BYTES_MAX)
-    } else {
-        0
+/// How a segment is made longer than it is filled. What is mapped at once is little beside what a memtable or a segment takes.
+fn room(options: &Options) -> Room {
+    let segment = options.log_segment_bytes;
+    match options.sync {
+        _ if segment == 0 => Room::None,
+        // A sync of each write costs a quarter less where it need not make a new length durable.
+        SyncPolicy::Always => Room::Zeros(segment),
+        _ if options.mapped_log => Room::Mapped(segment.min(options.memtable_bytes / 4).min(MAPPED_BYTES_MAX)),
+        _ => Room::None,
     }
 }
 
@@ -229,16 +232,10 @@ fn mapped_bytes(options: &Options) -> u64 {
 fn new_segment(engine: &Engine) -> Result<WalWriter> {
     let files = &engine.files;
     let id = files.new_id();
-    let is_synced = engine.options.sync == SyncPolicy::Always;
-    let room = match is_synced {
-        // A sync of each write costs a quarter less where it need not make a new length durable.
-        true => Room::Zeros(engine.options.log_segment_bytes),
-        false => Room::Mapped(mapped_bytes(&engine.options)),
-    };
-    let wal = WalWriter::create(&*files.fs, &files.dir, id, room);
+    let wal = WalWriter::create(&*files.fs, &files.dir, id, room(&engine.options));
     let mut wal = wal.inspect_err(|_| files.remove(FileName::Log(id)))?;
     lock(&engine.logs).insert(wal.id());
-    if is_synced {
+    if engine.options.sync == SyncPolicy::Always {
         // From its first record on it can say that all segments before it are synced.
         wal.sync().map_err(|error| engine.health.fail(error))?;
     }

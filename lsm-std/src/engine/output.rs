@@ -71,8 +71,7 @@ impl Output {
             }
         };
         writer.add(entry.key, entry.seqno, entry.kind, entry.value)?;
-        self.last_key.clear();
-        self.last_key.extend_from_slice(entry.key);
+        entry.key.clone_into(&mut self.last_key);
         Ok(())
     }
 

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use memmap2::{MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, fallocate, fstatfs};
 
+use super::SECTOR_BYTES;
+
 /// A map starts at a multiple of this, which every page size divides.
 const ALIGNED_BYTES: u64 = 1 << 16;
 
@@ -42,9 +44,13 @@ impl Mapped {
         Ok(Self { map, at })
     }
 
-    /// Puts `bytes` at `at` of the file, if they fit; the first of them last, so that whoever finds it finds all.
+    /// Puts `bytes` at `at` of the file, if they fit and lie within one sector; the first of them last, so that whoever finds it
+    /// finds all. Of two sectors a device may take one before and one in the midst of the writing, which nobody could tell from damage.
     pub(super) fn write(&mut self, bytes: &[u8], at: u64) -> bool {
         let Some((first, rest)) = bytes.split_first() else { return true };
+        if at % SECTOR_BYTES + bytes.len() as u64 > SECTOR_BYTES {
+            return false;
+        }
         let start = at.checked_sub(self.at).and_then(|start| usize::try_from(start).ok());
         let place = start.and_then(|start| self.map.get_mut(start..start.checked_add(bytes.len())?));
         let Some((first_place, rest_place)) = place.and_then(<[u8]>::split_first_mut) else { return false };

@@ -32,6 +32,9 @@ pub(crate) use replace::{prepare_small, publish_small, read_small, replace_small
 
 use crate::error::Result;
 
+/// Smallest unit that a device takes or loses, in bytes.
+pub const SECTOR_BYTES: u64 = 512;
+
 /// What a file is opened for. Bytes are counted by it, so that amplification can be computed from what the disk saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -139,9 +142,10 @@ pub trait WriteFile: Send + fmt::Debug {
         Ok(())
     }
 
-    /// As [`reserve`](Self::reserve), and room on the device is taken at once. Bytes that fit are handed over through memory shared with
-    /// the system, which costs no call: as good as a call if the process dies. Of those of one append the first comes last: the power may
-    /// go in between. A device that then fails to read a page back ends the process.
+    /// As [`reserve`](Self::reserve), and room on the device is taken at once. An append that fits and lies within one
+    /// [sector](SECTOR_BYTES) is handed over through memory shared with the system, which costs no call: as good as one if the
+    /// process dies. Its first byte comes last: the power may go in between. A device that then fails to read a page back ends the
+    /// process.
     ///
     /// Fails with `Unsupported` where the file system does not promise that what has room can be written.
     fn reserve_mapped(&mut self, len: u64) -> Result<()> {

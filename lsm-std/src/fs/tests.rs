@@ -1,8 +1,10 @@
 //! Every file system keeps the same promises.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::mapped::Mapped;
 use super::*;
 
 /// Runs `check` on each file system, in an empty directory of its own.
@@ -203,7 +205,7 @@ fn what_is_appended_to_mapped_room_is_seen_at_once_and_what_does_not_fit_too() {
         let mut file = fs.create(&path, Purpose::Log).unwrap();
         let mut expected = vec![7; 100_000];
         file.append(&expected).unwrap();
-        for (at, len) in [1, 0, 31, 4_096, 70_000, 5, 200_000, 3].into_iter().enumerate() {
+        for (at, len) in [1, 0, 31, 450, 400, 4_096, 100, 70_000, 5, 200_000, 3].into_iter().enumerate() {
             if at % 3 == 0 {
                 match file.reserve_mapped(file.len() + 80_000) {
                     Err(error) if error.io_kind() == Some(ErrorKind::Unsupported) => {}
@@ -227,6 +229,21 @@ fn what_is_appended_to_mapped_room_is_seen_at_once_and_what_does_not_fit_too() {
         drop(file);
         assert!(read(fs, &path) == expected);
     });
+}
+
+#[test]
+fn what_lies_in_two_sectors_does_not_go_through_the_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = File::options().read(true).write(true).create_new(true).open(dir.path().join("a")).unwrap();
+    let mut map = match Mapped::new(&file, 0, 2_000) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return,
+        map => map.unwrap(),
+    };
+    for (at, len, is_taken) in
+        [(0, 512, true), (0, 513, false), (450, 62, true), (450, 63, false), (511, 2, false), (1_536, 512, false)]
+    {
+        assert_eq!(map.write(&vec![1; len], at), is_taken, "{len} bytes at {at}");
+    }
 }
 
 #[test]

@@ -32,6 +32,12 @@ pub trait Cursor {
     fn value(&self) -> Bytes;
 }
 
+impl From<Entry> for Result<Entry> {
+    fn from(entry: Entry) -> Self {
+        Ok(entry)
+    }
+}
+
 /// What an iterator gives, one after the other.
 #[derive(Debug)]
 pub(crate) struct Each<I> {
@@ -46,10 +52,10 @@ impl<I> Each<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<Entry>>> Cursor for Each<I> {
+impl<I: Iterator<Item: Into<Result<Entry>>>> Cursor for Each<I> {
     fn step(&mut self) -> Result<Step> {
         self.at = None;
-        self.at = self.entries.next().transpose()?;
+        self.at = self.entries.next().map(Into::into).transpose()?;
         Ok(if self.at.is_some() { Step::Entry } else { Step::End })
     }
 

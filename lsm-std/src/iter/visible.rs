@@ -98,9 +98,7 @@ impl<C: Cursor> Iterator for Visible<C> {
 
 /// Makes `key` the key that is remembered.
 fn note(place: &mut Option<Vec<u8>>, key: &[u8]) {
-    let place = place.get_or_insert_default();
-    place.clear();
-    place.extend_from_slice(key);
+    key.clone_into(place.get_or_insert_default());
 }
 
 /// Which versions a flush or a merge must keep.

@@ -6,11 +6,8 @@ use bytes::Bytes;
 
 use super::{HEADER_BYTES, JournalKind, MARK, RECORD_HEADER_BYTES, RecordHeader, filled, has_room, header_is_whole};
 use crate::error::{Error, Result};
-use crate::fs::{Fs, ReadFile};
+use crate::fs::{self, Fs, ReadFile};
 use crate::types::FileId;
-
-/// Smallest unit that a device loses, in bytes.
-const SECTOR_BYTES: usize = 512;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,9 +227,10 @@ impl JournalReader {
 
     /// True if what lies of some sector between `self.at` and `end` is all zeros. A record never starts with a zero.
     fn has_lost_sector(&self, end: usize) -> bool {
-        let split = self.at.next_multiple_of(SECTOR_BYTES).min(end);
+        let sector = fs::SECTOR_BYTES as usize;
+        let split = self.at.next_multiple_of(sector).min(end);
         let first = &self.bytes[self.at..split];
-        let pieces = self.bytes[split..end].chunks(SECTOR_BYTES).chain([first]);
+        let pieces = self.bytes[split..end].chunks(sector).chain([first]);
         pieces.into_iter().any(|piece| !piece.is_empty() && piece.iter().all(|&byte| byte == 0))
     }
 }

@@ -26,7 +26,6 @@ pub struct JournalWriter {
 impl JournalWriter {
     /// A new journal. Its header is written, not synced; nor is the directory. Room is made if the file layer can.
     pub fn create(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind, room: Room) -> Result<Self> {
-        let room = if matches!(room, Room::Zeros(0) | Room::Mapped(0)) { Room::None } else { room };
         let mut file = fs.create(path, kind.purpose)?;
         file.append(&header(kind, id, if room == Room::None { 0 } else { HAS_ROOM }))?;
         let mut journal = Self::new(file, path, id, 0);

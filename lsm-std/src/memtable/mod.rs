@@ -12,11 +12,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::batch::Op;
-use crate::error::Result;
-use crate::iter::{Bounds, Cursor, Direction, Step};
+use crate::iter::{Bounds, Direction};
 use crate::memtable::sorted::{Passed, Place, Slot, Sorted, large_record};
 use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
-use crate::types::{Entry, EntryRef, FileId, Found, SeqNo};
+use crate::types::{Entry, FileId, Found, SeqNo};
 
 /// What an entry counts in memory beside its key and value, in bytes; it takes 72, more where leaves are not full.
 const ENTRY_OVERHEAD_BYTES: u64 = 64;
@@ -99,7 +98,7 @@ impl Memtable {
 
     fn iter(self: &Arc<Self>, bounds: Bounds, direction: Direction, seqno: Option<SeqNo>) -> MemIter {
         let (table, chunk) = (Arc::clone(self), VecDeque::new());
-        MemIter { table, bounds, direction, seqno, last: None, chunk, at: None, fetch: CHUNK_MIN, is_done: false }
+        MemIter { table, bounds, direction, seqno, last: None, chunk, fetch: CHUNK_MIN, is_done: false }
     }
 }
 
@@ -114,8 +113,6 @@ pub(crate) struct MemIter {
     /// The last version that was passed.
     last: Option<(Bytes, SeqNo)>,
     chunk: VecDeque<Entry>,
-    /// What the last step came to.
-    at: Option<Entry>,
     fetch: usize,
     /// There is nothing behind the chunk.
     is_done: bool,
@@ -177,26 +174,6 @@ impl Iterator for MemIter {
             self.refill();
         }
         self.chunk.pop_front()
-    }
-}
-
-/// Comes to entries only, and never fails.
-impl Cursor for MemIter {
-    fn step(&mut self) -> Result<Step> {
-        self.at = self.next();
-        Ok(if self.at.is_some() { Step::Entry } else { Step::End })
-    }
-
-    fn key(&self) -> &[u8] {
-        self.at.as_ref().map_or(&[], |entry| &entry.key)
-    }
-
-    fn entry(&self) -> EntryRef<'_> {
-        self.at.as_ref().map_or(EntryRef::NONE, Entry::lend)
-    }
-
-    fn value(&self) -> Bytes {
-        self.at.as_ref().map_or(Bytes::new(), |entry| entry.value.clone())
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::iter::{Bounds, Cursor, Direction, Sources, Step};
+use crate::iter::{Bounds, Cursor, Direction, Each, Sources, Step};
 use crate::memtable::{MemIter, Memtable};
 use crate::sst::{Access, key_hash};
 use crate::types::{EntryRef, Found, SeqNo};
@@ -64,7 +64,7 @@ impl View {
 #[derive(Debug)]
 pub(crate) enum Source {
     /// A memtable.
-    Memory(MemIter),
+    Memory(Each<MemIter>),
     /// A run.
     Run(RunCursor),
 }
@@ -108,7 +108,8 @@ impl Sources for Arc<View> {
 
     fn sources(&self, bounds: &Bounds, direction: Direction, seqno: SeqNo) -> Vec<Source> {
         let memtables = std::iter::once(&self.active).chain(&self.frozen).filter(|memtable| !memtable.is_empty());
-        let memory = memtables.map(|memtable| Source::Memory(memtable.range(bounds.clone(), direction, seqno)));
+        let memory =
+            memtables.map(|memtable| Source::Memory(Each::of(memtable.range(bounds.clone(), direction, seqno))));
         let runs = self.runs.newest_first().filter_map(|run| run.range(bounds, direction, Access::Read));
         memory.chain(runs.map(Source::Run)).collect()
     }

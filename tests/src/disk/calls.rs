@@ -241,8 +241,8 @@ impl WriteFile for Writer {
             taken = state.rng.below(bytes.len() as u64 + 1) as usize;
         }
         let State { files, rng, .. } = &mut *state;
-        match self.is_mapped && rng.below(2) == 0 {
-            true => files[self.file].write_in_pieces(at, &bytes[..taken], rng),
+        match self.is_mapped {
+            true => files[self.file].write_mapped(at, &bytes[..taken], rng),
             false => files[self.file].write(at, &bytes[..taken]),
         }
         state.last = Some(self.file);

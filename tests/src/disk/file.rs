@@ -5,7 +5,7 @@ use compaction_core::sim::SplitMix;
 use super::Left;
 
 /// The unit in which a device writes: the whole of it or nothing, in any order.
-pub const SECTOR_BYTES: usize = 512;
+pub const SECTOR_BYTES: usize = lsm_std::fs::SECTOR_BYTES as usize;
 
 /// The bytes of a file.
 #[derive(Clone, Debug, Default)]
@@ -52,9 +52,13 @@ impl File {
         self.steps.push(Step::Write { at, bytes: bytes.to_vec() });
     }
 
-    /// The same in pieces in any order, of which the disk may see some, the first byte last: through memory shared with the system.
-    pub fn write_in_pieces(&mut self, at: usize, bytes: &[u8], rng: &mut SplitMix) {
-        let Some(rest) = bytes.len().checked_sub(1) else { return };
+    /// The same through memory shared with the system: what lies within one sector in pieces in any order, of which the disk may see
+    /// some, the first byte last; all else at once.
+    pub fn write_mapped(&mut self, at: usize, bytes: &[u8], rng: &mut SplitMix) {
+        let rest = bytes.len().saturating_sub(1);
+        if bytes.is_empty() || at / SECTOR_BYTES != (at + rest) / SECTOR_BYTES {
+            return self.write(at, bytes);
+        }
         let split = 1 + rng.below(rest as u64 + 1) as usize;
         let mut pieces = [1..split, split..bytes.len()];
         if rng.below(2) == 0 {

@@ -85,9 +85,7 @@ impl NewStore {
             if last_key.as_deref() == Some(entry.key) {
                 continue;
             }
-            let last_key = last_key.get_or_insert_default();
-            last_key.clear();
-            last_key.extend_from_slice(entry.key);
+            entry.key.clone_into(last_key.get_or_insert_default());
             if entry.kind == Kind::Put {
                 self.add(&entry)?;
                 repaired.keys += 1;
