@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use drive::{Task, Timed, load, run, watched};
-use engines::{Budget, Name, Result, open};
+use engines::{Budget, Name, Result, Setting, open};
 use workload::Workload;
 
 #[derive(Parser)]
@@ -33,6 +33,13 @@ struct Args {
 enum Command {
     /// One workload on one engine: a line of JSON.
     Run(RunArgs),
+    /// One table of the lines in these files: an engine and its options a row, a workload a column.
+    Options {
+        files: Vec<PathBuf>,
+        /// The row that others are held against.
+        #[arg(long, default_value = "tiered")]
+        ours: String,
+    },
     /// Tables of the lines in these files: medians, spread, and ratios to this project's engine.
     Table {
         files: Vec<PathBuf>,
@@ -61,6 +68,9 @@ struct RunArgs {
     cache_mib: u64,
     #[arg(long, default_value_t = 64)]
     memtable_mib: u64,
+    /// A further option of this project's engine, as `block_bytes=16384`; it goes into the name of the engine.
+    #[arg(long, value_parser = setting)]
+    set: Vec<Setting>,
     /// Given up when it takes longer, loading included.
     #[arg(long, default_value_t = 600)]
     seconds_max: u64,
@@ -107,6 +117,7 @@ struct Line {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Run(args) => measure(&args),
+        Command::Options { files, ours } => table::print_options(&files, &ours, &mut io::stdout().lock()),
         Command::Table { files, ours } => table::print(&files, &ours, &mut io::stdout().lock()),
     };
     match done {
@@ -144,10 +155,18 @@ fn tell(line: Line) -> Result<()> {
     Ok(())
 }
 
+fn setting(text: &str) -> Result<Setting> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=NUMBER")?;
+    Ok((name.to_owned(), value.parse().map_err(|error| format!("{value:?}: {error}"))?))
+}
+
 /// A line that says what was run, without figures.
 fn named(args: &RunArgs) -> Line {
     let RunArgs { entries, value_bytes, threads, seed, .. } = *args;
-    let (engine, workload) = (value_name(args.engine), value_name(args.workload));
+    let (mut engine, workload) = (value_name(args.engine), value_name(args.workload));
+    for (name, value) in &args.set {
+        engine += &format!(" {name}={value}");
+    }
     Line { engine, workload, entries, value_bytes, threads, seed, ..Line::default() }
 }
 
@@ -159,8 +178,9 @@ fn work(args: &RunArgs, dir: &std::path::Path) -> Result<Line> {
     let RunArgs { workload, entries, value_bytes, threads, seed, .. } = *args;
     let task = Task { workload, entries, value_bytes, threads, seed };
     let is_synced = workload == Workload::SyncWrite;
-    let budget = Budget { cache_bytes: args.cache_mib << 20, memtable_bytes: args.memtable_mib << 20, is_synced };
-    let engine = open(args.engine, dir, &budget)?;
+    let (cache_bytes, memtable_bytes) = (args.cache_mib << 20, args.memtable_mib << 20);
+    let budget = Budget { cache_bytes, memtable_bytes, is_synced };
+    let engine = open(args.engine, dir, &budget, &args.set)?;
     let keys = AtomicU64::new(0);
     let mut written = 0;
     if workload.is_loaded() {
@@ -193,7 +213,7 @@ fn work(args: &RunArgs, dir: &std::path::Path) -> Result<Line> {
         p99_ns: latency.value_at_quantile(0.99),
         p999_ns: latency.value_at_quantile(0.999),
         max_ns: latency.max(),
-        write_amp: (after.written_bytes + engine.mapped_bytes()) as f64 / user_bytes,
+        write_amp: engine.written_bytes().unwrap_or(after.written_bytes) as f64 / user_bytes,
         merge_amp: engine.merged_bytes()?.map(|bytes| bytes as f64 / user_bytes),
         disk_bytes: process::disk_bytes(dir),
         memory_bytes_peak: process::peak_memory_bytes(),

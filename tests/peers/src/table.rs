@@ -66,6 +66,38 @@ pub fn print(files: &[PathBuf], ours: &str, out: &mut dyn Write) -> Result<()> {
     print_missing(&cases, &seen, out)
 }
 
+/// Writes operations a second: an engine and its options a row, a case a column, with the median, the spread where there are
+/// several runs, and how many times as much it is as that of `ours`.
+///
+/// # Errors
+/// A file cannot be read, or is not of such lines.
+pub fn print_options(files: &[PathBuf], ours: &str, out: &mut dyn Write) -> Result<()> {
+    let cases = read(files)?;
+    let names: Vec<_> = cases.keys().map(|case| case_name(case).replace(" | ", ", ")).collect();
+    writeln!(out, "| | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()))?;
+    let mut rows: Vec<&str> = Vec::new();
+    for line in cases.values().flatten() {
+        if !rows.contains(&line.engine.as_str()) {
+            rows.push(&line.engine);
+        }
+    }
+    for row in rows {
+        write!(out, "| {row} |")?;
+        for lines in cases.values() {
+            let values = |engine: &str| {
+                let measured = lines.iter().filter(|line| line.engine == engine && line.failed.is_none());
+                sorted(measured.map(|line| line.ops_per_second).collect())
+            };
+            let (own, values) = (median(&values(ours)), values(row));
+            let times = own.zip(median(&values)).filter(|_| row != ours);
+            let times = times.map_or_else(String::new, |(own, middle)| format!(" ({:.2}×)", middle / own));
+            write!(out, " {}{times} |", cell(&values, None, short))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
 fn read(files: &[PathBuf]) -> Result<Cases> {
     let workloads: Vec<_> = Workload::value_variants().iter().map(|workload| value_name(*workload)).collect();
     let mut cases = Cases::new();

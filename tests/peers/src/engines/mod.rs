@@ -54,6 +54,9 @@ pub struct Budget {
     pub is_synced: bool,
 }
 
+/// An option by its name, and what it is set to; 0 and 1 for no and yes.
+pub type Setting = (String, u64);
+
 /// An open engine.
 pub trait Engine: Sync {
     /// What one thread works with.
@@ -76,9 +79,9 @@ pub trait Engine: Sync {
         Ok(None)
     }
 
-    /// Bytes that it wrote since it was opened without a call that could be counted.
-    fn mapped_bytes(&self) -> u64 {
-        0
+    /// Bytes that it wrote since it was opened, by its own count, if not all of them go by calls that can be counted.
+    fn written_bytes(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -113,9 +116,10 @@ pub trait Session {
 ///
 /// # Errors
 /// The engine's.
-pub fn open(name: Name, dir: &Path, budget: &Budget) -> Result<Box<dyn Engine>> {
+pub fn open(name: Name, dir: &Path, budget: &Budget, further: &[Setting]) -> Result<Box<dyn Engine>> {
     Ok(match name {
-        Name::Tiered | Name::Leveled | Name::Bandit => Box::new(ours::Ours::open(name, dir, budget)?),
+        Name::Tiered | Name::Leveled | Name::Bandit => Box::new(ours::Ours::open(name, dir, budget, further)?),
+        _ if !further.is_empty() => return Err(format!("{name:?} takes no further options").into()),
         #[cfg(feature = "rocksdb")]
         Name::Rocksdb | Name::RocksdbUniversal => {
             Box::new(rocks::Rocks::open(name == Name::RocksdbUniversal, dir, budget)?)

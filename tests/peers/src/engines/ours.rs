@@ -6,34 +6,53 @@ use lsm_std::fs::Purpose;
 use lsm_std::{Batch, Db, Options, SyncPolicy};
 use lsm_tool::strategies::{Sizes, Strategy, scaled};
 
-use super::{Budget, Each, Engine, Name, Result, Session};
+use super::{Budget, Each, Engine, Name, Result, Session, Setting};
 
 /// A store.
 pub struct Ours {
     db: Db,
-    is_synced: bool,
 }
 
 impl Ours {
     /// A new store in `dir`.
     ///
     /// # Errors
-    /// The store's.
-    pub fn open(name: Name, dir: &Path, budget: &Budget) -> Result<Self> {
+    /// The store's; an option that is not known.
+    pub fn open(name: Name, dir: &Path, budget: &Budget, further: &[Setting]) -> Result<Self> {
         let strategy = match name {
             Name::Leveled => Strategy::Leveled,
             Name::Bandit => Strategy::Bandit,
             _ => Strategy::Tiered,
         };
         let sizes = Sizes { memtable_bytes: budget.memtable_bytes, ..Sizes::default() };
-        let options = Options::new()
+        let mut options = Options::new()
             .strategy(scaled(strategy, &sizes))
             .memtable_bytes(budget.memtable_bytes)
             .cache_bytes(budget.cache_bytes)
             .lz4(false)
             .sync(if budget.is_synced { SyncPolicy::Always } else { SyncPolicy::Never });
-        Ok(Self { db: options.open(dir)?, is_synced: budget.is_synced })
+        for (name, value) in further {
+            options = set(options, name, *value)?;
+        }
+        Ok(Self { db: options.open(dir)? })
     }
+}
+
+fn set(options: Options, name: &str, value: u64) -> Result<Options> {
+    Ok(match name {
+        "block_bytes" => options.block_bytes(usize::try_from(value)?),
+        "cache_bytes" => options.cache_bytes(value),
+        "filter_bits" => options.filter_bits(u8::try_from(value)?),
+        "frozen_memtables_max" => options.frozen_memtables_max(usize::try_from(value)?),
+        "log_segment_bytes" => options.log_segment_bytes(value),
+        "lz4" => options.lz4(value != 0),
+        "mapped_log" => options.mapped_log(value != 0),
+        "memtable_bytes" => options.memtable_bytes(value),
+        "open_files_max" => options.open_files_max(usize::try_from(value)?),
+        "table_bytes" => options.table_bytes(value),
+        "workers" => options.workers(usize::try_from(value)?),
+        _ => return Err(format!("no option is called {name:?} here").into()),
+    })
 }
 
 impl Engine for Ours {
@@ -46,9 +65,9 @@ impl Engine for Ours {
         Ok(self.db.wait_idle()?)
     }
 
-    /// Those of the log, but for what did not fit a map: nothing here.
-    fn mapped_bytes(&self) -> u64 {
-        if self.is_synced { 0 } else { self.db.stats().io(Purpose::Log).written_bytes }
+    /// Where it is not synced, most of the log goes through mapped memory.
+    fn written_bytes(&self) -> Option<u64> {
+        Some(self.db.stats().io.iter().map(|(_, io)| io.written_bytes).sum())
     }
 
     fn merged_bytes(&self) -> Result<Option<u64>> {
