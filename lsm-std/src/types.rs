@@ -90,6 +90,14 @@ pub fn order(key: &[u8], seqno: SeqNo, other_key: &[u8], other_seqno: SeqNo) -> 
     key.cmp(other_key).then_with(|| other_seqno.cmp(&seqno))
 }
 
+/// The first sixteen bytes as a number that sorts as they do, zeros for those that are missing.
+pub(crate) fn head(key: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let len = key.len().min(16);
+    first[..len].copy_from_slice(&key[..len]);
+    u128::from_be_bytes(first)
+}
+
 /// A version of a key that a point read found, without the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {

@@ -1,37 +1,31 @@
 //! What is kept of tables in memory: blocks, up to a number of bytes, and open files, up to a number of files.
 
+mod queue;
+mod slots;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use quick_cache::Weighter;
 use quick_cache::sync::Cache as QuickCache;
 
+use crate::cache::queue::Queue;
 use crate::error::Result;
 use crate::fs::ReadFile;
-use crate::sst::Block;
+use crate::sync::{Mutex, lock};
 use crate::types::FileId;
 
-/// What an entry of the cache costs beside the bytes of its block.
-const ENTRY_BYTES: u64 = 128;
+pub(crate) use slots::Slots;
 
-/// How large blocks are expected to be, to size the cache's own tables.
-const USUAL_BLOCK_BYTES: u64 = 4096;
+/// What a block in memory costs beside its bytes: its allocation's own, and its place in line.
+const ENTRY_BYTES: u64 = 64;
 
 /// Blocks and open files of one store's tables.
 pub struct Cache {
-    blocks: Option<QuickCache<(FileId, u64), Block, ByBytes>>,
+    blocks: Mutex<Queue>,
+    bytes_max: u64,
     files: QuickCache<FileId, Arc<dyn ReadFile>>,
     counters: Counters,
-}
-
-#[derive(Clone)]
-struct ByBytes;
-
-impl Weighter<(FileId, u64), Block> for ByBytes {
-    fn weight(&self, _: &(FileId, u64), block: &Block) -> u64 {
-        block.bytes() as u64 + ENTRY_BYTES
-    }
 }
 
 #[derive(Default)]
@@ -77,10 +71,9 @@ impl fmt::Debug for Cache {
 impl Cache {
     /// Keeps blocks of up to `bytes` bytes (0: none), and about `open_files_max` files open (at least 1).
     pub fn new(bytes: u64, open_files_max: usize) -> Arc<Self> {
-        let items = usize::try_from(bytes / USUAL_BLOCK_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        let blocks = (bytes > 0).then(|| QuickCache::with_weighter(items, bytes, ByBytes));
         let files = QuickCache::new(open_files_max.max(1));
-        Arc::new(Self { blocks, files, counters: Counters::default() })
+        let blocks = Mutex::new(Queue::new(bytes));
+        Arc::new(Self { blocks, bytes_max: bytes, files, counters: Counters::default() })
     }
 
     /// What has been asked so far.
@@ -94,23 +87,27 @@ impl Cache {
             filter_denied: counters.filter_denied.load(Relaxed),
             scan_runs: counters.scan_runs.load(Relaxed),
             files_opened: counters.files_opened.load(Relaxed),
-            bytes: self.blocks.as_ref().map_or(0, |blocks| blocks.weight()),
+            bytes: lock(&self.blocks).bytes(),
             open_files: self.files.len() as u64,
         }
     }
 
-    /// The block at `offset` of table `id`, if it is in memory.
-    pub(crate) fn block(&self, id: FileId, offset: u64) -> Option<Block> {
-        let block = self.blocks.as_ref().and_then(|blocks| blocks.get(&(id, offset)));
-        let counter = if block.is_some() { &self.counters.hits } else { &self.counters.misses };
-        counter.fetch_add(1, Relaxed);
-        block
+    /// For a table of so many blocks: where those that are in memory are found.
+    pub(crate) fn slots(&self, blocks: usize) -> Arc<Slots> {
+        Slots::new(if self.bytes_max > 0 { blocks } else { 0 })
     }
 
-    /// Keeps a block, unless it is larger than a part of the cache.
-    pub(crate) fn keep_block(&self, id: FileId, offset: u64, block: &Block) {
-        if let Some(blocks) = &self.blocks {
-            blocks.insert((id, offset), block.clone());
+    /// Keeps block `index` of a table, unless it is larger than a part of the cache.
+    pub(crate) fn keep_block(&self, slots: &Arc<Slots>, index: usize, block: &Arc<[u8]>) {
+        if self.bytes_max > 0 {
+            lock(&self.blocks).insert(slots, index, block, block.len() as u64 + ENTRY_BYTES);
+        }
+    }
+
+    /// The table of these slots goes: nothing is read from it any more.
+    pub(crate) fn forget(&self, slots: &Slots) {
+        if self.bytes_max > 0 {
+            lock(&self.blocks).forget(slots);
         }
     }
 
@@ -134,16 +131,38 @@ impl Cache {
         self.files.remove(&id);
     }
 
-    pub(crate) fn count_filter(&self, passed: bool) {
-        self.counters.filter_asked.fetch_add(1, Relaxed);
-        self.counters.filter_denied.fetch_add(u64::from(!passed), Relaxed);
+    /// Counts what reads asked.
+    #[inline]
+    pub(crate) fn count(&self, asked: &Asked) {
+        let counters = &self.counters;
+        let count = |counter: &AtomicU64, count: u32| {
+            if count > 0 {
+                counter.fetch_add(count.into(), Relaxed);
+            }
+        };
+        count(&counters.hits, asked.hits);
+        count(&counters.misses, asked.misses);
+        count(&counters.point_blocks, asked.point_blocks);
+        count(&counters.filter_asked, asked.filter_asked);
+        count(&counters.filter_denied, asked.filter_denied);
     }
 
     pub(crate) fn count_scan_run(&self) {
         self.counters.scan_runs.fetch_add(1, Relaxed);
     }
-
-    pub(crate) fn count_point_block(&self) {
-        self.counters.point_blocks.fetch_add(1, Relaxed);
-    }
 }
+
+/// What reads asked, counted where no other thread counts until all is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// Runs of which a table may have held the key.
+    pub(crate) runs: u32,
+    pub(crate) hits: u32,
+    pub(crate) misses: u32,
+    pub(crate) point_blocks: u32,
+    pub(crate) filter_asked: u32,
+    pub(crate) filter_denied: u32,
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
+use crate::cache::Asked;
 use crate::db::Db;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -59,12 +60,14 @@ impl Db {
 }
 
 fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo) -> Result<Option<Value>> {
+    let mut asked = Asked::default();
+    let found = view.get(key, seqno, &mut asked);
     engine.counters.gets.fetch_add(1, Ordering::Relaxed);
-    let (found, runs) = view.get(key, seqno)?;
-    if engine.heat.note(key, Read::Get, || runs) {
+    engine.files.cache.count(&asked);
+    if engine.heat.note(key, Read::Get, || asked.runs) {
         engine.ask();
     }
-    Ok(found.filter(|found| found.kind == Kind::Put).map(|found| Value::new(found.value)))
+    Ok(found?.filter(|found| found.kind == Kind::Put).map(|found| Value::new(found.value)))
 }
 
 /// A state of the store that never changes.

@@ -6,7 +6,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::batch::Op;
-use crate::types::{Entry, Found, Kind, SeqNo, order};
+use crate::types::{Entry, Found, Kind, SeqNo, head, order};
 
 /// A leaf with so many entries is split.
 const LEAF_MAX: usize = 256;
@@ -241,14 +241,6 @@ fn search(heads: &[u128], wanted: u128, is_before: impl Fn(usize) -> bool) -> us
         }
     }
     start
-}
-
-/// The first sixteen bytes as a number that sorts as they do, zeros for those that are missing.
-fn head(key: &[u8]) -> u128 {
-    let mut first = [0; 16];
-    let len = key.len().min(16);
-    first[..len].copy_from_slice(&key[..len]);
-    u128::from_be_bytes(first)
 }
 
 #[cfg(test)]

@@ -155,7 +155,8 @@ impl Options {
         self
     }
 
-    /// Memory for blocks of tables, in bytes; 0 for none. Long scans use what is there and leave nothing. Default: 64 MiB.
+    /// Memory for blocks of tables, in bytes; 0 for none. Beside it the filters and indexes of open tables are in memory, and 33
+    /// bytes for each of their blocks. Long scans use what is there and leave nothing. Default: 64 MiB.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;

@@ -58,12 +58,20 @@ impl Filter {
         Ok(Self { lines: stored.slice(..lines.len()), probes })
     }
 
+    /// Some byte of the line that will be asked for this hash: to have read it fetches the line, and waits for none.
+    #[inline]
+    pub(super) fn fetch(&self, hash: u64) -> u8 {
+        self.lines[line(hash, self.lines.len() / LINE_BYTES) * LINE_BYTES]
+    }
+
     /// False if no key of this hash was given to [`Self::build`].
     #[inline]
     pub(super) fn may_contain(&self, hash: u64) -> bool {
         let line = line(hash, self.lines.len() / LINE_BYTES);
-        let line = &self.lines[line * LINE_BYTES..][..LINE_BYTES];
-        bits_of(hash, self.probes).all(|bit| line[bit / 8] >> (bit % 8) & 1 == 1)
+        let line = self.lines[line * LINE_BYTES..][..LINE_BYTES].as_chunks::<8>().0;
+        // No branch between the probes: they wait for memory together, and with those of other filters.
+        let words = bits_of(hash, self.probes).map(|bit| u64::from_le_bytes(line[bit / 64]) >> (bit % 64));
+        words.fold(1, |all, word| all & word) == 1
     }
 }
 

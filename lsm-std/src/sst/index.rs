@@ -16,6 +16,9 @@ use crate::types::{SeqNo, order};
 /// No stored block is shorter: what little it holds has a frame and a trailer. Bounds the memory that an index can ask for.
 const BLOCK_BYTES_MIN: usize = 2 * TRAILER_BYTES;
 
+/// Numbers in a line of memory.
+const LINE_HEADS: usize = 8;
+
 /// The index in the making: the stored form, entry by entry.
 #[derive(Debug, Default)]
 pub(super) struct IndexBuilder {
@@ -54,7 +57,7 @@ pub(super) struct Index {
     /// What every separator starts with.
     prefix: Box<[u8]>,
     /// The first eight bytes of each separator behind the prefix.
-    heads: Box<[u64]>,
+    heads: Heads,
     slots: Box<[Slot]>,
     keys: Box<[u8]>,
 }
@@ -104,7 +107,7 @@ impl Index {
             keys.extend_from_slice(&separator[prefix.len()..]);
             slot.key_end = keys.len();
         }
-        let heads = separators.iter().map(|separator| head(&separator[prefix.len()..])).collect();
+        let heads = Heads::new(separators.iter().map(|separator| head(&separator[prefix.len()..])).collect());
         Self { prefix: prefix.into(), heads, slots: slots.into(), keys: keys.into() }
     }
 
@@ -120,11 +123,12 @@ impl Index {
             return if *key < *self.prefix { 0 } else { self.blocks() };
         };
         let wanted = head(rest);
-        let low = self.heads.partition_point(|&head| head < wanted);
-        if self.heads.get(low) != Some(&wanted) {
+        let low = self.heads.lower(wanted);
+        let heads = &self.heads.all[low..];
+        if heads.first() != Some(&wanted) {
             return low;
         }
-        let high = low + self.heads[low..].partition_point(|&head| head == wanted);
+        let high = low + heads.partition_point(|&head| head == wanted);
         let (mut start, mut end) = (low, high);
         while start < end {
             let middle = start + (end - start) / 2;
@@ -151,6 +155,46 @@ impl Index {
     fn key(&self, index: usize) -> &[u8] {
         let start = index.checked_sub(1).map_or(0, |before| self.slots[before].key_end);
         &self.keys[start..self.slots[index].key_end]
+    }
+}
+
+/// Numbers in order, and above them, in steps, the last of each line of memory: a search reads one line a step, and all but the
+/// last are few enough to stay in the processor's cache.
+#[derive(Debug)]
+struct Heads {
+    all: Box<[u64]>,
+    /// Fewest first. Of each, one number stands for [`LINE_HEADS`] of the next.
+    steps: Vec<Box<[u64]>>,
+}
+
+impl Heads {
+    fn new(all: Box<[u64]>) -> Self {
+        let mut steps: Vec<Box<[u64]>> = Vec::new();
+        loop {
+            let below = steps.last().unwrap_or(&all);
+            if below.len() <= LINE_HEADS {
+                break;
+            }
+            let lasts = below.chunks(LINE_HEADS).filter_map(|line| line.last().copied()).collect();
+            steps.push(lasts);
+        }
+        steps.reverse();
+        Self { all, steps }
+    }
+
+    /// How many are smaller than `wanted`.
+    fn lower(&self, wanted: u64) -> usize {
+        let mut at = 0;
+        for step in self.steps.iter().chain(std::iter::once(&self.all)) {
+            let start = LINE_HEADS * at;
+            let end = (start + LINE_HEADS).min(step.len());
+            at = match step.get(start..end) {
+                // No branch a number: which of them is larger nobody can foretell.
+                Some(line) => start + line.iter().map(|&head| usize::from(head < wanted)).sum::<usize>(),
+                None => return self.all.len(),
+            };
+        }
+        at
     }
 }
 

@@ -157,9 +157,9 @@ impl Blocks {
     fn block(&mut self, index: usize, handle: BlockHandle) -> Result<Block> {
         let ahead = match self.access {
             Access::Read if index < self.all.start + LONG_SCAN_BLOCKS || self.unread.start <= index => {
-                return self.table.cached_block(handle);
+                return self.table.cached_block(index);
             }
-            Access::Read => match self.table.block_in_memory(handle) {
+            Access::Read => match self.table.block_in_memory(index) {
                 Some(block) => return Ok(block),
                 None => self.ahead.get_or_insert_with(Ahead::of_scan),
             },

@@ -26,7 +26,6 @@ mod verify;
 mod walk;
 mod writer;
 
-pub use block::Block;
 pub use filter::key_hash;
 pub use iter::TableCursor;
 pub use reader::{Access, TableReader};

@@ -7,16 +7,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::block::Block;
-use super::footer::{Tail, read_range};
+use super::block::{Block, FoundAt};
+use super::footer::Tail;
 use super::index::BlockHandle;
 use super::iter::TableCursor;
-use super::seal::{BLOCK_BYTES_MAX, unseal};
-use crate::cache::Cache;
+use super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES, shared_zeros, unseal, unseal_shared};
+use crate::cache::{Asked, Cache, Slots};
+use crate::codec::Malformed;
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, ReadFile};
 use crate::iter::Direction;
 use crate::types::{FileId, Found, SeqNo, TableMeta};
+
+/// Values up to this length are copied out of their blocks: a reader that shared the block would write to it.
+const COPIED_BYTES_MAX: usize = 1024;
 
 /// How an iterator gets at blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,7 @@ pub struct TableReader {
     fs: Arc<dyn Fs>,
     path: PathBuf,
     cache: Arc<Cache>,
+    slots: Arc<Slots>,
     tail: Tail,
 }
 
@@ -52,7 +57,8 @@ impl TableReader {
         let path = dir.join(FileName::Table(id).to_string());
         let file = fs.open(&path, Purpose::Read)?;
         let tail = Tail::read(&*file, &path, id)?;
-        Ok(Arc::new(Self { fs, path, cache, tail }))
+        let slots = cache.slots(tail.index.blocks());
+        Ok(Arc::new(Self { fs, path, cache, slots, tail }))
     }
 
     /// What is known of the table.
@@ -66,25 +72,54 @@ impl TableReader {
     }
 
     /// False if no key with this [`key_hash`](super::key_hash) is in the table. Asks the filter, never the disk.
+    #[inline]
     pub fn may_contain(&self, key_hash: u64) -> bool {
-        let Some(filter) = &self.tail.filter else { return true };
-        let passed = filter.may_contain(key_hash);
-        self.cache.count_filter(passed);
-        passed
+        self.tail.filter.as_ref().is_none_or(|filter| filter.may_contain(key_hash))
+    }
+
+    /// Some byte of the filter that is worth reading before [`may_contain`](Self::may_contain) is asked, for what it fetches.
+    #[inline]
+    pub(crate) fn fetch_filter(&self, key_hash: u64) -> u8 {
+        self.tail.filter.as_ref().map_or(0, |filter| filter.fetch(key_hash))
+    }
+
+    /// Whether it has a filter.
+    pub(crate) fn has_filter(&self) -> bool {
+        self.tail.filter.is_some()
     }
 
     /// The newest version of `key` that is at most `snapshot`; `key_hash` is [`key_hash`](super::key_hash) of `key`.
     ///
-    /// At most one block is read, and none if the filter denies the key. Allocates nothing if the block is cached; the
-    /// value is a slice of the block and keeps it in memory.
+    /// At most one block is read, and none if the filter denies the key.
     pub fn get(&self, key: &[u8], key_hash: u64, snapshot: SeqNo) -> Result<Option<Found>> {
-        if snapshot < self.tail.meta.oldest_seqno || !self.may_contain(key_hash) {
+        let passed = self.may_contain(key_hash);
+        let mut asked =
+            Asked { filter_asked: self.has_filter().into(), filter_denied: (!passed).into(), ..Asked::default() };
+        let found = if passed { self.find(key, snapshot, &mut asked) } else { Ok(None) };
+        self.cache.count(&asked);
+        found
+    }
+
+    /// As [`get`](Self::get), without the filter. What it asks is counted in `asked`.
+    ///
+    /// A small value is copied. A large one is a slice of its block and keeps that in memory.
+    pub(crate) fn find(&self, key: &[u8], snapshot: SeqNo, asked: &mut Asked) -> Result<Option<Found>> {
+        let index = self.tail.index.find(key, snapshot);
+        if snapshot < self.tail.meta.oldest_seqno || index >= self.tail.index.blocks() {
             return Ok(None);
         }
-        let Some(handle) = self.handle(self.tail.index.find(key, snapshot)) else { return Ok(None) };
-        self.cache.count_point_block();
-        let block = self.cached_block(handle)?;
-        block.get(key, snapshot).map_err(|e| e.in_file(&self.path, handle.offset))
+        asked.point_blocks += 1;
+        let found = match self.slots.with(index, |block| find_in(block, key, snapshot)) {
+            Some(found) => {
+                asked.hits += 1;
+                found
+            }
+            None => {
+                asked.misses += 1;
+                find_in(&self.load(index)?, key, snapshot)
+            }
+        };
+        found.map_err(|e| e.in_file(&self.path, self.offset_of(index)))
     }
 
     /// A walk over the entries between two bounds on the user key, every version. Nothing is read before the first step.
@@ -106,20 +141,39 @@ impl TableReader {
         self.tail.index.block(index, self.tail.data_end)
     }
 
-    pub(super) fn cached_block(&self, handle: BlockHandle) -> Result<Block> {
-        if let Some(block) = self.block_in_memory(handle) {
+    /// Block `index`, which there is, from the cache or into it.
+    pub(super) fn cached_block(&self, index: usize) -> Result<Block> {
+        if let Some(block) = self.block_in_memory(index) {
             return Ok(block);
         }
-        let (id, file) = (self.tail.meta.id, self.cached_file()?);
-        let end = handle.offset + handle.len as u64;
-        let block = self.parse(&read_range(&*file, &self.path, handle.offset, end)?, handle)?;
-        self.cache.keep_block(id, handle.offset, &block);
-        Ok(block)
+        let block = Block::parse(shared(self.load(index)?));
+        block.map_err(|e| e.in_file(&self.path, self.offset_of(index)))
     }
 
     /// A block that the cache has.
-    pub(super) fn block_in_memory(&self, handle: BlockHandle) -> Option<Block> {
-        self.cache.block(self.tail.meta.id, handle.offset)
+    pub(super) fn block_in_memory(&self, index: usize) -> Option<Block> {
+        let cached = self.slots.with(index, Arc::clone);
+        self.cache.count(&Asked { hits: cached.is_some().into(), misses: cached.is_none().into(), ..Asked::default() });
+        cached.and_then(|block| Block::parse(shared(block)).ok())
+    }
+
+    /// Reads block `index` into the cache.
+    #[cold]
+    fn load(&self, index: usize) -> Result<Arc<[u8]>> {
+        let Some(handle) = self.handle(index) else { return Err(Error::corrupt(&self.path, 0, "no such block")) };
+        let (id, offset, file) = (self.tail.meta.id, handle.offset, self.cached_file()?);
+        let too_long = || Error::corrupt(&self.path, offset, format!("{} bytes do not fit memory", handle.len));
+        let mut stored = shared_zeros(handle.len).ok_or_else(too_long)?;
+        file.read_at(Arc::make_mut(&mut stored), offset)?;
+        let block = unseal_shared(stored, id, offset);
+        let block = block.and_then(|block| Block::parse(payload(&block)).map(|_| Arc::clone(&block)));
+        let block = block.map_err(|e| e.in_file(&self.path, offset))?;
+        self.cache.keep_block(&self.slots, index, &block);
+        Ok(block)
+    }
+
+    fn offset_of(&self, index: usize) -> u64 {
+        self.handle(index).map_or(0, |handle| handle.offset)
     }
 
     /// The file handle that all reads share.
@@ -147,5 +201,33 @@ impl TableReader {
 impl Drop for TableReader {
     fn drop(&mut self) {
         self.cache.close_file(self.tail.meta.id);
+        self.cache.forget(&self.slots);
     }
+}
+
+/// A block in memory without what follows it.
+#[inline]
+fn payload(block: &[u8]) -> &[u8] {
+    &block[..block.len().saturating_sub(TRAILER_BYTES)]
+}
+
+/// The same, to be shared.
+fn shared(block: Arc<[u8]>) -> Bytes {
+    let len = payload(&block).len();
+    Bytes::from_owner(block).slice(..len)
+}
+
+/// The newest version of `key` in `block` that is at most `snapshot`.
+#[inline]
+fn find_in(block: &Arc<[u8]>, key: &[u8], snapshot: SeqNo) -> std::result::Result<Option<Found>, Malformed> {
+    let parsed = Block::parse(payload(block))?;
+    parsed.fetch();
+    let found = parsed.get(key, snapshot)?;
+    Ok(found.map(|FoundAt { seqno, kind, value }| {
+        let value = match value.len() <= COPIED_BYTES_MAX {
+            true => Bytes::copy_from_slice(&block[value]),
+            false => Bytes::from_owner(Arc::clone(block)).slice(value),
+        };
+        Found { seqno, kind, value }
+    }))
 }

@@ -1,5 +1,7 @@
 //! How each part of a table is stored: packed, and under a checksum.
 
+use std::sync::Arc;
+
 use byteorder::{ByteOrder, LE};
 use bytes::Bytes;
 use lz4_flex::block::{CompressTable, compress_into, compress_into_with_table, get_maximum_output_size};
@@ -25,6 +27,9 @@ pub(super) const BLOCK_BYTES_MAX: usize = 128 << 20;
 
 /// Blocks below this length share one small table while packing.
 const SMALL_TABLE_BYTES: usize = u16::MAX as usize;
+
+/// For more than this memory is asked for before it is taken, so that damage is an error and not the end.
+const ASKED_FIRST_BYTES: usize = 1 << 20;
 
 /// Packs and seals blocks.
 pub(super) struct Sealer {
@@ -74,29 +79,58 @@ impl Sealer {
 
 /// The payload of a stored block, checked and unpacked, `raw_max` bytes at most. A slice of `stored` if it was not packed.
 pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64, raw_max: usize) -> Result<Bytes, Malformed> {
-    let bad = |at, what| Malformed { at, what };
-    let body_len = stored.len().checked_sub(TRAILER_BYTES).ok_or(bad(0, "a block too short"))?;
-    let (body, sum) = stored.split_at(body_len + 1);
-    if crc(id, offset, body) != LE::read_u32(sum) {
-        return Err(bad(0, "a checksum that does not match"));
-    }
-    match body[body_len] {
-        RAW => Ok(stored.slice(..body_len)),
-        LZ4 => {
-            let packed = body[..body_len].split_at_checked(LZ4_HEAD);
-            let (head, packed) = packed.ok_or(bad(0, "a packed block too short"))?;
-            let raw_len = LE::read_u32(head) as usize;
-            let cannot = bad(0, "a packed block that cannot be so long");
-            if raw_len > raw_max.min(packed.len().saturating_mul(LZ4_RATIO_MAX)) {
-                return Err(cannot);
-            }
-            let mut raw = zeros(raw_len).ok_or(cannot)?;
-            match lz4_flex::block::decompress_into(packed, &mut raw) {
-                Ok(len) if len == raw_len => Ok(raw.into()),
-                _ => Err(bad(LZ4_HEAD, "a packed block that does not unpack")),
-            }
+    let Some(packed) = Packed::of(stored, id, offset, raw_max)? else {
+        return Ok(stored.slice(..stored.len() - TRAILER_BYTES));
+    };
+    let mut raw = zeros(packed.raw_len).ok_or(CANNOT)?;
+    packed.unpack(&mut raw)?;
+    Ok(raw.into())
+}
+
+/// As [`unseal`], in memory to be shared. [`TRAILER_BYTES`] of no meaning follow the payload: so a block that was not packed
+/// stays where it was read.
+pub(super) fn unseal_shared(stored: Arc<[u8]>, id: FileId, offset: u64) -> Result<Arc<[u8]>, Malformed> {
+    let Some(packed) = Packed::of(&stored, id, offset, BLOCK_BYTES_MAX)? else { return Ok(stored) };
+    let mut raw = shared_zeros(packed.raw_len + TRAILER_BYTES).ok_or(CANNOT)?;
+    packed.unpack(&mut Arc::make_mut(&mut raw)[..packed.raw_len])?;
+    Ok(raw)
+}
+
+const CANNOT: Malformed = Malformed { at: 0, what: "a packed block that cannot be so long" };
+
+/// What LZ4 made of a block.
+struct Packed<'a> {
+    packed: &'a [u8],
+    raw_len: usize,
+}
+
+impl<'a> Packed<'a> {
+    /// Checks a stored block; `None` if it was not packed.
+    fn of(stored: &'a [u8], id: FileId, offset: u64, raw_max: usize) -> Result<Option<Self>, Malformed> {
+        let bad = |at, what| Malformed { at, what };
+        let body_len = stored.len().checked_sub(TRAILER_BYTES).ok_or(bad(0, "a block too short"))?;
+        let (body, sum) = stored.split_at(body_len + 1);
+        if crc(id, offset, body) != LE::read_u32(sum) {
+            return Err(bad(0, "a checksum that does not match"));
         }
-        _ => Err(bad(body_len, "an unknown packing")),
+        match body[body_len] {
+            RAW => Ok(None),
+            LZ4 => {
+                let packed = body[..body_len].split_at_checked(LZ4_HEAD);
+                let (head, packed) = packed.ok_or(bad(0, "a packed block too short"))?;
+                let raw_len = LE::read_u32(head) as usize;
+                let is_possible = raw_len <= raw_max.min(packed.len().saturating_mul(LZ4_RATIO_MAX));
+                if is_possible { Ok(Some(Self { packed, raw_len })) } else { Err(CANNOT) }
+            }
+            _ => Err(bad(body_len, "an unknown packing")),
+        }
+    }
+
+    fn unpack(&self, raw: &mut [u8]) -> Result<(), Malformed> {
+        match lz4_flex::block::decompress_into(self.packed, raw) {
+            Ok(len) if len == self.raw_len => Ok(()),
+            _ => Err(Malformed { at: LZ4_HEAD, what: "a packed block that does not unpack" }),
+        }
     }
 }
 
@@ -106,6 +140,14 @@ pub(super) fn zeros(len: usize) -> Option<Vec<u8>> {
     bytes.try_reserve_exact(len).ok()?;
     bytes.resize(len, 0);
     Some(bytes)
+}
+
+/// So many zeros to be shared, if memory has room for them.
+pub(super) fn shared_zeros(len: usize) -> Option<Arc<[u8]>> {
+    if len > ASKED_FIRST_BYTES {
+        Vec::<u8>::new().try_reserve_exact(len).ok()?;
+    }
+    Some(std::iter::repeat_n(0, len).collect())
 }
 
 /// The checksum of `bytes` at `offset` of the table `id`.

@@ -236,7 +236,7 @@ fn the_size_so_far_is_close_to_the_size_at_the_end() {
 }
 
 #[test]
-fn a_cached_block_is_read_once_and_its_values_are_not_copied() {
+fn a_cached_block_is_read_once() {
     let fs = Arc::new(CountingFs::new(Arc::new(MemFs::new())));
     write(&*fs, 7, &TableOptions::default(), &plain(1_000)).unwrap();
     let cache = Cache::new(1 << 20, 8);
@@ -245,7 +245,7 @@ fn a_cached_block_is_read_once_and_its_values_are_not_copied() {
     let first = get();
     let reads = fs.counts().of(Purpose::Read).reads;
     let second = get();
-    assert_eq!(first.as_ptr(), second.as_ptr());
+    assert_eq!(first, second);
     assert_eq!(fs.counts().of(Purpose::Read).reads, reads);
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.point_blocks, stats.filter_asked), (1, 1, 2, 2));
@@ -254,6 +254,18 @@ fn a_cached_block_is_read_once_and_its_values_are_not_copied() {
     assert_eq!(all(&table, Access::Merge { inputs: 1 }).len(), 1_000);
     assert_eq!(fs.counts().of(Purpose::Read).reads, reads);
     assert_eq!((cache.stats().hits, cache.stats().misses), (1, 1));
+}
+
+#[test]
+fn large_values_are_not_copied() {
+    for lz4 in [false, true] {
+        let mut model = plain(100);
+        model.insert(("large".into(), Reverse(1)), (Kind::Put, vec![7; 10_000].into()));
+        let table = table(&TableOptions { lz4, ..TableOptions::default() }, &model);
+        let get = || table.get(b"large", key_hash(b"large"), SeqNo::MAX).unwrap().unwrap().value;
+        let (first, second) = (get(), get());
+        assert_eq!((first.as_ptr(), &*second), (second.as_ptr(), &[7; 10_000][..]));
+    }
 }
 
 #[test]

@@ -11,15 +11,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::cache::Asked;
 use crate::error::Result;
 use crate::iter::{Bounds, Cursor, Direction, Each, Sources, Step};
 use crate::memtable::{MemIter, Memtable};
 use crate::sst::{Access, key_hash};
-use crate::types::{EntryRef, Found, SeqNo};
+use crate::types::{EntryRef, Found, SeqNo, head};
 
 pub(crate) use files::Files;
 pub(crate) use runs::{RunCursor, RunView, Runs};
 pub(crate) use table::TableHandle;
+
+/// Filters of so many runs are asked at once.
+const RUNS_AT_ONCE: usize = 4;
 
 /// One state of a store.
 #[derive(Clone, Debug)]
@@ -33,29 +37,45 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The newest version of `key` no newer than `seqno`, a delete included, and in how many runs it was looked for. Newest to
-    /// oldest, the first hit wins.
-    pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Result<(Option<Found>, u32)> {
+    /// The newest version of `key` no newer than `seqno`, a delete included. Newest to oldest, the first hit wins. What is asked
+    /// on the way is counted in `asked`.
+    pub(crate) fn get(&self, key: &[u8], seqno: SeqNo, asked: &mut Asked) -> Result<Option<Found>> {
         let memtables = std::iter::once(&self.active).chain(self.frozen.iter().rev());
         for memtable in memtables {
             if let Some(found) = memtable.get(key, seqno) {
-                return Ok((Some(found), 0));
+                return Ok(Some(found));
             }
         }
-        let (hash, mut runs) = (key_hash(key), 0u32);
-        for run in self.runs.newest_first() {
-            let Some(table) = run.find(key) else { continue };
-            runs = runs.saturating_add(1);
-            if let Some(found) = table.reader()?.get(key, hash, seqno)? {
-                return Ok((Some(found), runs));
+        let (hash, head) = (key_hash(key), head(key));
+        let mut rest = self.runs.newest_first().filter_map(|run| run.find(key, head));
+        loop {
+            let (mut tables, mut denied) = ([None; RUNS_AT_ONCE], [false; RUNS_AT_ONCE]);
+            for (place, table) in tables.iter_mut().zip(&mut rest) {
+                *place = Some(table);
+            }
+            // All filters before any block: their memory is waited for once.
+            let fetched = tables.iter().flatten().map(|table| table.fetch_filter(hash));
+            std::hint::black_box(fetched.fold(0, |sum, byte| sum ^ byte));
+            for (denied, table) in denied.iter_mut().zip(tables.iter().flatten()) {
+                *denied = table.denies(hash);
+            }
+            for (table, denied) in tables.into_iter().zip(denied) {
+                let Some(table) = table else { return Ok(None) };
+                asked.runs += 1;
+                if denied {
+                    asked.filter_asked += 1;
+                    asked.filter_denied += 1;
+                } else if let Some(found) = table.get(key, hash, seqno, asked)? {
+                    return Ok(Some(found));
+                }
             }
         }
-        Ok((None, runs))
     }
 
     /// How many runs have a table whose keys reach over `key`.
     pub(crate) fn runs_at(&self, key: &[u8]) -> u32 {
-        let runs = self.runs.newest_first().filter(|run| run.find(key).is_some()).count();
+        let head = head(key);
+        let runs = self.runs.newest_first().filter(|run| run.find(key, head).is_some()).count();
         u32::try_from(runs).unwrap_or(u32::MAX)
     }
 }

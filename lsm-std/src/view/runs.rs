@@ -77,10 +77,11 @@ pub(crate) struct RunView {
 }
 
 impl RunView {
-    /// The one table that may hold `key`. O(log tables).
-    pub(crate) fn find(&self, key: &[u8]) -> Option<&TableHandle> {
-        let at = self.tables.partition_point(|table| table.meta().max[..] < *key);
-        self.tables.get(at).filter(|table| table.meta().min[..] <= *key).map(|table| &**table)
+    /// The one table that may hold `key`, whose [`head`](crate::types::head) is given. O(log tables).
+    #[inline]
+    pub(crate) fn find(&self, key: &[u8], head: u128) -> Option<&TableHandle> {
+        let at = self.tables.partition_point(|table| table.is_before(key, head));
+        self.tables.get(at).filter(|table| !table.is_behind(key, head)).map(|table| &**table)
     }
 
     /// A walk over the entries within `bounds`; `None` if no table meets them. Opens nothing yet.

@@ -2,17 +2,20 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::cache::Asked;
 use crate::error::{Error, Result};
 use crate::fs::FileName;
 use crate::sst::TableReader;
 use crate::sync::{AtomicBool, Ordering};
-use crate::types::TableMeta;
+use crate::types::{Found, SeqNo, TableMeta, head};
 use crate::view::Files;
 
 /// A table of the store.
 #[derive(Debug)]
 pub(crate) struct TableHandle {
     meta: TableMeta,
+    /// The [heads](head) of its smallest and of its largest key: mostly they tell whether a key lies between.
+    heads: (u128, u128),
     files: Arc<Files>,
     reader: OnceLock<Arc<TableReader>>,
     obsolete: AtomicBool,
@@ -21,12 +24,25 @@ pub(crate) struct TableHandle {
 impl TableHandle {
     /// A table that the manifest names. Its file is not touched yet.
     pub(crate) fn new(files: &Arc<Files>, meta: TableMeta) -> Arc<Self> {
-        Arc::new(Self { meta, files: Arc::clone(files), reader: OnceLock::new(), obsolete: AtomicBool::new(false) })
+        let (files, heads) = (Arc::clone(files), (head(&meta.min), head(&meta.max)));
+        Arc::new(Self { meta, heads, files, reader: OnceLock::new(), obsolete: AtomicBool::new(false) })
     }
 
     /// What is known of it without opening it.
     pub(crate) fn meta(&self) -> &TableMeta {
         &self.meta
+    }
+
+    /// Whether all its keys come before `key`, whose [`head`] is given.
+    #[inline]
+    pub(crate) fn is_before(&self, key: &[u8], head: u128) -> bool {
+        self.heads.1 < head || self.heads.1 == head && self.meta.max[..] < *key
+    }
+
+    /// Whether all its keys come behind `key`, whose [`head`] is given.
+    #[inline]
+    pub(crate) fn is_behind(&self, key: &[u8], head: u128) -> bool {
+        self.heads.0 > head || self.heads.0 == head && self.meta.min[..] > *key
     }
 
     /// Reads it; opens the file the first time.
@@ -40,6 +56,30 @@ impl TableHandle {
             return Err(Error::corrupt(reader.path(), 0, "not the table that the manifest names"));
         }
         Ok(self.reader.get_or_init(|| reader))
+    }
+
+    /// Fetches the part of its filter that is asked for the key of this hash, as far as that is in memory.
+    #[inline]
+    pub(crate) fn fetch_filter(&self, key_hash: u64) -> u8 {
+        self.reader.get().map_or(0, |reader| reader.fetch_filter(key_hash))
+    }
+
+    /// True if its filter is in memory and denies the key of this hash.
+    #[inline]
+    pub(crate) fn denies(&self, key_hash: u64) -> bool {
+        self.reader.get().is_some_and(|reader| !reader.may_contain(key_hash))
+    }
+
+    /// The newest version of `key` that is at most `seqno`, if it does not [deny](Self::denies) it.
+    pub(crate) fn get(&self, key: &[u8], hash: u64, seqno: SeqNo, asked: &mut Asked) -> Result<Option<Found>> {
+        let was_asked = self.reader.get().is_some();
+        let reader = self.reader()?;
+        asked.filter_asked += u32::from(reader.has_filter());
+        if !was_asked && !reader.may_contain(hash) {
+            asked.filter_denied += 1;
+            return Ok(None);
+        }
+        reader.find(key, seqno, asked)
     }
 
     /// Counts a scan that opens the run of this table.

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const BLOCK_BYTES: usize = 1_000;
+
+fn block(byte: u8) -> Arc<[u8]> {
+    vec![byte; BLOCK_BYTES].into()
+}
+
+/// Reads a block of a table as readers do; true if it was in memory.
+fn read(cache: &Cache, slots: &Arc<Slots>, index: usize) -> bool {
+    let is_there = slots.with(index, |block| assert_eq!(block[0], index as u8)).is_some();
+    if !is_there {
+        cache.keep_block(slots, index, &block(index as u8));
+    }
+    is_there
+}
+
+proptest! {
+    #[test]
+    fn memory_holds_what_is_counted_and_no_more_than_it_may(
+        blocks_max in 0u64..40,
+        steps in prop::collection::vec((0usize..4, 0usize..60, any::<prop::sample::Index>()), 1..600),
+    ) {
+        let bytes_max = blocks_max * (BLOCK_BYTES as u64 + ENTRY_BYTES);
+        let cache = Cache::new(bytes_max, 1);
+        let mut tables: Vec<_> = (0..4).map(|_| Slots::new(60)).collect();
+        for (table, index, dice) in steps {
+            if dice.index(50) == 0 {
+                cache.forget(&tables[table]);
+                tables[table] = Slots::new(60);
+            } else {
+                read(&cache, &tables[table], index);
+            }
+            let held = tables.iter().map(|slots| (0..60).filter(|&at| slots.with(at, |_| ()).is_some()).count() as u64);
+            let bytes = cache.stats().bytes;
+            prop_assert_eq!(held.sum::<u64>() * (BLOCK_BYTES as u64 + ENTRY_BYTES), bytes);
+            prop_assert!(bytes <= bytes_max);
+        }
+    }
+}
+
+#[test]
+fn blocks_that_are_read_again_stay_while_a_scan_goes_by() {
+    let cache = Cache::new(100 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
+    let (hot, scanned) = (Slots::new(50), Slots::new(250));
+    for index in (0..50).chain(0..50) {
+        read(&cache, &hot, index);
+    }
+    assert_eq!((0..250).filter(|&index| read(&cache, &scanned, index)).count(), 0);
+    assert_eq!((0..50).filter(|&index| read(&cache, &hot, index)).count(), 50);
+}
+
+#[test]
+fn a_block_that_went_a_short_while_ago_and_is_read_again_stays() {
+    let cache = Cache::new(100 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
+    let (table, others) = (Slots::new(1), Slots::new(250));
+    read(&cache, &table, 0);
+    (0..100).for_each(|index| assert!(!read(&cache, &others, index)));
+    assert!(!read(&cache, &table, 0), "it went");
+    (100..200).for_each(|index| assert!(!read(&cache, &others, index)));
+    assert!(read(&cache, &table, 0));
+}
+
+#[test]
+fn the_blocks_of_a_table_that_goes_make_room() {
+    let cache = Cache::new(100 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
+    for _ in 0..50 {
+        let table = Slots::new(90);
+        (0..90).for_each(|index| assert!(!read(&cache, &table, index)));
+        assert_eq!((0..90).filter(|&index| read(&cache, &table, index)).count(), 90);
+        cache.forget(&table);
+        assert_eq!(cache.stats().bytes, 0);
+    }
+}
+
+#[test]
+fn a_block_is_kept_while_it_is_read_and_one_that_is_too_large_is_not_kept() {
+    let cache = Cache::new(4 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
+    let table = Slots::new(250);
+    let kept = block(0);
+    cache.keep_block(&table, 0, &kept);
+    assert_eq!(Arc::strong_count(&kept), 2);
+    (1..250).for_each(|index| assert!(!read(&cache, &table, index)));
+    assert_eq!((kept[0], Arc::strong_count(&kept)), (0, 1));
+    cache.keep_block(&table, 0, &vec![0; 4 * BLOCK_BYTES].into());
+    assert!(table.with(0, |_| ()).is_none());
+}
