@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use compaction_core::{AnySettings, Full, TieredSettings};
 
+use crate::cache::Asked;
 use crate::commit::Committer;
 use crate::engine::{LogSink, recover};
 use crate::fs::MemFs;
@@ -110,7 +111,7 @@ fn loom_flushes_that_end_in_any_order_are_installed_in_their_own() {
         loom::stop_exploring();
         let (view, seqno) = (engine.view.load_full(), 4);
         assert!(view.frozen.is_empty());
-        assert_eq!(view.get(b"k", seqno).unwrap().0.unwrap().value, &b"b"[..]);
+        assert_eq!(view.get(b"k", seqno, &mut Asked::default()).unwrap().unwrap().value, &b"b"[..]);
         engine.settle().unwrap();
         assert_eq!(engine.log_segments().len(), 1, "only the segment in use is needed");
     });

@@ -15,6 +15,9 @@ const SMALL_PART: u64 = 10;
 /// A queue's worth of evictions is counted in so many steps.
 const STEPS: u64 = 16;
 
+/// Of so many blocks in a row that were all asked for, the next one goes nevertheless: nobody waits for a walk over the whole line.
+const LOOKS_MAX: u32 = 64;
+
 /// The times that a mark can tell apart.
 const TIMES: u16 = 255;
 
@@ -94,8 +97,10 @@ impl Queue {
         } else {
             self.small.push(ticket);
         }
+        let mut looks = 0;
         while self.small.bytes + self.main.bytes > self.bytes_max {
-            self.evict();
+            looks += 1;
+            self.evict(looks > LOOKS_MAX);
         }
     }
 
@@ -104,8 +109,8 @@ impl Queue {
         (self.evicted / (self.bytes_max / STEPS).max(1) % u64::from(TIMES)) as u8 + 1
     }
 
-    /// Takes a block out, or gives it another place.
-    fn evict(&mut self) {
+    /// Takes a block out, or, unless one `must` go, gives it another place.
+    fn evict(&mut self, must: bool) {
         let is_small = self.small.bytes > self.bytes_max / SMALL_PART || self.main.tickets.is_empty();
         let line = if is_small { &mut self.small } else { &mut self.main };
         let Some(ticket) = line.pop() else { return };
@@ -115,7 +120,7 @@ impl Queue {
             return;
         };
         let asked = slots.asked(index);
-        if asked > 0 {
+        if asked > 0 && !must {
             slots.set_asked(index, if is_small { 0 } else { asked - 1 });
             self.main.push(ticket);
         } else {

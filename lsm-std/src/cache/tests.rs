@@ -66,6 +66,17 @@ fn a_block_that_went_a_short_while_ago_and_is_read_again_stays() {
 }
 
 #[test]
+fn one_block_more_passes_a_bounded_number_of_those_that_are_read_again() {
+    let cache = Cache::new(1_000 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
+    let table = Slots::new(1_001);
+    (0..4).for_each(|_| (0..1_000).for_each(|index| _ = read(&cache, &table, index)));
+    assert!(!read(&cache, &table, 1_000));
+    let passed = (0..1_000).filter(|&index| table.asked(index) == 0).count();
+    assert!((1..=100).contains(&passed), "{passed} of 1000");
+    assert_eq!((0..1_001).filter(|&index| table.with(index, |_| ()).is_some()).count(), 1_000);
+}
+
+#[test]
 fn the_blocks_of_a_table_that_goes_make_room() {
     let cache = Cache::new(100 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
     for _ in 0..50 {
@@ -88,4 +99,27 @@ fn a_block_is_kept_while_it_is_read_and_one_that_is_too_large_is_not_kept() {
     assert_eq!((kept[0], Arc::strong_count(&kept)), (0, 1));
     cache.keep_block(&table, 0, &vec![0; 4 * BLOCK_BYTES].into());
     assert!(table.with(0, |_| ()).is_none());
+}
+
+#[cfg(loom)]
+#[test]
+fn loom_readers_that_bring_blocks_into_a_full_cache_count_what_is_in_memory() {
+    let mut builder = loom::model::Builder::new();
+    (builder.preemption_bound, builder.expect_explicit_explore) = (Some(3), true);
+    builder.check(|| {
+        let cache = Cache::new(4 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
+        let table = Slots::new(6);
+        (0..4).for_each(|index| assert!(!read(&cache, &table, index)));
+        loom::explore();
+        let others = [[4, 0], [4, 5]].map(|blocks| {
+            let (cache, table) = (cache.clone(), table.clone());
+            crate::sync::thread::spawn(move || blocks.map(|index| read(&cache, &table, index)))
+        });
+        for other in others {
+            other.join().unwrap();
+        }
+        loom::stop_exploring();
+        let held = (0..6).filter(|&index| table.with(index, |_| ()).is_some()).count() as u64;
+        assert_eq!((held, cache.stats().bytes), (4, 4 * (BLOCK_BYTES as u64 + ENTRY_BYTES)));
+    });
 }

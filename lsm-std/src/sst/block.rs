@@ -217,3 +217,28 @@ impl<D: Deref<Target = [u8]>> Block<D> {
         Ok(low)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes as lengths and tags have them: short, or of two bytes and more.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![0u8..6, 0x7eu8..0x86, any::<u8>()];
+        prop::collection::vec(byte, 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn a_short_key_is_read_as_any_other_is(keys in bytes(), at in 0usize..14) {
+            let mut data = keys.clone();
+            data.extend([0; RESTART_BYTES]);
+            data.extend([0, 0, 0, 0, 1, 0, 0, 0]);
+            let block = Block::parse(&data[..]).unwrap();
+            prop_assert_eq!(block.keys_end(), keys.len());
+            prop_assert_eq!(format!("{:?}", block.key(at)), format!("{:?}", block.any_key(at)));
+        }
+    }
+}

@@ -107,6 +107,16 @@ mod tests {
         }
 
         #[test]
+        fn the_answer_is_that_of_bits_asked_one_by_one(hashes: Vec<u64>, bits in 1u8..=64, asked: Vec<u64>) {
+            let filter = filter(&hashes, bits);
+            for hash in asked {
+                let start = line(hash, filter.lines.len() / LINE_BYTES) * LINE_BYTES;
+                let is_set = |bit: usize| filter.lines[start + bit / 8] & 1 << (bit % 8) != 0;
+                prop_assert_eq!(filter.may_contain(hash), bits_of(hash, filter.probes).all(is_set));
+            }
+        }
+
+        #[test]
         fn any_bytes_are_asked_without_a_panic(stored: Vec<u8>, hash: u64) {
             if let Ok(filter) = Filter::parse(&stored.into()) {
                 filter.may_contain(hash);

@@ -247,7 +247,7 @@ mod tests {
 
         #[test]
         fn find_agrees_with_a_scan(
-            keys in prop::collection::btree_set((key(), 0u64..4), 1..40),
+            keys in prop::collection::btree_set((key(), 0u64..4), 1..200),
             prefix in key(),
             asked in key(),
             seqno in 0u64..4,
@@ -266,6 +266,13 @@ mod tests {
                 prop_assert_eq!(index.block(i, data_end), Some(BlockHandle { offset: i as u64 * 10, len: 10 }));
             }
             prop_assert_eq!(index.block(index.blocks(), data_end), None);
+        }
+
+        #[test]
+        fn as_many_heads_are_smaller_as_a_count_finds(mut all in prop::collection::vec(0u64..300, 0..1_200), wanted in 0u64..301) {
+            all.sort_unstable();
+            let count = all.iter().filter(|&&head| head < wanted).count();
+            prop_assert_eq!(Heads::new(all.into()).lower(wanted), count);
         }
 
         #[test]

@@ -175,7 +175,10 @@ mod tests {
         #[test]
         fn blocks_come_back(raw: Vec<u8>, byte: u8, repeat in 0usize..200_000, lz4: bool) {
             for raw in [raw, vec![byte; repeat]] {
-                prop_assert_eq!(unseal(&sealed(&raw, lz4), 7, 4096, BLOCK_BYTES_MAX).unwrap(), raw);
+                let stored = sealed(&raw, lz4);
+                let shared = unseal_shared(stored[..].into(), 7, 4096).unwrap();
+                prop_assert_eq!(&shared[..shared.len() - TRAILER_BYTES], &raw);
+                prop_assert_eq!(unseal(&stored, 7, 4096, BLOCK_BYTES_MAX).unwrap(), raw);
             }
         }
 
@@ -184,6 +187,7 @@ mod tests {
             let mut bad = sealed(&raw, lz4).to_vec();
             let bit = bit.index(bad.len() * 8);
             bad[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(unseal_shared(bad[..].into(), 7, 4096).is_err());
             prop_assert!(unseal(&bad.into(), 7, 4096, BLOCK_BYTES_MAX).is_err());
         }
 
@@ -192,6 +196,7 @@ mod tests {
             body.push(LZ4);
             let sum = crc(7, 4096, &body);
             body.extend(sum.to_le_bytes());
+            let _ = unseal_shared(body[..].into(), 7, 4096);
             let _ = unseal(&body.into(), 7, 4096, BLOCK_BYTES_MAX);
         }
     }

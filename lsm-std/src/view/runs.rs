@@ -196,8 +196,54 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cache::Cache;
+    use crate::fs::MemFs;
+    use crate::types::{TableMeta, head};
+    use crate::view::Files;
+
+    /// A table from `min` to `max` that nobody opens.
+    fn table(files: &Arc<Files>, min: &[u8], max: &[u8]) -> Arc<TableHandle> {
+        let (min, max) = (Bytes::copy_from_slice(min), Bytes::copy_from_slice(max));
+        let (oldest_seqno, newest_seqno, newest_ms, oldest_tombstone_ms) = (1, 1, 0, None);
+        let (id, bytes, entries, tombstones) = (files.new_id(), 1, 2, 0);
+        let meta = TableMeta {
+            id,
+            bytes,
+            entries,
+            tombstones,
+            min,
+            max,
+            newest_ms,
+            oldest_tombstone_ms,
+            oldest_seqno,
+            newest_seqno,
+        };
+        TableHandle::new(files, meta)
+    }
+
+    /// Keys of which many share their first sixteen bytes.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let letters = prop::sample::select(vec![0u8, b'a', 0xff]);
+        prop::collection::vec(letters, 0..4)
+            .prop_flat_map(|end| (0usize..18).prop_map(move |len| [&vec![b'a'; len], &end[..]].concat()))
+    }
 
     proptest! {
+        #[test]
+        fn the_table_that_may_hold_a_key_is_the_one_whose_bounds_it_lies_between(
+            bounds in prop::collection::btree_set(key(), 2..40),
+            asked in prop::collection::vec(key(), 1..20),
+        ) {
+            let (bounds, cache) = (Vec::from_iter(bounds), Cache::new(0, 1));
+            let files = Arc::new(Files::new(Arc::new(MemFs::new()), "".into(), cache, 1, 0));
+            let tables: Vec<_> = bounds.chunks_exact(2).map(|pair| table(&files, &pair[0], &pair[1])).collect();
+            let run = RunView { tables };
+            for key in asked.iter().chain(&bounds) {
+                let between = run.tables.iter().find(|table| table.meta().min[..] <= key[..] && key[..] <= table.meta().max[..]);
+                prop_assert_eq!(run.find(key, head(key)).map(|table| table.meta().id), between.map(|table| table.meta().id));
+            }
+        }
+
         #[test]
         fn spliced_runs_are_those_of_a_spliced_list(
             edits in proptest::collection::vec((any::<prop::sample::Index>(), 0..300usize, 0..300usize), 1..40),
