@@ -321,6 +321,60 @@ mod tests {
         }
     }
 
+    /// Each commit takes until `go` is sent something.
+    #[cfg(not(loom))]
+    #[derive(Debug)]
+    struct Slow {
+        begun: std::sync::mpsc::Sender<Vec<u32>>,
+        go: std::sync::mpsc::Receiver<()>,
+    }
+
+    #[cfg(not(loom))]
+    impl Sink<u32> for Slow {
+        type Error = &'static str;
+
+        fn commit(&mut self, group: &[u32]) -> Result<(), &'static str> {
+            self.begun.send(group.to_vec()).unwrap();
+            self.go.recv().map_err(|_| "given up")
+        }
+
+        fn is_passing(_: &&'static str) -> bool {
+            false
+        }
+
+        fn panicked() -> &'static str {
+            "panicked"
+        }
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn whoever_comes_while_a_group_is_written_is_told_nothing_before_the_next_one_is() {
+        let ((begun, groups), (go, waits)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let committer = Arc::new(Committer::new(Slow { begun, go: waits }));
+        let write = |item: u32| {
+            let committer = Arc::clone(&committer);
+            thread::spawn(move || committer.commit(item))
+        };
+        let soon = || thread::sleep(std::time::Duration::from_millis(50));
+        let first = write(1);
+        assert_eq!(groups.recv(), Ok(vec![1]));
+        let others = [write(2), write(3)];
+        soon();
+        assert!(!others.iter().any(thread::JoinHandle::is_finished), "told while another group is written");
+        while lock(&committer.queue).waiting.len() < 2 {
+            soon();
+        }
+        go.send(()).unwrap();
+        assert_eq!(groups.recv().map(|group| group.len()), Ok(2));
+        soon();
+        assert!(!others.iter().any(thread::JoinHandle::is_finished), "told while their own group is written");
+        go.send(()).unwrap();
+        for writer in [first].into_iter().chain(others) {
+            assert_eq!(writer.join().unwrap(), Ok(()));
+        }
+    }
+
     #[cfg(not(loom))]
     #[test]
     fn a_sink_that_panics_fails_all_who_come_after() {

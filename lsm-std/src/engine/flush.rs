@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// Flushes frozen memtables that nobody else is flushing: the oldest one, or with threads at work several small ones as one.
-    /// False if there is none.
+    /// False if there is none. A failure is noted.
     pub(crate) fn flush_one(&self) -> Result<bool> {
         let _careful = Careful::new(self);
         let group = self.claim();
@@ -49,6 +49,8 @@ impl Engine {
         match span.in_scope(|| self.build(&group)) {
             Ok(tables) => self.mark(oldest, Flush::Built { tables, micros: watch.micros() }),
             Err(error) => {
+                // Before another one may try it and succeed.
+                self.health.trouble(&self.health.flushes, error.clone());
                 self.give_back(oldest);
                 return Err(error);
             }
@@ -137,7 +139,7 @@ impl Engine {
         }
         // There is room for writers now, and perhaps more to flush, while the tree settles.
         self.bell.ring();
-        self.settle_if_due()
+        self.settle_if_due().inspect_err(|error| self.health.trouble(&self.health.flushes, error.clone()))
     }
 
     fn install_flush(&self, tree: &mut Tree, built: Built) -> Result<()> {
@@ -155,6 +157,8 @@ impl Engine {
         })?;
         tree.unsettled.flushed(built.tables, built.memory_bytes);
         tree.unsettled.log_floor = built.log_floor;
+        // Whoever sees that it is flushed sees no trouble of it any more.
+        self.health.flushes.recovered();
         self.show(runs, built.memtables);
         let bytes = tables.iter().map(|table| table.bytes).sum();
         let now_ms = self.clock.now_ms();

@@ -160,3 +160,43 @@ impl Engine {
         self.view.store(Arc::new(view));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::fs::MemFs;
+
+    /// What two threads do to the view at once, whoever comes first at each moment, is all done.
+    #[test]
+    fn no_view_is_lost_while_memtables_freeze_and_runs_are_shown() {
+        let options = Options::new().fs(Arc::new(MemFs::new())).deterministic(1);
+        let (engine, _) = recover(options, Path::new("store")).unwrap();
+        let runs = engine.tree().shown();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(crate::sync::Ordering::Acquire) {
+                    let flushed = engine.frozen().min(1);
+                    engine.show(runs.clone(), flushed);
+                }
+            });
+            for round in 0..20_000 {
+                let fresh = Arc::new(Memtable::new(round));
+                if round % 2 == 0 {
+                    engine.freeze(Arc::clone(&fresh))
+                } else {
+                    engine.replace_active(Arc::clone(&fresh))
+                }
+                let is_shown = Arc::ptr_eq(&engine.view.load().active, &fresh);
+                stop.store(!is_shown, crate::sync::Ordering::Release);
+                assert!(is_shown, "round {round}: writes would go where no reader looks");
+            }
+            stop.store(true, crate::sync::Ordering::Release);
+        });
+        let memory = lock(&engine.memory);
+        let frozen = memory.frozen.iter().map(|frozen| Arc::as_ptr(&frozen.memtable));
+        assert!(engine.view.load().frozen.iter().map(Arc::as_ptr).eq(frozen));
+    }
+}

@@ -152,6 +152,10 @@ impl Engine {
             table.retire();
         }
         self.remove_logs(tree.unsettled.log_floor);
+        if self.frozen() == 0 {
+            // What else could be in trouble has just been done.
+            self.health.flushes.recovered();
+        }
         Ok(())
     }
 

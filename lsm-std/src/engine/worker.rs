@@ -122,14 +122,11 @@ impl Engine {
     fn try_settle(&self) {
         match self.settle() {
             Ok(()) => self.health.flushes.recovered(),
-            Err(error) => self.troubled(error),
+            Err(error) => {
+                self.health.trouble(&self.health.flushes, error);
+                self.bell.ring();
+            }
         }
-    }
-
-    /// Notes trouble, and wakes writers that wait for work which will not be done now.
-    fn troubled(&self, error: Error) {
-        self.health.trouble(&self.health.flushes, error);
-        self.bell.ring();
     }
 
     fn try_flush(&self) -> Step {
@@ -140,13 +137,11 @@ impl Engine {
             return Step::Idle(Some(pause));
         }
         match self.flush_one() {
-            Ok(true) => {
-                self.health.flushes.recovered();
-                Step::Worked
-            }
+            Ok(true) => Step::Worked,
             Ok(false) => Step::Idle(None),
-            Err(error) => {
-                self.troubled(error);
+            Err(_) => {
+                // Writers may wait for what is not done now.
+                self.bell.ring();
                 Step::Worked
             }
         }
@@ -161,9 +156,9 @@ impl Engine {
         self.health.merges.try_again();
         loop {
             self.health.check()?;
-            if self.flush_one().inspect_err(|error| self.health.trouble(&self.health.flushes, error.clone()))? {
-                self.health.flushes.recovered();
-            } else if let Step::Idle(_) = self.compact_one() {
+            if !self.flush_one()?
+                && let Step::Idle(_) = self.compact_one()
+            {
                 return self.health.flushes.check();
             }
         }

@@ -60,3 +60,39 @@ impl Mapped {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another map of the file sees the bytes come in the order in which they are put there.
+    #[test]
+    fn whoever_finds_the_first_byte_of_a_record_finds_all_of_it() {
+        const RECORDS: u64 = 4096;
+        let file = tempfile::tempfile().unwrap();
+        let map = || Mapped::new(&file, 0, RECORDS * SECTOR_BYTES);
+        let (mut writer, mut reader) = match (map(), map()) {
+            (Err(error), _) if error.kind() == ErrorKind::Unsupported => return,
+            (writer, reader) => (writer.unwrap(), reader.unwrap()),
+        };
+        let mut byte = |at: u64| {
+            let place = &mut reader.map[at as usize];
+            // SAFETY: the byte is borrowed for writing, has the alignment of every byte, and is read by this thread alone.
+            unsafe { AtomicU8::from_ptr(place) }.load(Ordering::Acquire)
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                (0..RECORDS)
+                    .for_each(|record| assert!(writer.write(&[1; SECTOR_BYTES as usize], record * SECTOR_BYTES)));
+            });
+            for record in 0..RECORDS {
+                let at = record * SECTOR_BYTES;
+                while byte(at) == 0 {
+                    byte(at + SECTOR_BYTES - 1);
+                    std::hint::spin_loop();
+                }
+                assert_eq!(byte(at + SECTOR_BYTES - 1), 1, "record {record}");
+            }
+        });
+    }
+}

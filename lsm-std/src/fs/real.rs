@@ -148,11 +148,15 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut source = File::open(from).map_err(|e| Error::io("copy", from, e))?;
     let target = OpenOptions::new().write(true).create_new(true).open(to);
     let mut target = target.map_err(|e| Error::io("copy", to, e))?;
-    let done = io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
-    done.map_err(|e| {
+    copy_bytes(&mut source, &mut target).map_err(|e| {
         let _ = fs::remove_file(to);
         Error::io("copy", to, e)
     })
+}
+
+fn copy_bytes(source: &mut File, target: &mut File) -> io::Result<()> {
+    io::copy(source, target)?;
+    target.sync_all()
 }
 
 #[derive(Debug)]
@@ -249,7 +253,8 @@ mod tests {
     fn every_sync_reaches_the_system() {
         let refused = |done: Result<()>| assert_eq!(done.unwrap_err().io_kind(), Some(ErrorKind::InvalidInput));
         let (null, purpose) = (Path::new("/dev/null"), Purpose::Other);
-        let file = OpenOptions::new().write(true).open(null).unwrap();
+        let mut file = OpenOptions::new().write(true).open(null).unwrap();
+        refused(copy_bytes(&mut File::open(null).unwrap(), &mut file).map_err(|e| Error::io("copy", null, e)));
         refused(RealWriteFile::new(file, null, 0, 0).sync());
         refused(RealFs.append(null, 0, purpose).map(drop));
         refused(RealFs.rewrite(null, 0, b"again", purpose).map(drop));

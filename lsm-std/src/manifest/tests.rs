@@ -275,3 +275,20 @@ fn staged_edits_become_durable_together_or_not_at_all() {
     assert_eq!(last, [(0, vec![4]), (0, vec![5])]);
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [vec![(0, vec![2])], vec![(0, vec![4])], last]);
 }
+
+#[test]
+fn staged_edits_outlive_a_failed_write_and_go_with_a_rewrite() {
+    let (fs, dir) = (FaultyFs::default(), Path::new(""));
+    let mut manifest = Manifest::create(Arc::new(fs.clone()), dir, 7, State::default()).unwrap();
+    let read = || shape(&Manifest::read(&fs, dir).unwrap().unwrap().state);
+    manifest.stage(&flush(8)).unwrap();
+    fs.fail_after(0, 1);
+    assert!(manifest.commit().unwrap_err().is_no_space());
+    manifest.commit().unwrap();
+    assert_eq!(read(), [(0, vec![8])]);
+    manifest.stage(&flush(9)).unwrap();
+    manifest.rewrite(10).unwrap();
+    manifest.commit().unwrap();
+    manifest.append(&flush(11)).unwrap();
+    assert_eq!(read(), [(0, vec![8]), (0, vec![9]), (0, vec![11])]);
+}

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use lsm_std::compaction_core::{AnySettings, BanditSettings, TieredSettings};
-use lsm_std::{Db, Error, Options, SyncPolicy};
+use lsm_std::{Db, Error, Options, SyncPolicy, What};
 
 use crate::common::{FailFs, key, pairs, value};
 
@@ -190,4 +190,46 @@ fn after_a_full_disk_has_room_again_writes_go_on_and_those_refused_are_not_there
             assert!(pairs(db.iter()) == model, "{sync:?}, {round}: after a kill");
         }
     }
+}
+
+#[test]
+fn trouble_of_a_flush_is_over_for_whoever_sees_it_done() {
+    let (disk, is_flushed) = (FailFs::default(), Arc::new(AtomicBool::new(false)));
+    let flushed = Arc::clone(&is_flushed);
+    let options = Options::new().strategy(AnySettings::Idle).fs(Arc::new(disk.clone())).on_report(move |report| {
+        if let What::Flushed { .. } = report.what
+            && !flushed.swap(true, Ordering::Relaxed)
+        {
+            // The thread that flushes has nothing more to do for the memtable.
+            thread::sleep(Duration::from_millis(300));
+        }
+    });
+    let db = options.open("store").unwrap();
+    disk.fail(|op, path| (op == "create" && path.ends_with(".sst")).then_some(ErrorKind::StorageFull));
+    db.put(b"a", b"1").unwrap();
+    assert!(db.flush().is_err_and(|error| error.is_no_space()));
+    disk.heal();
+    while !is_flushed.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    db.put(b"b", b"2").unwrap();
+    db.flush().unwrap();
+}
+
+#[test]
+fn trouble_of_making_the_tree_durable_is_over_when_another_call_has_done_it() {
+    let disk = FailFs::default();
+    let options = Options::new().strategy(AnySettings::Idle).unsettled_bytes_max(1).fs(Arc::new(disk.clone()));
+    let db = options.open("store").unwrap();
+    db.put(b"a", b"1").unwrap();
+    disk.fail(|op, path| (op == "append" && path.contains("MANIFEST")).then_some(ErrorKind::StorageFull));
+    assert!(db.flush().is_err_and(|error| error.is_no_space()));
+    while db.stats().background_error.is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    disk.heal();
+    db.verify().unwrap();
+    assert_eq!(db.stats().background_error, None);
+    db.put(b"b", b"2").unwrap();
+    db.flush().unwrap();
 }
