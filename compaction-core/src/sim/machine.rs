@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use super::entry::{self, Entry};
 use super::memory::Memory;
+use super::names::{KeyName, Names};
 use super::stall::Channel;
 use super::{SimCounts, SimError, SimReport, SplitMix, StoreSettings};
 use crate::decision::{Job, Moment, Reason, Work};
@@ -86,6 +87,12 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         simulation
     }
 
+    /// Tells what the keys look like, by number, before anything is written: sizes are then those of these very keys, where the
+    /// [format](super::TableFormat) else has one length for all.
+    pub fn name_keys(&mut self, names: Vec<KeyName>) {
+        self.memory.names = Names(names);
+    }
+
     /// Writes `value_bytes` bytes under `key`; if the memtable was full, it is flushed, and what is due is merged.
     ///
     /// # Errors
@@ -109,13 +116,13 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     pub fn write(&mut self, batch: &[(u32, Option<u32>)]) -> Result<(), SimError> {
         self.now_ms = self.now_ms.saturating_add(self.scale);
         let frozen = (self.memory.bytes >= self.store.memtable_bytes).then(|| self.memory.freeze());
-        let entry_bytes = self.store.format.key_bytes.saturating_add(self.store.memtable_entry_bytes);
         for (key, value) in batch {
-            self.memory.insert(*key, *value)?;
-            let value_bytes = u64::from(value.unwrap_or(0));
-            let held = entry_bytes.saturating_add(value_bytes).saturating_mul(self.scale);
+            self.memory.insert(*key, *value, &self.store.format)?;
+            let key_bytes = self.memory.names.bytes(*key, &self.store.format);
+            let bytes = key_bytes.saturating_add(value.unwrap_or(0).into());
+            let held = bytes.saturating_add(self.store.memtable_entry_bytes).saturating_mul(self.scale);
             self.memory.bytes = self.memory.bytes.saturating_add(held);
-            let written = self.store.format.key_bytes.saturating_add(value_bytes).saturating_mul(self.scale);
+            let written = bytes.saturating_mul(self.scale);
             self.counts.user_bytes = self.counts.user_bytes.saturating_add(written);
         }
         self.counts.ops = self.counts.ops.saturating_add(self.scale);
@@ -228,7 +235,6 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
 
     /// Bytes of live keys and values.
     pub(super) fn live_bytes(&self) -> u64 {
-        let keys = self.memory.live_keys.saturating_mul(self.store.format.key_bytes);
-        keys.saturating_add(self.memory.live_value_bytes).saturating_mul(self.scale)
+        self.memory.live_bytes.saturating_mul(self.scale)
     }
 }

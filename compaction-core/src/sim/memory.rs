@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::SimError;
 use super::entry::Entry;
+use super::names::Names;
 use super::settings::LIMIT;
+use super::{SimError, TableFormat};
 
 /// A scan follows so many numbers, live or not.
 const SCAN_LOOK_MAX: usize = 1 << 16;
@@ -21,10 +22,10 @@ pub(super) struct Memory {
     /// Writes beyond this number are in the present memtable.
     flushed: u32,
     keys: Vec<KeyState>,
-    /// Keys that have a value.
-    pub(super) live_keys: u64,
-    /// Bytes of their values.
-    pub(super) live_value_bytes: u64,
+    /// What they look like.
+    pub(super) names: Names,
+    /// Bytes of the keys that have a value, and of these.
+    pub(super) live_bytes: u64,
     /// Whether nobody will read: then it is not noted where keys lie.
     pub(super) unread: bool,
 }
@@ -42,8 +43,8 @@ struct KeyState {
 
 impl Default for Memory {
     fn default() -> Self {
-        let (writes, keys) = (Vec::new(), Vec::new());
-        Self { writes, bytes: 0, seqno: 0, flushed: 0, keys, live_keys: 0, live_value_bytes: 0, unread: false }
+        let (writes, keys, names) = (Vec::new(), Vec::new(), Names::default());
+        Self { writes, bytes: 0, seqno: 0, flushed: 0, keys, names, live_bytes: 0, unread: false }
     }
 }
 
@@ -95,8 +96,8 @@ impl Memory {
     ///
     /// # Errors
     /// A key or a number of writes beyond the limits.
-    pub(super) fn insert(&mut self, key: u32, value: Option<u32>) -> Result<(), SimError> {
-        let entry = self.number_write(key, value)?;
+    pub(super) fn insert(&mut self, key: u32, value: Option<u32>, format: &TableFormat) -> Result<(), SimError> {
+        let entry = self.number_write(key, value, format)?;
         self.writes.push(entry);
         Ok(())
     }
@@ -105,13 +106,13 @@ impl Memory {
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    pub(super) fn adopt(&mut self, key: u32, value: Option<u32>) -> Result<Entry, SimError> {
-        let entry = self.number_write(key, value)?;
+    pub(super) fn adopt(&mut self, key: u32, value: Option<u32>, format: &TableFormat) -> Result<Entry, SimError> {
+        let entry = self.number_write(key, value, format)?;
         self.flushed = self.seqno;
         Ok(entry)
     }
 
-    fn number_write(&mut self, key: u32, value: Option<u32>) -> Result<Entry, SimError> {
+    fn number_write(&mut self, key: u32, value: Option<u32>, format: &TableFormat) -> Result<Entry, SimError> {
         let too_large = |what, n: u32| SimError::TooLarge { what, simulated: n.into(), max: LIMIT };
         if u64::from(key) > LIMIT {
             return Err(too_large("keys", key));
@@ -122,14 +123,13 @@ impl Memory {
             self.keys.resize(at.saturating_add(1), KeyState::default());
         }
         let entry = Entry::new(key, self.seqno, value);
+        let key_bytes = self.names.bytes(key, format);
         let Some(state) = self.keys.get_mut(at) else { return Ok(entry) };
         if let Some(before) = state.live.checked_sub(1) {
-            self.live_keys = self.live_keys.saturating_sub(1);
-            self.live_value_bytes = self.live_value_bytes.saturating_sub(before.into());
+            self.live_bytes = self.live_bytes.saturating_sub(key_bytes.saturating_add(before.into()));
         }
         if let Some(after) = value {
-            self.live_keys = self.live_keys.saturating_add(1);
-            self.live_value_bytes = self.live_value_bytes.saturating_add(after.into());
+            self.live_bytes = self.live_bytes.saturating_add(key_bytes).saturating_add(after.into());
         }
         state.live = value.map_or(0, |bytes| bytes.saturating_add(1));
         state.seqno = self.seqno;

@@ -76,7 +76,9 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
                 (from, size) = (at, TableSize::new(self.store.format, self.scale));
             }
             let seqno = u64::from(entry.seqno).saturating_mul(self.scale);
-            size.add(entry.key.into(), seqno, entry.value().map(u64::from));
+            let last = entries.get(from..at).and_then(|before| before.last()).map(|last| last.key);
+            let beside = self.memory.names.beside(last, entry.key);
+            size.add((entry.key.into(), beside), seqno, entry.value().map(u64::from));
         }
         tables.extend(self.table(entries.get(from..).unwrap_or(&[]), &size, times));
         tables

@@ -1,6 +1,7 @@
 //! The size of a table as its entries come.
 
 use super::format::varint;
+use super::names::{Beside, Named};
 use super::{KeyPrefix, TableFormat};
 
 /// After so many weighted entries the share of blocks in the bytes is computed anew.
@@ -32,6 +33,7 @@ pub(crate) struct TableSize {
     open: u64,
     open_entries: u64,
     alike: Alike,
+    named: Named,
     weighted: Weighted,
 }
 
@@ -104,43 +106,63 @@ impl TableSize {
             open: 0,
             open_entries: 0,
             alike: Alike::default(),
+            named: Named::default(),
             weighted: Weighted::default(),
         }
     }
 
-    /// Adds the next entry by key; `value` is its length, `None` for a tombstone.
-    pub(crate) fn add(&mut self, key: u64, seqno: u64, value: Option<u64>) {
-        if self.weight > 1 {
-            self.add_many(key, seqno, value);
-        } else {
-            self.add_one(key, seqno, value);
+    /// Adds the next entry by key, which is known by its number and perhaps by name; `value` is its length, `None` for a tombstone.
+    pub(crate) fn add(&mut self, (key, name): (u64, Option<Beside>), seqno: u64, value: Option<u64>) {
+        match name {
+            _ if self.weight > 1 => self.add_many(key, seqno, value),
+            Some(name) => self.add_named(name, seqno, value),
+            None => self.add_numbered(key, seqno, value),
         }
         self.entries = self.entries.saturating_add(self.weight);
         self.seqnos = (self.seqnos.0.min(seqno), self.seqnos.1.max(seqno));
         self.last = Some((key, seqno));
     }
 
-    fn add_one(&mut self, key: u64, seqno: u64, value: Option<u64>) {
+    fn add_numbered(&mut self, key: u64, seqno: u64, value: Option<u64>) {
         let differing = self.last.map_or(u64::MAX, |(last, _)| digits_differing(last, key));
-        let large = self.format.key_bytes.saturating_add(value.unwrap_or(0)) >= self.format.block_bytes;
-        if self.open_entries > 0 && (large || self.block() >= self.format.block_bytes) {
-            // A separator: one byte more than what the neighbours share.
-            let separator = match self.format.prefix {
-                KeyPrefix::Digits => self.format.key_bytes.saturating_sub(differing).saturating_add(1),
-                KeyPrefix::Shared(bytes) => bytes.saturating_add(1),
-                KeyPrefix::Whole => self.format.key_bytes,
-            };
-            self.close(separator);
-        }
-        let restart = self.open_entries.checked_rem(self.format.restart_entries).is_none_or(|rest| rest == 0);
-        let rest = if restart { self.format.key_bytes } else { self.format.rest(differing) };
-        let extra = if restart { self.format.restart_bytes } else { 0 };
-        let entry = self.format.entry(rest, seqno, value);
-        self.open = self.open.saturating_add(entry).saturating_add(extra);
+        // A separator: one byte more than what the neighbours share.
+        let separator = match self.format.prefix {
+            KeyPrefix::Digits => self.format.key_bytes.saturating_sub(differing).saturating_add(1),
+            KeyPrefix::Shared(bytes) => bytes.saturating_add(1),
+            KeyPrefix::Whole => self.format.key_bytes,
+        };
+        let (entry, rest) =
+            self.add_one((self.format.key_bytes, self.format.rest(differing)), separator, (seqno, value));
         if self.format.packs {
             self.note_alike(key, entry.saturating_sub(rest));
         }
+    }
+
+    fn add_named(&mut self, name: Beside, seqno: u64, value: Option<u64>) {
+        let separator = self.named.come(name);
+        self.add_one((name.bytes, name.bytes.saturating_sub(name.shared)), separator, (seqno, value));
+        self.named.last = name.bytes;
+    }
+
+    /// Adds an entry whose key has so many bytes, and so many beyond what the one before has in common with it, and before it
+    /// closes a block that is full. The bytes of the entry, and those of its key.
+    fn add_one(
+        &mut self,
+        (key_bytes, rest): (u64, u64),
+        separator: u64,
+        (seqno, value): (u64, Option<u64>),
+    ) -> (u64, u64) {
+        let large = key_bytes.saturating_add(value.unwrap_or(0)) >= self.format.block_bytes;
+        if self.open_entries > 0 && (large || self.block() >= self.format.block_bytes) {
+            self.close(separator);
+        }
+        let restart = self.open_entries.checked_rem(self.format.restart_entries).is_none_or(|rest| rest == 0);
+        let rest = if restart { key_bytes } else { rest };
+        let extra = if restart { self.format.restart_bytes } else { 0 };
+        let entry = self.format.entry(rest, seqno, value);
+        self.open = self.open.saturating_add(entry).saturating_add(extra);
         self.open_entries = self.open_entries.saturating_add(1);
+        (entry, rest)
     }
 
     fn note_alike(&mut self, key: u64, beside_key: u64) {
@@ -168,7 +190,10 @@ impl TableSize {
 
     fn close(&mut self, separator: u64) {
         let (key, stored) = (self.last.map_or(0, |(key, _)| key), self.stored());
-        if let Some((before, bytes)) = self.last_block {
+        if self.named.first > 0 {
+            let entry = self.named.pack(separator, self.format.index_entry_bytes);
+            self.index_packed = self.index_packed.saturating_add(entry);
+        } else if let Some((before, bytes)) = self.last_block {
             let differing = self.format.rest(digits_differing(before, key));
             let alike = if bytes == stored { ALIKE_BLOCK_BYTES } else { 0 };
             let packed = self.format.index_packed_bytes.saturating_add(differing).saturating_sub(alike);
@@ -177,7 +202,13 @@ impl TableSize {
         self.last_block = Some((key, stored));
         self.closed = self.closed.saturating_add(stored).saturating_add(self.format.part_bytes);
         (self.alike.saved_deci, self.alike.streak) = (0, false);
-        self.index = self.index.saturating_add(separator).saturating_add(self.format.index_entry_bytes);
+        let length = if self.format.varints {
+            varint(stored.saturating_add(self.format.part_bytes)).saturating_sub(2)
+        } else {
+            0
+        };
+        let entry = self.format.index_entry_bytes.saturating_add(length);
+        self.index = self.index.saturating_add(separator).saturating_add(entry);
         self.blocks = self.blocks.saturating_add(1);
         (self.open, self.open_entries) = (0, 0);
     }
@@ -234,6 +265,7 @@ impl TableSize {
             if self.format.varints { varint(self.last.map_or(0, |(_, seqno)| seqno)).saturating_sub(1) } else { 0 };
         let raw = self.index.saturating_add(last);
         let first = self.format.key_bytes.saturating_add(self.format.index_entry_bytes);
+        let first = if self.named.first > 0 { 0 } else { first };
         let packed = first.saturating_add(self.index_packed).saturating_add(PACKED_HEAD_BYTES);
         if packed <= raw.saturating_sub(raw / 8) { packed } else { raw }
     }
@@ -257,11 +289,15 @@ impl TableSize {
     /// The size of the whole table.
     pub(crate) fn finish(mut self) -> Sizes {
         if self.open_entries > 0 {
-            self.close(self.format.key_bytes);
+            self.close(if self.named.first > 0 { self.named.last } else { self.format.key_bytes });
         }
         let (data_bytes, index) =
             if self.weight > 1 { self.weighted_index() } else { (self.closed, self.stored_index()) };
-        let keys = self.format.key_bytes.saturating_mul(2);
+        let keys = if self.named.first > 0 {
+            self.named.first.saturating_add(self.named.last)
+        } else {
+            self.format.key_bytes.saturating_mul(2)
+        };
         let bytes = data_bytes
             .saturating_add(index)
             .saturating_add(self.format.part_bytes)
@@ -327,7 +363,7 @@ mod tests {
         for (value, gap) in [(100, 1), (8, 20), (1_000, 3), (20_000, 1)] {
             let fill = |weight: u64, gap: u64| {
                 let mut size = TableSize::new(TableFormat::default(), weight);
-                (0..100_000 / weight).for_each(|at| size.add(at * gap, 50_000, Some(value)));
+                (0..100_000 / weight).for_each(|at| size.add((at * gap, None), 50_000, Some(value)));
                 size.finish().bytes as f64
             };
             let (full, sampled) = (fill(1, gap), fill(100, gap));
@@ -341,7 +377,7 @@ mod tests {
             TableFormat { key_bytes: u64::MAX, filter_bits: u64::MAX, restart_entries: 0, ..TableFormat::default() };
         assert_eq!(huge.table_bytes(10, u64::MAX), u64::MAX);
         let mut size = TableSize::new(TableFormat { filter_line_bytes: 0, ..huge }, u64::MAX);
-        size.add(0, u64::MAX, None);
+        size.add((0, None), u64::MAX, None);
         assert!(size.bytes_so_far() >= u64::MAX / 1_000);
     }
 }

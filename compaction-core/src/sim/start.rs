@@ -47,7 +47,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
             let mut size = TableSize::new(self.store.format, self.scale);
             for entry in &entries {
                 let seqno = u64::from(entry.seqno).saturating_mul(self.scale);
-                size.add(entry.key.into(), seqno, entry.value().map(u64::from));
+                size.add((entry.key.into(), None), seqno, entry.value().map(u64::from));
             }
             run.extend(self.table(&entries, &size, (0, 0)));
         }
@@ -68,7 +68,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
             let offset = u32::try_from(share(span, at, count.saturating_sub(1))).unwrap_or(u32::MAX);
             let is_tombstone = share(tombstones, at.saturating_add(1), count) > share(tombstones, at, count);
             let value = (!is_tombstone).then_some(given.value_bytes);
-            entries.push(self.memory.adopt(given.min.saturating_add(offset), value)?);
+            entries.push(self.memory.adopt(given.min.saturating_add(offset), value, &self.store.format)?);
         }
         Ok(entries)
     }

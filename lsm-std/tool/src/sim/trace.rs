@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use compaction_core::sim::{KeyPrefix, Simulation, StoreSettings, TableFormat};
+use compaction_core::sim::{KeyName, Simulation, StoreSettings};
 
 use super::watch::{Seen, Watched};
 use super::{Candidate, Simulated};
@@ -14,10 +14,6 @@ use crate::load::Step;
 /// The keys of a trace, in order.
 struct Keys {
     sorted: Vec<Vec<u8>>,
-    /// Length of the shortest.
-    shortest: u64,
-    /// Bytes that a key shares with the one before, on average.
-    shared: u64,
 }
 
 impl Keys {
@@ -28,26 +24,30 @@ impl Keys {
                 sorted.extend(ops.into_iter().map(|(key, _)| key));
             }
         }
-        let sorted: Vec<Vec<u8>> = sorted.into_iter().collect();
-        let alike = |pair: &[Vec<u8>]| pair[0].iter().zip(&pair[1]).take_while(|(a, b)| a == b).count() as u64;
-        let shared = sorted.windows(2).map(alike).sum::<u64>() / (sorted.len() as u64).max(1);
-        let shortest = sorted.iter().map(Vec::len).min().unwrap_or(0) as u64;
-        Ok(Self { sorted, shortest, shared })
+        Ok(Self { sorted: sorted.into_iter().collect() })
+    }
+
+    /// What they look like.
+    fn names(&self) -> Vec<KeyName> {
+        let before = std::iter::once(&[][..]).chain(self.sorted.iter().map(Vec::as_slice));
+        let name = |(before, key): (&[u8], &Vec<u8>)| {
+            let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
+            KeyName { bytes: narrow(key.len()), shared: narrow(shared) }
+        };
+        before.zip(&self.sorted).map(name).collect()
     }
 
     /// The number of `key`, and whether it is one of the trace's; else that of the key before it.
     fn number(&self, key: &[u8]) -> (u32, bool) {
-        let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         match self.sorted.binary_search_by(|known| known.as_slice().cmp(key)) {
             Ok(at) => (narrow(at), true),
             Err(at) => (narrow(at.saturating_sub(1)), false),
         }
     }
+}
 
-    /// The length of a value with what its key is longer than the shortest: so memtables fill up as they do.
-    fn length(&self, key: &[u8], value: &[u8]) -> u32 {
-        u32::try_from(value.len() as u64 + key.len() as u64 - self.shortest).unwrap_or(u32::MAX)
-    }
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Simulates a trace, with the reads of a comparison, under one strategy. Holds all its keys in memory.
@@ -58,18 +58,17 @@ pub fn simulate_trace(source: &Source, candidate: Candidate, store: &StoreSettin
     let start = Instant::now();
     let failed = |error: &dyn std::fmt::Display| Failure::Wrong(format!("{}: {error}", candidate.name));
     let keys = Keys::of(source)?;
-    let prefix = KeyPrefix::Shared(keys.shared);
-    let format = TableFormat { key_bytes: keys.shortest, prefix, ..store.format };
     let seen = Rc::new(Seen::default());
     let strategy = Watched::new(candidate.settings, &seen).map_err(|error| failed(&error))?;
-    let mut simulation = Simulation::new(strategy, &StoreSettings { format, ..*store }, 1);
+    let mut simulation = Simulation::new(strategy, store, 1);
+    simulation.name_keys(keys.names());
     let (mut load, mut batch, mut batches) = (source.load()?, Vec::new(), 0);
     let every = source.length().checked_div(store.samples).unwrap_or(0).max(1);
     while let Some(step) = load.next()? {
         match step {
             Step::Write(ops) => {
                 let written = |(key, value): &(Vec<u8>, Option<Vec<u8>>)| {
-                    (keys.number(key).0, value.as_ref().map(|value| keys.length(key, value)))
+                    (keys.number(key).0, value.as_ref().map(|value| narrow(value.len())))
                 };
                 batch.clear();
                 batch.extend(ops.iter().map(written));

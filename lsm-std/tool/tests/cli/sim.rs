@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use compaction_core::sim::{Simulation, SplitMix, StoreSettings, Workload};
+use compaction_core::sim::{KeyName, Simulation, SplitMix, StoreSettings, Workload};
 use compaction_core::{AnySettings, Idle, LeveledSettings};
 use lsm_std::{Db, Options, SyncPolicy};
 use lsm_tool::compare::Source;
@@ -78,6 +78,38 @@ fn a_simulated_table_is_as_long_as_a_real_one() {
     }
 }
 
+#[test]
+fn keys_of_many_lengths_take_what_they_take_in_a_real_table() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut twins = Twins::new(dir.path(), 32 << 10);
+    let folders = ["a", "benches", "docs/en/reference", "src", "src/backends", "tests/data/long/way/down"];
+    let mut keys: Vec<String> =
+        (0..600).map(|at| format!("{}/{}{at}.rs", folders[at % 6], "part".repeat(at % 4))).collect();
+    keys.sort();
+    let shared = |at: usize| {
+        let before = at.checked_sub(1).map_or("", |before| &keys[before]);
+        before.bytes().zip(keys[at].bytes()).take_while(|(a, b)| a == b).count()
+    };
+    let name = |at: usize| KeyName { bytes: keys[at].len() as u32, shared: shared(at) as u32 };
+    twins.simulated.name_keys((0..keys.len()).map(name).collect());
+    let (mut rng, mut value) = (SplitMix::new(5), Vec::new());
+    for _ in 0..4_000 {
+        let (at, length) = (rng.below(600) as usize, 40 + rng.below(3_000));
+        let is_gone = rng.below(20) == 0;
+        twins.written += 1;
+        value_bytes(twins.written, length, &mut value);
+        if is_gone {
+            twins.real.delete(keys[at].as_bytes()).expect("written");
+        } else {
+            twins.real.put(keys[at].as_bytes(), &value).expect("written");
+        }
+        twins.simulated.write(&[(at as u32, (!is_gone).then_some(length as u32))]).expect("simulated");
+    }
+    let (simulated, real) = twins.finish();
+    let off = simulated as f64 / real as f64 - 1.0;
+    assert!(off.abs() < 0.0005, "{simulated} B simulated, {real} B real");
+}
+
 /// A built-in workload with a part of its operations and keys.
 fn small(name: &str, part: u64, seed: u64) -> Source {
     let mut workload = Workload { seed, ..named(name).expect("built in") };
@@ -125,7 +157,6 @@ fn a_trace_is_simulated_as_the_engine_replays_it() {
     let ekv = Source::trace(&trace("ekv.tsv")).expect("whole");
     for strategy in [Strategy::Tiered, Strategy::Leveled, Strategy::Lazy, Strategy::Bandit] {
         let checked = check(&ekv, strategy, None, None).expect("both run");
-        println!("{checked:?}");
         assert!(checked.error() <= 0.05, "{checked:?}");
     }
     let lines = run(&["sim", text(&trace("ekv.tsv")), "--json"]).stdout;
