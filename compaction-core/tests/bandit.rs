@@ -212,6 +212,31 @@ fn slots_that_are_read_tend_to_one_run_and_the_others_keep_several() {
 }
 
 #[test]
+fn what_is_never_read_piles_up_and_reads_or_the_bound_merge_all_of_it_at_once() {
+    let settings = BanditSettings { slots_max: 1, cold_runs_max: 70, max_space_amp_pct: u64::MAX, ..small() };
+    let mut store = Store::new(settings);
+    for round in 0..70 {
+        store.flush([round, 1_000 + round % 7, 2_000 - round]);
+        store.settle();
+    }
+    assert_eq!((store.jobs.len(), store.slot_runs(0)), (0, 70), "nothing is merged");
+    store.flush([0, 2_000]);
+    store.settle();
+    assert!(store.slot_runs(0) < 4, "{} runs", store.slot_runs(0));
+    assert_eq!(store.jobs.iter().filter(|job| job.choice.job().is_some()).count(), 1, "{:?}", store.jobs);
+    for round in 0..60 {
+        store.flush([round, 2_000 - round]);
+    }
+    store.settle();
+    assert!(store.slot_runs(0) > 60);
+    store.jobs.clear();
+    store.read(1_000, 4_096);
+    store.settle();
+    assert_eq!((store.jobs.len(), store.slot_runs(0)), (1, 1), "{:?}", store.jobs);
+    store.verify();
+}
+
+#[test]
 fn reads_alone_bring_a_slot_down_to_one_run() {
     let mut store = Store::new(BanditSettings { max_space_amp_pct: u64::MAX, ..small() });
     for round in 0..40 {

@@ -7,14 +7,17 @@ use compaction_core::ReadSample;
 
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock, try_lock};
 
-/// One read in this many is sampled: a read pays for a counter, seldom for more.
+/// One point read in this many is sampled: a read pays for a counter, seldom for more.
 const SAMPLE_EVERY: u32 = 64;
+
+/// A scan counts as so many point reads: it takes so much longer at least, and pays about so much more for a run.
+const SCAN_COUNTS: u32 = 8;
 
 /// Samples kept until the next decision; more are dropped.
 const SAMPLES_MAX: usize = 256;
 
-/// With so many samples a decision is asked for.
-const SAMPLES_TOLD: usize = 16;
+/// Once samples have looked into so many runs, a decision is asked for: the sooner, the more there is to be won.
+const RUNS_TOLD: u32 = 16;
 
 thread_local! {
     /// Reads of this thread, of whatever store: no two threads write to one counter.
@@ -30,7 +33,15 @@ pub(crate) struct Heat {
     wanted: AtomicBool,
     /// Reads of this store, where the same calls must give the same samples.
     reads: Option<AtomicU64>,
-    samples: Mutex<Vec<(Bytes, Read, u32)>>,
+    samples: Mutex<Samples>,
+}
+
+/// Samples that wait.
+#[derive(Debug, Default)]
+struct Samples {
+    reads: Vec<(Bytes, Read, u32)>,
+    /// Runs that they have looked into.
+    runs: u32,
 }
 
 /// What was read.
@@ -40,6 +51,16 @@ pub(crate) enum Read {
     Get,
     /// A range that starts at the key.
     Scan,
+}
+
+impl Read {
+    /// As how many point reads it counts.
+    fn counts(self) -> u32 {
+        match self {
+            Self::Get => 1,
+            Self::Scan => SCAN_COUNTS,
+        }
+    }
 }
 
 impl Heat {
@@ -53,37 +74,42 @@ impl Heat {
         self.wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Notes one read of `key` that looked into `runs` runs, or does not. True if so many samples wait that the strategy is
-    /// to be told.
+    /// Notes one read of `key` that looked into `runs` runs, or does not. True if so much is known of reads that the strategy is to
+    /// be told.
     pub(crate) fn note(&self, key: &[u8], read: Read, runs: impl FnOnce() -> u32) -> bool {
-        self.is_turn() && self.wanted.load(Ordering::Relaxed) && self.sample(key, read, runs())
+        self.is_turn(read.counts()) && self.wanted.load(Ordering::Relaxed) && self.sample(key, read, runs())
     }
 
-    /// Counts a read; true if it is one to be sampled.
-    fn is_turn(&self) -> bool {
+    /// Counts a read as so many; true if it is one to be sampled.
+    fn is_turn(&self, counts: u32) -> bool {
         if let Some(reads) = &self.reads {
-            return (reads.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(SAMPLE_EVERY.into());
+            let every = u64::from(SAMPLE_EVERY);
+            return reads.fetch_add(counts.into(), Ordering::Relaxed) % every + u64::from(counts) >= every;
         }
-        let count = READS.get().wrapping_add(1);
-        READS.set(count);
-        count.is_multiple_of(SAMPLE_EVERY)
+        let before = READS.get();
+        READS.set(before.wrapping_add(counts));
+        before % SAMPLE_EVERY + counts >= SAMPLE_EVERY
     }
 
     #[cold]
     fn sample(&self, key: &[u8], read: Read, runs: u32) -> bool {
         let Some(mut samples) = try_lock(&self.samples) else { return false };
-        if samples.len() < SAMPLES_MAX {
-            samples.push((Bytes::copy_from_slice(key), read, runs));
+        let before = samples.runs;
+        if samples.reads.len() < SAMPLES_MAX {
+            samples.reads.push((Bytes::copy_from_slice(key), read, runs));
+            samples.runs = samples.runs.saturating_add(runs.max(1));
         }
-        samples.len() == SAMPLES_TOLD
+        before < RUNS_TOLD && samples.runs >= RUNS_TOLD
     }
 
     /// Tells `tell` of all samples and forgets them.
     pub(crate) fn drain(&self, now_ms: u64, mut tell: impl FnMut(ReadSample<'_, Bytes>)) {
-        for (key, read, runs) in std::mem::take(&mut *lock(&self.samples)) {
+        let samples = std::mem::take(&mut *lock(&self.samples));
+        for (key, read, runs) in samples.reads {
+            let stands_for = SAMPLE_EVERY / read.counts();
             let (gets, scans) = match read {
-                Read::Get => (SAMPLE_EVERY, 0),
-                Read::Scan => (0, SAMPLE_EVERY),
+                Read::Get => (stands_for, 0),
+                Read::Scan => (0, stands_for),
             };
             tell(ReadSample { key: &key, gets, scans, runs, now_ms });
         }
@@ -109,14 +135,28 @@ mod tests {
     }
 
     #[test]
-    fn the_strategy_is_asked_for_once_when_half_of_the_room_is_full() {
+    fn scans_are_sampled_the_more_often_the_more_they_count() {
+        for repeatable in [false, true] {
+            let heat = Heat::new(repeatable);
+            heat.want();
+            let _asked = (0..10 * SAMPLE_EVERY).filter(|_| heat.note(b"hot", Read::Scan, || 1)).count();
+            let (mut scans, mut samples) = (0, 0);
+            heat.drain(0, |sample| (scans, samples) = (scans + sample.scans, samples + 1));
+            assert_eq!((scans, samples), (10 * SAMPLE_EVERY, 10 * SCAN_COUNTS));
+        }
+    }
+
+    #[test]
+    fn the_strategy_is_asked_for_once_when_samples_have_met_enough_runs() {
         let heat = Heat::default();
         heat.want();
-        let asked = |reads: usize| (0..reads).filter(|_| heat.note(b"hot", Read::Get, || 1)).count();
-        let half = SAMPLE_EVERY as usize * SAMPLES_TOLD;
-        assert_eq!((asked(half - SAMPLE_EVERY as usize), asked(SAMPLE_EVERY as usize), asked(3 * half)), (0, 1, 0));
+        let asked = |samples: u32, runs: u32| {
+            let reads = 0..samples * SAMPLE_EVERY;
+            reads.filter(|_| heat.note(b"hot", Read::Get, || runs)).count()
+        };
+        assert_eq!((asked(RUNS_TOLD - 1, 1), asked(1, 0), asked(3 * RUNS_TOLD, 9)), (0, 1, 0));
         heat.drain(0, |_| {});
-        assert_eq!(asked(half), 1);
+        assert_eq!((asked(1, RUNS_TOLD), asked(1, RUNS_TOLD)), (1, 0));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::size::TableSize;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFormat {
-    /// Length of a key.
+    /// Length of a key that has no [name](super::KeyName).
     pub key_bytes: u64,
     /// How much of a key a block leaves out because the key before starts alike.
     pub prefix: KeyPrefix,

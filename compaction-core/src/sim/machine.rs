@@ -49,7 +49,10 @@ pub struct Simulation<S> {
     entropy: SplitMix,
     pub(super) reads: SplitMix,
     pub(super) heat: Vec<super::read::Sampled>,
+    /// Reads so far, a scan counted as several.
     pub(super) reads_noted: u64,
+    /// Runs that the samples in `heat` have looked into.
+    pub(super) runs_noted: u32,
     pub(super) counts: SimCounts,
     pub(super) report: SimReport,
     pub(super) channel: Channel,
@@ -79,6 +82,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
             reads: SplitMix::new(!store.seed),
             heat: Vec::new(),
             reads_noted: 0,
+            runs_noted: 0,
             counts: SimCounts::default(),
             report: SimReport { scale, ..SimReport::default() },
             channel: Channel::new(store.io_bytes_per_s, store.user_bytes_per_s, store.frozen_memtables_max),

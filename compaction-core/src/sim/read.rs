@@ -4,13 +4,15 @@ use super::{SimError, Simulation};
 use crate::strategy::{CompactionStrategy, Event, ReadSample};
 use crate::version::Version;
 
-/// One read in this many is sampled for the strategy, as in the engine.
+/// One point read in this many is sampled for the strategy, as in the engine.
 const SAMPLE_EVERY: u64 = 64;
+/// A scan counts as so many point reads: it pays about so much more for a run.
+const SCAN_COUNTS: u64 = 8;
 /// Samples kept until the next decision; more are dropped.
 const SAMPLES_MAX: usize = 256;
 
-/// With so many samples a decision is asked for.
-const SAMPLES_TOLD: usize = 16;
+/// Once samples have looked into so many runs, a decision is asked for.
+const RUNS_TOLD: u32 = 16;
 const MILLION: u64 = 1_000_000;
 
 /// A sampled read.
@@ -55,7 +57,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     pub fn scan(&mut self, key: u32, keys: u64) -> Result<(), SimError> {
         let version = self.tree.view();
         let spans = |run: &usize| table_of(&version, *run, key, false).is_some();
-        let here = if self.is_sampled() { (0..version.runs().len()).filter(spans).count() } else { 0 };
+        let here = if self.is_sampled(SCAN_COUNTS) { (0..version.runs().len()).filter(spans).count() } else { 0 };
         let last = self.memory.reach(key, keys.div_ceil(self.scale));
         let meets = |run: &usize| !version.overlap(*run, &key, &last).is_empty();
         let runs = (0..version.runs().len()).filter(meets).count();
@@ -106,26 +108,25 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         found
     }
 
-    /// Whether the next read is noted.
-    fn is_sampled(&self) -> bool {
-        self.reads_noted.saturating_add(self.read_weight()) / SAMPLE_EVERY > self.reads_noted / SAMPLE_EVERY
+    /// Whether the next read is noted, of which one counts as `counts`.
+    fn is_sampled(&self, counts: u64) -> bool {
+        self.reads_noted.saturating_add(self.read_weight().saturating_mul(counts)) / SAMPLE_EVERY
+            > self.reads_noted / SAMPLE_EVERY
     }
 
-    /// Notes one read, which looked into `runs` runs, for the strategy, or does not; when enough of them wait, it is told
-    /// and does what it wants.
+    /// Notes one read, which looked into `runs` runs, for the strategy, or does not; when enough wait, it is told and does what it
+    /// wants.
     fn note(&mut self, key: u32, (gets, scans): (u64, u64), runs: u64) -> Result<(), SimError> {
-        let before = self.reads_noted / SAMPLE_EVERY;
-        self.reads_noted = self.reads_noted.saturating_add(self.read_weight());
-        let stands_for = (self.reads_noted / SAMPLE_EVERY).saturating_sub(before).saturating_mul(SAMPLE_EVERY);
+        let (before, counts) = (self.reads_noted / SAMPLE_EVERY, if scans > 0 { SCAN_COUNTS } else { 1 });
+        self.reads_noted = self.reads_noted.saturating_add(self.read_weight().saturating_mul(counts));
+        let samples = (self.reads_noted / SAMPLE_EVERY).saturating_sub(before);
+        let stands_for = samples.saturating_mul(SAMPLE_EVERY.checked_div(counts).unwrap_or(1));
         if stands_for > 0 && self.heat.len() < SAMPLES_MAX {
             let narrow = |count: u64| u32::try_from(count.saturating_mul(stands_for)).unwrap_or(u32::MAX);
-            self.heat.push(Sampled {
-                key,
-                gets: narrow(gets),
-                scans: narrow(scans),
-                runs: u32::try_from(runs).unwrap_or(u32::MAX),
-            });
-            if self.heat.len() == SAMPLES_TOLD {
+            let runs = u32::try_from(runs).unwrap_or(u32::MAX);
+            self.heat.push(Sampled { key, gets: narrow(gets), scans: narrow(scans), runs });
+            self.runs_noted = self.runs_noted.saturating_add(runs.max(1));
+            if self.runs_noted >= RUNS_TOLD {
                 return self.work();
             }
         }
@@ -134,6 +135,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
 
     /// Tells the strategy of the reads sampled since the last decision.
     pub(super) fn tell_heat(&mut self) {
+        self.runs_noted = 0;
         for Sampled { key, gets, scans, runs } in self.heat.drain(..) {
             let sample = ReadSample { key: &key, gets, scans, runs, now_ms: self.now_ms };
             self.strategy.observe(&Event::Reads(sample));

@@ -16,14 +16,21 @@ use crate::version::Version;
 /// flush that is not cut reaches over whole slots; it and what is newer goes down first. O(runs of level 0 x log slots).
 pub(crate) fn own_runs<K: Ord>(slots: &[Slot<K>], version: &Version<'_, K>) -> usize {
     let level = version.level_runs(0);
-    let is_raw = |run: &usize| {
-        let first = version.run_tables(*run).first();
-        first.is_some_and(|table| {
-            let behind = slots.get(slot_of(slots, &table.min).saturating_add(2)).and_then(|slot| slot.guard.as_ref());
-            behind.is_some_and(|guard| *guard <= table.max)
-        })
-    };
-    level.clone().find(is_raw).unwrap_or(level.end)
+    level.clone().find(|run| is_raw(slots, version, *run)).unwrap_or(level.end)
+}
+
+/// The position behind the newest run of level 0 that reaches over whole slots. O(runs of level 0 x log slots).
+pub(crate) fn raw_end<K: Ord>(slots: &[Slot<K>], version: &Version<'_, K>) -> usize {
+    let level = version.level_runs(0);
+    level.clone().rev().find(|run| is_raw(slots, version, *run)).map_or(level.end, |run| run.saturating_add(1))
+}
+
+/// Whether a run reaches over whole slots.
+fn is_raw<K: Ord>(slots: &[Slot<K>], version: &Version<'_, K>, run: usize) -> bool {
+    version.run_tables(run).first().is_some_and(|table| {
+        let behind = slots.get(slot_of(slots, &table.min).saturating_add(2)).and_then(|slot| slot.guard.as_ref());
+        behind.is_some_and(|guard| *guard <= table.max)
+    })
 }
 
 /// The stack of the slot at position `at`, in the runs before `until`.
@@ -51,7 +58,7 @@ pub(crate) fn note<K>(slot: &mut Slot<K>, stack: &Stack, settings: &BanditSettin
     slot.shape = Shape {
         runs: u32::try_from(stack.runs).unwrap_or(u32::MAX),
         bytes: clamp(stack.bytes),
-        newer: clamp(stack.newer().unwrap_or(0)),
+        newer: clamp(stack.newer()),
         crossed: stack.crossed,
         loose: stack.lowest_gap().is_some(),
         want: wish::want(stack, &slot.plan(f64::INFINITY), settings),

@@ -12,14 +12,15 @@ struct Part {
     table: Option<usize>,
 }
 
-/// Offers a merge of level 0 when it has too many runs at or behind the position `own`, which are not cut at the guards:
-/// all that are free from the oldest up, fewer when the cap or the room asks for it; then one table of the newest free run
+/// Offers a merge of level 0 when it has too many runs at or behind the position `own`, where the first is that is not cut at the
+/// guards: all that are free from the oldest up to the newest uncut one, at `raw_end`, for those behind it are the slots' own
+/// then; fewer when the cap or the room asks for it; then one table of the newest free run
 /// with the older ones that it meets; in the end one table of the oldest run alone, which is moved when it lies within one
 /// slot (`is_inside`).
 pub(crate) fn offer<K: Ord>(
     settings: &BanditSettings,
     search: &mut Search<'_, '_, K>,
-    own: usize,
+    (own, raw_end): (usize, impl Fn(&Version<'_, K>) -> usize),
     is_inside: impl Fn(&Table<K>) -> bool,
 ) -> Option<Decision> {
     let version = search.version();
@@ -29,7 +30,8 @@ pub(crate) fn offer<K: Ord>(
         return None;
     }
     let rule = Rule::L0Runs { runs, max };
-    let free = level.clone().take_while(|run| !version.is_busy(*run)).count();
+    let uncut = raw_end(&version).saturating_sub(level.start);
+    let free = level.clone().take(uncut).take_while(|run| !version.is_busy(*run)).count();
     let Some(newest) = level.start.saturating_add(free).checked_sub(1).filter(|_| free > 0) else {
         search.barred();
         return if settings.intra_l0 { intra(settings, search) } else { None };

@@ -3,7 +3,8 @@
 //! Sizes are seen in units of the slot's base, the bytes of a piece as flushes bring it. The oldest piece, the bottom, stands
 //! apart; the others belong to classes by their size, each class `ratio` times as large as the one before. A class that holds
 //! more pieces than its layout allows is emptied whole, with all that is newer, into the next. A leveled bottom is merged when all
-//! pieces above it together have reached a share of it, a tiered one when room is short.
+//! pieces above it together have reached a share of it, a tiered one when room is short. A pile merges nothing until room or
+//! reads ask for it, then everything at once: what is never read is written once more for each time that it has been replaced.
 //!
 //! Sources: Dayan and Idreos, "Dostoevsky", SIGMOD 2018 (between tiering and leveling); O'Neil et al., "The LSM-tree", 1996,
 //! theorem 3.1 (equal ratios between neighbours).
@@ -19,11 +20,14 @@ pub enum Layout {
     /// Classes of up to so many runs less one; the bottom is merged when room is short. Stored names `tiered2`, `tiered3`,
     /// `tiered4` and `tiered8`.
     Tiered(u8),
+    /// Whatever comes lies there until room is short, reads pay for a merge, or the slot has more runs than any may have. Stored
+    /// name `pile`.
+    Pile,
 }
 
 impl Layout {
     /// All of them, those with fewest runs first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::One,
         Self::Leveled(1),
         Self::Leveled(2),
@@ -32,6 +36,7 @@ impl Layout {
         Self::Tiered(3),
         Self::Tiered(4),
         Self::Tiered(8),
+        Self::Pile,
     ];
 
     /// The stored name.
@@ -46,6 +51,7 @@ impl Layout {
             Self::Tiered(3) => "tiered3",
             Self::Tiered(4) => "tiered4",
             Self::Tiered(_) => "tiered8",
+            Self::Pile => "pile",
         }
     }
 
@@ -56,12 +62,16 @@ impl Layout {
     }
 }
 
+/// What merges of a pile that has too many runs have made is merged again with what is newer when there are so many of it.
+#[cfg(feature = "bandit")]
+pub(crate) const BUNCHES: f64 = 8.0;
+
 #[cfg(feature = "bandit")]
 impl Layout {
     /// The ratio between neighbouring classes when the bottom holds `bottom` base sizes.
     fn ratio(self, bottom: f64) -> f64 {
         match self {
-            Self::One => 1.0,
+            Self::One | Self::Pile => 1.0,
             Self::Leveled(classes) => libm::pow(2.0 * bottom.max(1.0), 1.0 / (f64::from(classes) + 1.0)).max(2.0),
             Self::Tiered(width) => f64::from(width),
         }
@@ -70,12 +80,15 @@ impl Layout {
     /// How many of the newest of `sizes`, newest first and in base sizes, are to be merged into one; 0 for none.
     pub(crate) fn newest(self, sizes: &[f64]) -> usize {
         let Some((bottom, above)) = sizes.split_last().filter(|(_, above)| !above.is_empty()) else { return 0 };
+        if self == Self::Pile {
+            return 0;
+        }
         let ratio = self.ratio(*bottom);
         let sum: f64 = above.iter().sum();
         let full = match self {
             Self::One => 0.0,
             Self::Leveled(classes) => libm::pow(ratio, f64::from(classes)).min(*bottom),
-            Self::Tiered(_) => f64::INFINITY,
+            Self::Tiered(_) | Self::Pile => f64::INFINITY,
         };
         if sum >= full * 0.9999 { sizes.len() } else { self.overfull(above, ratio) }
     }
@@ -109,11 +122,12 @@ impl Layout {
     }
 
     /// What the layout costs a slot of `size` base sizes: bytes that its merges read and write for each byte that comes, and
-    /// the runs beyond the first that a read meets on average. A tiered bottom is merged when `bloat` times as much has come.
+    /// the runs beyond the first that a read meets on average. A tiered bottom is merged when `bloat` times as much has come, a
+    /// pile also when there are more than `runs_max` runs.
     ///
     /// Fitted to what [`newest`](Self::newest) does with entries spread evenly that replace older ones; the test below says
     /// how well.
-    pub(crate) fn price(self, size: f64, bloat: f64) -> (f64, f64) {
+    pub(crate) fn price(self, size: f64, bloat: f64, runs_max: f64) -> (f64, f64) {
         // What comes replaces itself: with more than four times the bottom there is little more to be won. Below one the price
         // was not fitted.
         let (size, bloat) = (size.max(1.0), bloat.clamp(1.0, 4.0));
@@ -122,6 +136,18 @@ impl Layout {
             Self::Leveled(classes) => {
                 let (count, ratio) = (f64::from(classes), self.ratio(size));
                 ((count + 1.0) * ratio * 0.98 - 0.9, count * (1.0 - 0.95 / ratio))
+            }
+            Self::Pile => {
+                let (come, runs_max) = (size * bloat, runs_max.max(2.0));
+                let (mut moved, mut bunch) = (1.0 + 2.0 / bloat, runs_max);
+                // What is merged for the count alone comes on top: once as the newest runs, once more each time there are eight
+                // such bunches.
+                while bunch < come {
+                    moved += 2.0 * (1.0 - bunch / come);
+                    bunch *= BUNCHES;
+                }
+                let full = libm::floor(come / runs_max) * runs_max;
+                (moved, 0.5 * (full * runs_max + (come - full) * (come - full)) / come)
             }
             Self::Tiered(width) => {
                 let width = f64::from(width);
@@ -140,6 +166,9 @@ mod tests {
     use super::*;
     use std::vec;
 
+    /// The most runs of a pile.
+    const RUNS_MAX: usize = 80;
+
     /// What a layout costs a slot of `size` base sizes when it is played through, entries spread evenly, room being short when the
     /// newer pieces weigh `bloat` times the bottom.
     fn played(layout: Layout, size: f64, bloat: f64) -> (f64, f64) {
@@ -149,7 +178,14 @@ mod tests {
         for _ in 0..rounds {
             pieces.insert(0, 1.0);
             let is_full = pieces.iter().sum::<f64>() > (bloat + 1.0) * pieces.last().unwrap();
-            let merged = if is_full { pieces.len() } else { layout.newest(&pieces) };
+            let merged = match layout {
+                _ if is_full => pieces.len(),
+                Layout::Pile if pieces.len() > RUNS_MAX => {
+                    let large = pieces[..pieces.len() - 1].iter().sum::<f64>() / BUNCHES;
+                    pieces.iter().position(|piece| *piece > large).unwrap()
+                }
+                _ => layout.newest(&pieces),
+            };
             let merged: vec::Vec<f64> = pieces.drain(..merged).collect();
             if !merged.is_empty() {
                 let out = merged.iter().fold(0.0, |out, piece| union(out, *piece));
@@ -169,7 +205,7 @@ mod tests {
         {
             for layout in Layout::ALL {
                 let ((moved, runs), (found_moved, found_runs)) =
-                    (layout.price(size, bloat), played(layout, size, bloat));
+                    (layout.price(size, bloat, RUNS_MAX as f64), played(layout, size, bloat));
                 // Weighed as they enter a choice: an extra run against a few rewrites.
                 for weight in [0.5, 2.0, 8.0] {
                     let (told, found) = (moved + weight * runs, found_moved + weight * found_runs);

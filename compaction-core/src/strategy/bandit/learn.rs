@@ -95,7 +95,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         // Where a slot is larger than a job may be, it cannot be rewritten for each piece that comes.
         let is_large = stack.bytes > u128::from(self.settings.job_bytes_max);
         let cost = |layout: Layout| {
-            let (moved, runs) = layout.price(size, self.board.bloat);
+            let (moved, runs) = layout.price(size, self.board.bloat, f64::from(self.settings.cold_runs_max));
             moved + run_price * runs
         };
         let mut best = (slot.layout, cost(slot.layout) * self.switch);
@@ -128,6 +128,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         };
         let Some((at, shape)) = slot.and_then(|at| Some((at, slots.get(at)?.shape))) else {
             if let (true, Rule::L0Runs { .. }) = (follows, outcome.reason.rule)
+                && self.own <= version.level_runs(0).start
                 && let Some(newest) = version.level_runs(0).start.checked_sub(1)
                 && self.came(version, newest)
             {

@@ -104,7 +104,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
     }
 
     /// Offers what a slot wants; when the cap or the room forbids it, as much of it as a window of keys brings under them, then
-    /// two of its runs, in the end one table of the newer.
+    /// as many of its newest runs as they let pass, then two of its runs, in the end one table of the newer.
     fn offer(&self, search: &mut Search<'_, '_, K>, slot: &Slot<K>, ready: &Ready, explored: bool) -> Option<Decision> {
         let (stack, pieces, version) = (&ready.stack, ready.stack.pieces(), search.version());
         let (mut wanted, mut first) = ready.first.clone()?;
@@ -122,9 +122,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let table = Step { last: pair.first, ..pair.clone() };
         let fits = search.moment().free_bytes.saturating_sub(search.moment().free_bytes / 16);
         let most = self.settings.job_bytes_max.min(fits);
-        let steps: [&dyn Fn() -> Option<Step>; 4] = [
+        let steps: [&dyn Fn() -> Option<Step>; 5] = [
             &|| Some(whole.clone()),
             &|| self.oldest_part(&version, pieces, &whole, most),
+            &|| bunch(pieces, &wanted.group, most),
             &|| self.part(&version, pieces, &pair, most),
             &|| Some(table.clone()),
         ];
@@ -204,22 +205,22 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let newest = pieces.get(step.group.start)?;
         let oldest = pieces.get(step.group.end.checked_sub(1)?)?;
         let plan = Plan {
-            runs: oldest.run..=newest.run,
+            runs: oldest.oldest..=newest.run,
             cut: Cut::Tables { first: u32::try_from(step.first).ok()?, last: u32::try_from(step.last).ok()? },
             work: Work::Merge,
             place: Place::Join,
             table_bytes_max: self.table_bytes(pieces, step),
         };
         let start = version.level_runs(0).start;
-        if oldest.run < start || pieces.get(step.group.end).is_some_and(|older| older.run >= start) {
+        if oldest.oldest < start || pieces.get(step.group.end).is_some_and(|older| older.run >= start) {
             return version.plan_landed(&plan);
         }
         let group = pieces.get(step.group.clone())?;
-        let min = group.iter().filter_map(|piece| version.tables().get(piece.first)).map(|table| &table.min).min()?;
-        let max = group.iter().filter_map(|piece| version.tables().get(piece.last)).map(|table| &table.max).max()?;
-        let (dest, place) = version.landing(oldest.run, 1, min, max);
-        let tables = |piece: &Piece| piece.last.saturating_sub(piece.first).saturating_add(1);
-        let most = group.iter().map(tables).fold(0, usize::saturating_add);
+        let min = group.iter().filter_map(|piece| version.tables().get(piece.least)).map(|table| &table.min).min()?;
+        let max =
+            group.iter().filter_map(|piece| version.tables().get(piece.greatest)).map(|table| &table.max).max()?;
+        let (dest, place) = version.landing(oldest.oldest, 1, min, max);
+        let most = group.iter().map(|piece| piece.tables).fold(0, usize::saturating_add);
         let down = version.plan_landed(&Plan { runs: dest..=newest.run, place, ..plan.clone() });
         // More than the slot's own: something of a neighbour lies in between.
         down.filter(|down| down.tables <= most).or_else(|| version.plan_landed(&plan))
@@ -236,6 +237,19 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         let share = own.saturating_mul((self.settings.job_bytes_max / 4).into()).checked_div(older.max(1));
         clamp(share.unwrap_or(u128::MAX)).min(most).max((most / 64).max(1))
     }
+}
+
+/// As many of the newest of `group` as have `most` bytes together, about; none if these are not at least three.
+fn bunch(pieces: &[Piece], group: &Range<usize>, most: u64) -> Option<Step> {
+    let (mut end, mut bytes) = (group.start, 0u64);
+    for piece in pieces.get(group.clone())? {
+        bytes = bytes.saturating_add(piece.bytes);
+        if bytes > most {
+            break;
+        }
+        end = end.saturating_add(1);
+    }
+    Step::of(pieces, group.start..end).filter(|step| step.group.len() > 2)
 }
 
 /// One way to work on a slot: some neighbours of its stack, and the tables of the newest of them that start the job.

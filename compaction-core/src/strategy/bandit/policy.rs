@@ -253,7 +253,10 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> CompactionStrategy<K> for Bandit<K, S>
             return search.conclude();
         }
         let own = if self.is_blind() { 0 } else { self.own_runs(&search.version()) };
-        l0::offer(&self.settings, search, own, |table| self.is_inside(table))
+        let raw_end = |version: &Version<'_, K>| {
+            if self.is_blind() { version.runs().len() } else { guards::raw_end(self.slots.as_slice(), version) }
+        };
+        l0::offer(&self.settings, search, (own, raw_end), |table| self.is_inside(table))
             .or_else(|| self.pick(search, own))
             .or_else(|| self.pack(search, own))
             .or_else(|| purge::offer(&self.settings, search))

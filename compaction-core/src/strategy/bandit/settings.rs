@@ -101,7 +101,7 @@ impl BanditSettings {
     /// The name under which the settings are stored.
     pub const NAME: &'static str = "BanditCompaction";
     /// The largest `cold_runs_max`.
-    pub const COLD_RUNS_MAX: u32 = 32;
+    pub const COLD_RUNS_MAX: u32 = 1_024;
     /// The largest `slots_max`.
     pub const SLOTS_MAX: u32 = 65_536;
     /// The largest `ucb_c_ppm`: a bonus a thousand times the largest reward.
@@ -143,7 +143,7 @@ impl Default for BanditSettings {
             ttl_ms: u64::MAX,
             max_space_amp_pct: 100,
             slots_max: 16,
-            cold_runs_max: 16,
+            cold_runs_max: 128,
             estimator: EstimatorKind::Ucb,
             layout: None,
             switch_ppm: 9 * (PPM / 10),
@@ -178,7 +178,7 @@ mod tests {
             (BanditSettings { job_bytes_max: 0, ..good }, "job_bytes_max"),
             (BanditSettings { slots_max: 0, ..good }, "slots_max"),
             (BanditSettings { cold_runs_max: 0, ..good }, "cold_runs_max"),
-            (BanditSettings { cold_runs_max: 33, ..good }, "cold_runs_max"),
+            (BanditSettings { cold_runs_max: 1_025, ..good }, "cold_runs_max"),
             (BanditSettings { epsilon_ppm: PPM + 1, ..good }, "epsilon_ppm"),
             (BanditSettings { ucb_c_ppm: u64::MAX, ..good }, "ucb_c_ppm"),
             (BanditSettings { alpha_ppm: 0, ..good }, "alpha_ppm"),

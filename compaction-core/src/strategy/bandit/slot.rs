@@ -49,7 +49,7 @@ pub(crate) struct Shape {
     pub(crate) runs: u32,
     /// Saturates.
     pub(crate) bytes: u64,
-    /// Bytes in all runs but the oldest; 0 while not all are looked at.
+    /// Bytes in all runs but the oldest.
     pub(crate) newer: u64,
     /// Whether a table reaches over a border.
     pub(crate) crossed: bool,

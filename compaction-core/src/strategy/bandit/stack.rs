@@ -2,19 +2,29 @@
 
 use crate::version::{Run, Span, Table, Version};
 
-/// The most runs of a slot that are looked at; further, older ones wait until there are fewer.
+/// The most pieces of a slot that are told apart; of more runs the smallest neighbours count as one piece.
 pub(crate) const PIECES_MAX: usize = 32;
 
-/// What one run holds of a slot.
+/// What one run holds of a slot, or several neighbours together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// Position of the run.
+    /// Position of the run; of several the newest.
     pub(crate) run: usize,
-    /// Position of the first table.
+    /// Position of the first table of that run.
     pub(crate) first: usize,
-    /// Position of the last table.
+    /// Position of the last one.
     pub(crate) last: usize,
-    /// Bytes of its tables, whole.
+    /// Position of the oldest run.
+    pub(crate) oldest: usize,
+    /// How many runs have tables in it.
+    pub(crate) runs: usize,
+    /// How many tables it has.
+    pub(crate) tables: usize,
+    /// Position of the table with its least key.
+    pub(crate) least: usize,
+    /// Position of the table with its greatest key.
+    pub(crate) greatest: usize,
+    /// Bytes of its tables, whole; saturates.
     pub(crate) bytes: u64,
     /// Whether its tables meet nothing of the next older piece.
     pub(crate) clear: bool,
@@ -25,7 +35,7 @@ pub(crate) struct Piece {
 pub(crate) struct Stack {
     pieces: [Piece; PIECES_MAX],
     len: usize,
-    /// How many runs have tables in the slot, those not looked at among them.
+    /// How many runs have tables in the slot.
     pub(crate) runs: usize,
     /// Bytes of all of them.
     pub(crate) bytes: u128,
@@ -81,9 +91,54 @@ impl Stack {
             let inside = low.is_none_or(|low| *low <= least.min) && high.is_none_or(|high| most.max < *high);
             newer.clear = inside && !meets(tables.get(start..end).unwrap_or(&[]), &least.min, &most.max);
         }
+        if self.len == PIECES_MAX {
+            self.join(version);
+        }
         if let Some(place) = self.pieces.get_mut(self.len) {
-            *place = Piece { run, first: span.first, last: span.end.saturating_sub(1), bytes, clear: false };
+            let (first, last) = (span.first, span.end.saturating_sub(1));
+            let tables = end.saturating_sub(start);
+            *place = Piece {
+                run,
+                first,
+                last,
+                oldest: run,
+                runs: 1,
+                tables,
+                least: first,
+                greatest: last,
+                bytes,
+                clear: false,
+            };
             self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// Makes one piece of the two neighbours with the fewest bytes. The newest stays alone, and the one that comes next too: so
+    /// the newest and the oldest run are always known by themselves.
+    fn join<K: Ord>(&mut self, version: &Version<'_, K>) {
+        let pairs = self.pieces.get(1..self.len).unwrap_or(&[]).windows(2).enumerate();
+        let bytes = |pair: &[Piece]| pair.iter().map(|piece| piece.bytes).fold(0, u64::saturating_add);
+        let Some((at, _)) = pairs.min_by_key(|(_, pair)| bytes(pair)) else { return };
+        let Some([newer, older]) =
+            self.pieces.get_mut(at.saturating_add(1)..).and_then(|tail| tail.first_chunk_mut::<2>())
+        else {
+            return;
+        };
+        let table = |at: usize| version.tables().get(at);
+        if table(older.least).zip(table(newer.least)).is_some_and(|(one, other)| one.min < other.min) {
+            newer.least = older.least;
+        }
+        if table(older.greatest).zip(table(newer.greatest)).is_some_and(|(one, other)| one.max > other.max) {
+            newer.greatest = older.greatest;
+        }
+        newer.oldest = older.oldest;
+        newer.runs = newer.runs.saturating_add(older.runs);
+        newer.tables = newer.tables.saturating_add(older.tables);
+        newer.bytes = newer.bytes.saturating_add(older.bytes);
+        newer.clear = false;
+        if let Some(tail) = self.pieces.get_mut(at.saturating_add(2)..self.len) {
+            tail.rotate_left(1);
+            self.len = self.len.saturating_sub(1);
         }
     }
 
@@ -93,32 +148,31 @@ impl Stack {
         self.pieces[at].clear = true;
     }
 
-    /// The pieces that are looked at, newest first.
+    /// The pieces, newest first.
     pub(crate) fn pieces(&self) -> &[Piece] {
         self.pieces.get(..self.len).unwrap_or(&[])
     }
 
-    /// Whether every run of the slot is among the pieces.
+    /// Whether every run is a piece of its own.
     pub(crate) fn is_whole(&self) -> bool {
         self.len == self.runs
     }
 
-    /// Bytes of all pieces but the oldest; `None` while not all runs are looked at.
-    pub(crate) fn newer(&self) -> Option<u128> {
-        let oldest = self.pieces().last().filter(|_| self.is_whole())?;
-        Some(self.bytes.saturating_sub(u128::from(oldest.bytes)))
+    /// Bytes of all runs but the oldest.
+    pub(crate) fn newer(&self) -> u128 {
+        self.bytes.saturating_sub(self.pieces().last().map_or(0, |oldest| oldest.bytes.into()))
     }
 
     /// The oldest piece that has a run below it in which the slot has nothing, and the oldest such run. Unknown, and taken for
-    /// none, while not all runs are looked at.
+    /// none, while runs count together.
     pub(crate) fn lowest_gap(&self) -> Option<(&Piece, usize)> {
         let pieces = self.pieces().iter().rev().enumerate();
         pieces.filter(|_| self.is_whole()).find(|(rank, piece)| piece.run > *rank).map(|(rank, piece)| (piece, rank))
     }
 
-    /// The largest piece.
+    /// The largest piece that is one run.
     pub(crate) fn largest(&self) -> Option<&Piece> {
-        self.pieces().iter().max_by_key(|piece| piece.bytes)
+        self.pieces().iter().filter(|piece| piece.runs == 1).max_by_key(|piece| piece.bytes)
     }
 }
 
@@ -175,6 +229,41 @@ fn count_below<K: Ord>(tables: Option<&[Table<K>]>, high: &K, many: usize) -> us
 mod tests {
     use super::*;
     use std::vec::Vec;
+
+    /// The stack of a slot that holds all keys, one table a run: (bytes, first key, last key), newest first.
+    fn stack(tables: &[(u64, u32, u32)]) -> Stack {
+        let mut tables: Vec<_> =
+            (0..).zip(tables.iter().rev()).map(|(id, (bytes, min, max))| Table::new(id, *bytes, *min, *max)).collect();
+        let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
+        let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
+        Stack::of(&Version::new(&runs, &tables).unwrap(), runs.len(), (None, None), (0, 1))
+    }
+
+    #[test]
+    fn of_many_runs_the_small_neighbours_count_as_one_piece_and_nothing_is_lost() {
+        let mut sizes: Vec<(u64, u32, u32)> = (0..100).map(|at| (10 + u64::from(at % 3), 100 - at, 200 + at)).collect();
+        sizes.push((5_000, 50, 60));
+        sizes.extend([(30, 120, 130); 5]);
+        sizes.push((9_000, 0, 400));
+        let stack = stack(&sizes);
+        let pieces = stack.pieces();
+        assert_eq!((stack.runs, pieces.len(), stack.is_whole()), (107, PIECES_MAX, false));
+        assert_eq!(stack.newer(), sizes[..106].iter().map(|(bytes, ..)| u128::from(*bytes)).sum());
+        assert_eq!(pieces.iter().map(|piece| u128::from(piece.bytes)).sum::<u128>(), stack.bytes);
+        assert_eq!(pieces.iter().map(|piece| piece.runs).sum::<usize>(), 107);
+        assert_eq!(pieces.iter().map(|piece| piece.tables).sum::<usize>(), 107);
+        assert_eq!((pieces[0].run, pieces[0].runs, pieces[31].run, pieces[31].runs), (106, 1, 0, 1));
+        for (newer, older) in pieces.iter().zip(&pieces[1..]) {
+            assert_eq!(older.run + 1, newer.oldest, "the runs between the newest and the oldest follow each other");
+        }
+        // The large run is told apart; run `at` of the first hundred starts at key `at - 6` and ends at key `306 - at`.
+        assert!(pieces.iter().any(|piece| (piece.bytes, piece.runs) == (5_000, 1)));
+        for piece in pieces.iter().filter(|piece| piece.oldest > 6) {
+            assert_eq!((piece.least, piece.greatest), (piece.oldest, piece.oldest), "{piece:?}");
+        }
+        assert_eq!(stack.largest().map(|piece| piece.bytes), Some(9_000));
+        assert_eq!(stack.lowest_gap(), None);
+    }
 
     #[test]
     fn looking_near_a_place_finds_what_a_full_search_finds() {

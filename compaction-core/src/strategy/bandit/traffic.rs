@@ -11,7 +11,7 @@ const BASE_ALPHA: f64 = 0.25;
 /// Shares are those of the last so many samples for each slot, or of the last four flushes if that is more.
 const SAMPLES_SEEN: f64 = 8.0;
 /// With so many samples in the mean slot a slot's own figure counts for a half.
-const SAMPLES_HALF: f64 = 0.1;
+const SAMPLES_HALF: f64 = 0.01;
 
 /// What flows in and out of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

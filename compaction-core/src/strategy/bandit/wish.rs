@@ -8,14 +8,14 @@
 //!    the slot's `owed`, has reached a share of what a merge would cost: read and written, twice its bytes. Each group of
 //!    neighbours is charged its share of what is owed; the one with the largest gain is merged.
 //! 5. Count: more runs than any slot may have: the cheapest neighbours, and older ones that are no larger than all of
-//!    these together.
+//!    these together; of a pile all that is newer than what such a merge has made before.
 //!
 //! Source of 4: merging when reads beyond the usual pay for it is never much worse than the best choice in hindsight, without
 //! any forecast.
 
 use core::ops::Range;
 
-use super::layout::Layout;
+use super::layout::{BUNCHES, Layout};
 use super::settings::BanditSettings;
 use super::stack::{PIECES_MAX, Piece, Stack};
 use crate::decision::SlotTrigger;
@@ -68,7 +68,7 @@ pub(crate) fn merge_wish(stack: &Stack, owed: u64, target: &Target, settings: &B
     if let Some(group) = paid(stack, owed, settings) {
         return wish(SlotTrigger::Reads, group);
     }
-    surplus(stack, settings).and_then(|group| wish(SlotTrigger::Runs, group))
+    surplus(stack, target.layout, settings).and_then(|group| wish(SlotTrigger::Runs, group))
 }
 
 /// When a slot wants a merge, and how large a one.
@@ -92,28 +92,22 @@ pub(crate) fn want(stack: &Stack, target: &Target, settings: &BanditSettings) ->
             return Want { threshold: 0, bytes: 0 };
         }
         let bytes = stack.pieces().get(group).unwrap_or(&[]).iter().map(|piece| piece.bytes);
-        let bytes = bytes.fold(0, u64::saturating_add);
-        // Of a slot with more runs than are looked at, all is still to be merged.
-        return Want { threshold: 0, bytes: if stack.is_whole() { bytes } else { clamp(stack.bytes) } };
+        return Want { threshold: 0, bytes: bytes.fold(0, u64::saturating_add) };
     }
     let mut least = (u128::MAX, 0);
-    groups(stack, |group, bytes| {
-        let extra = u128::try_from(group.len().saturating_sub(1)).unwrap_or(1).max(1);
+    groups(stack, |_, extra, bytes| {
         let price = price(stack, bytes, settings);
         // Most groups are dearer than the least one: that is seen without a division.
         if price <= extra.saturating_mul(least.0) {
-            least = least.min((price.div_ceil(extra), bytes));
+            least = least.min((price.div_ceil(extra.max(1)), bytes));
         }
     });
     Want { threshold: u64::try_from(least.0).unwrap_or(u64::MAX), bytes: clamp(least.1) }
 }
 
-/// How many of the newest pieces the layout merges. None, while not all runs are looked at.
+/// How many of the newest pieces the layout merges.
 fn laid_out(stack: &Stack, target: &Target) -> usize {
     let pieces = stack.pieces();
-    if !stack.is_whole() {
-        return 0;
-    }
     let newest = pieces.first().map_or(1.0, |piece| piece.bytes as f64);
     let base = if target.base > 0.0 { target.base } else { newest }.max(1.0);
     let mut sizes = [0.0; PIECES_MAX];
@@ -133,10 +127,10 @@ pub(crate) fn cheapest(pieces: &[Piece], range: Range<usize>, width: usize) -> O
     Some(start..start.saturating_add(width))
 }
 
-/// Whether the newer pieces outweigh the oldest by too much. Unknown, and taken for no, while not all runs are looked at.
+/// Whether the newer runs outweigh the oldest by too much.
 fn is_bloated(stack: &Stack, bloat_max: f64) -> bool {
-    stack.runs > 1
-        && stack.newer().is_some_and(|newer| newer as f64 > bloat_max * stack.bytes.saturating_sub(newer).max(1) as f64)
+    let newer = stack.newer();
+    stack.runs > 1 && newer as f64 > bloat_max * stack.bytes.saturating_sub(newer).max(1) as f64
 }
 
 /// What must be owed for a group of `bytes` to be paid for, times the extra runs in it.
@@ -158,8 +152,7 @@ fn price(stack: &Stack, bytes: u128, settings: &BanditSettings) -> u128 {
 /// number of extra runs of the slot, so that nothing is rounded.
 fn paid(stack: &Stack, owed: u64, settings: &BanditSettings) -> Option<Range<usize>> {
     let mut best: Option<(u128, Range<usize>)> = None;
-    groups(stack, |group, bytes| {
-        let extra = u128::try_from(group.len().saturating_sub(1)).unwrap_or(0);
+    groups(stack, |group, extra, bytes| {
         let share = u128::from(owed).saturating_mul(extra);
         if let Some(gain) = share.checked_sub(price(stack, bytes, settings))
             && best.as_ref().is_none_or(|(most, _)| gain > *most)
@@ -170,21 +163,30 @@ fn paid(stack: &Stack, owed: u64, settings: &BanditSettings) -> Option<Range<usi
     best.map(|(_, group)| group)
 }
 
-/// Calls `visit` with every group of at least two neighbours and its bytes.
-fn groups(stack: &Stack, mut visit: impl FnMut(Range<usize>, u128)) {
+/// Calls `visit` with every group of at least two neighbours, how many runs a merge of it takes away, and its bytes.
+fn groups(stack: &Stack, mut visit: impl FnMut(Range<usize>, u128, u128)) {
     for (newest, first) in stack.pieces().iter().enumerate() {
-        let mut bytes = u128::from(first.bytes);
+        let (mut runs, mut bytes) = (first.runs, u128::from(first.bytes));
         for (oldest, piece) in stack.pieces().iter().enumerate().skip(newest.saturating_add(1)) {
+            runs = runs.saturating_add(piece.runs);
             bytes = bytes.saturating_add(u128::from(piece.bytes));
-            visit(newest..oldest.saturating_add(1), bytes);
+            let extra = u128::try_from(runs.saturating_sub(1)).unwrap_or(1);
+            visit(newest..oldest.saturating_add(1), extra, bytes);
         }
     }
 }
 
-/// The cheapest neighbours whose merge brings the slot down to the allowed number of runs.
-fn surplus(stack: &Stack, settings: &BanditSettings) -> Option<Range<usize>> {
+/// The cheapest neighbours whose merge brings the slot down to the allowed number of runs, and older ones, as long as they are
+/// no larger than these together. Of a pile the newest, up to the first that is large beside all but the oldest.
+fn surplus(stack: &Stack, layout: Layout, settings: &BanditSettings) -> Option<Range<usize>> {
     let over = stack.runs.checked_sub(settings.cold_runs_max as usize).filter(|over| *over > 0)?;
     let pieces = stack.pieces();
+    let large = stack.newer() as f64 / BUNCHES;
+    let newest = pieces.iter().position(|piece| piece.runs == 1 && piece.bytes as f64 > large).unwrap_or(pieces.len());
+    let runs = pieces.iter().take(newest).map(|piece| piece.runs).fold(0, usize::saturating_add);
+    if layout == Layout::Pile && runs > over {
+        return Some(0..newest);
+    }
     let width = over.saturating_add(1).min(pieces.len());
     let mut found = cheapest(pieces, 0..pieces.len(), width)?;
     let taken = pieces.get(found.clone()).unwrap_or(&[]);

@@ -66,11 +66,11 @@ accepted and have no effect: its slots lie in one level), and
                                    against the oldest ones
   slots_max             16         slots of the key range; flushes are cut at
                                    the borders of up to 64
-  cold_runs_max         16         the most runs of a slot, whatever its layout
+  cold_runs_max         128        the most runs of a slot, whatever its layout
   layout                \"auto\"     the cheapest at what is read and written in
                                    a slot; or, for all slots, one, leveled1,
                                    leveled2, leveled3, tiered2, tiered3,
-                                   tiered4, tiered8: Dayan and Idreos 2018
+                                   tiered4, tiered8 (Dayan and Idreos 2018), pile
   switch                0.9        a slot changes its layout for one that costs
                                    at most this share of the present one
   rent                  0.5        ski rental: merge once reads have paid this

@@ -211,7 +211,7 @@ mod tests {
             Strategy::Bandit => vec![
                 ("max_space_amp_pct", json!(100)),
                 ("slots_max", json!(16)),
-                ("cold_runs_max", json!(16)),
+                ("cold_runs_max", json!(128)),
                 ("layout", json!("auto")),
                 ("switch", json!(0.9)),
                 ("rent", json!(0.5)),
