@@ -228,7 +228,8 @@ pub(super) fn large_record(op: &Op<'_>) -> Option<Bytes> {
 /// How many of what has these `heads`, in order, come before what has `wanted`: `is_before` decides where heads are alike.
 fn search(heads: &[u128], wanted: u128, is_before: impl Fn(usize) -> bool) -> usize {
     let mut start = heads.partition_point(|head| *head < wanted);
-    if heads.get(start) != Some(&wanted) {
+    // Mostly the newest version of the one key of this head is wanted, and that stands first.
+    if heads.get(start) != Some(&wanted) || !is_before(start) {
         return start;
     }
     let mut end = start + heads[start..].partition_point(|head| *head == wanted);
