@@ -161,9 +161,11 @@ mod tests {
             let late = scope.spawn(|| (open.open(&visible), shown.load(Ordering::Acquire)));
             std::thread::sleep(std::time::Duration::from_millis(50));
             shown.store(true, Ordering::Release);
+            visible.store(6, Ordering::Release);
             drop(pinned);
             let (late, was_shown) = late.join().unwrap();
             assert!(was_shown && late.pin.get().is_none() && early.pin.get().is_some());
+            assert_eq!(late.seqno, 6, "a merge that has listed the snapshots keeps nothing for an older one");
         });
     }
 }

@@ -63,12 +63,15 @@ impl Mapped {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     /// Another map of the file sees the bytes come in the order in which they are put there.
     #[test]
     fn whoever_finds_the_first_byte_of_a_record_finds_all_of_it() {
-        const RECORDS: u64 = 4096;
+        const RECORDS: u64 = 1 << 15;
         let file = tempfile::tempfile().unwrap();
         let map = || Mapped::new(&file, 0, RECORDS * SECTOR_BYTES);
         let (mut writer, mut reader) = match (map(), map()) {
@@ -80,19 +83,35 @@ mod tests {
             // SAFETY: the byte is borrowed for writing, has the alignment of every byte, and is read by this thread alone.
             unsafe { AtomicU8::from_ptr(place) }.load(Ordering::Acquire)
         };
+        let looked_for = AtomicU64::new(0);
         std::thread::scope(|scope| {
-            scope.spawn(move || {
-                (0..RECORDS)
-                    .for_each(|record| assert!(writer.write(&[1; SECTOR_BYTES as usize], record * SECTOR_BYTES)));
-            });
-            for record in 0..RECORDS {
-                let at = record * SECTOR_BYTES;
-                while byte(at) == 0 {
-                    byte(at + SECTOR_BYTES - 1);
-                    std::hint::spin_loop();
+            scope.spawn(|| {
+                for record in 0..RECORDS {
+                    while looked_for.load(Ordering::Acquire) < record {
+                        std::thread::yield_now();
+                    }
+                    assert!(writer.write(&[1; SECTOR_BYTES as usize], record * SECTOR_BYTES));
                 }
-                assert_eq!(byte(at + SECTOR_BYTES - 1), 1, "record {record}");
+            });
+            let (begun, mut torn) = (Instant::now(), None);
+            for record in (0..RECORDS).take_while(|_| begun.elapsed() < Duration::from_millis(500)) {
+                let at = record * SECTOR_BYTES;
+                looked_for.store(record, Ordering::Release);
+                let is_begun = |look: &u32| {
+                    if look.is_multiple_of(1 << 15) {
+                        std::thread::yield_now();
+                    }
+                    byte(at + SECTOR_BYTES - 1);
+                    byte(at) != 0
+                };
+                (1..).find(is_begun);
+                if byte(at + SECTOR_BYTES - 1) == 0 {
+                    torn = Some(record);
+                    break;
+                }
             }
+            looked_for.store(RECORDS, Ordering::Release);
+            assert_eq!(torn, None, "its first byte came before its last");
         });
     }
 }

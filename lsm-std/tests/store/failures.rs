@@ -233,3 +233,29 @@ fn trouble_of_making_the_tree_durable_is_over_when_another_call_has_done_it() {
     db.put(b"b", b"2").unwrap();
     db.flush().unwrap();
 }
+
+#[test]
+fn trouble_of_a_merge_is_over_when_it_is_done() {
+    let disk = FailFs::default();
+    let tiered = AnySettings::Tiered(TieredSettings { min_merge_width: 2, ..Default::default() });
+    let db = Options::new().strategy(tiered).fs(Arc::new(disk.clone())).deterministic(1).open("store").unwrap();
+    disk.fail(|op, path| (op == "open" && path.ends_with(".sst")).then_some(ErrorKind::Other));
+    for at in 0..4 {
+        db.put(&key(at), b"1").unwrap();
+        db.flush().unwrap();
+    }
+    assert!(db.wait_idle().is_err() && db.stats().background_error.is_some());
+    disk.heal();
+    db.wait_idle().unwrap();
+    assert_eq!((db.stats().background_error, db.stats().levels[0].runs), (None, 1));
+}
+
+#[test]
+fn a_writer_is_told_why_there_is_no_room_and_does_not_wait_for_it() {
+    let disk = FailFs::default();
+    let options = Options::new().strategy(AnySettings::Idle).memtable_bytes(1024).frozen_memtables_max(1);
+    let db = options.fs(Arc::new(disk.clone())).open("store").unwrap();
+    disk.fail(|op, path| (op == "create" && path.ends_with(".sst")).then_some(ErrorKind::StorageFull));
+    let error = soon(move || (0..20).find_map(|at| db.put(&key(at), &value(at, 500)).err()));
+    assert!(error.as_ref().is_some_and(Error::is_no_space), "{error:?}");
+}

@@ -206,6 +206,27 @@ fn a_checkpoint_names_no_table_that_is_not_synced_though_the_store_goes_on_meanw
     assert!(options(&disk).open("copies/one").unwrap().iter().count() > 3);
 }
 
+#[test]
+fn a_merge_takes_no_file_away_while_a_checkpoint_links_it() {
+    let disk = FailFs::default();
+    let db = Arc::new(options(&disk).open("store").unwrap());
+    for value in [b"1", b"2", b"3"] {
+        db.put(b"key", value).unwrap();
+        db.flush().unwrap();
+    }
+    let (merger, merged) = (Arc::clone(&db), Mutex::new(false));
+    disk.fail(move |op, _| {
+        if op == "link" && !std::mem::replace(&mut *merged.lock().unwrap(), true) {
+            merger.compact_all().unwrap();
+        }
+        None
+    });
+    db.checkpoint("copy").unwrap();
+    disk.heal();
+    assert_eq!((disk.files("copy", ".sst").len(), disk.files("store", ".sst").len()), (3, 1));
+    assert_eq!(pairs(options(&disk).open("copy").unwrap().iter()), pairs(db.iter()));
+}
+
 /// Entries and tombstones in all tables.
 fn held(db: &Db) -> (u64, u64) {
     db.stats().levels.iter().fold((0, 0), |sum, level| (sum.0 + level.entries, sum.1 + level.tombstones))
