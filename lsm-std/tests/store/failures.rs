@@ -259,3 +259,17 @@ fn a_writer_is_told_why_there_is_no_room_and_does_not_wait_for_it() {
     let error = soon(move || (0..20).find_map(|at| db.put(&key(at), &value(at, 500)).err()));
     assert!(error.as_ref().is_some_and(Error::is_no_space), "{error:?}");
 }
+
+#[test]
+fn a_store_that_cannot_be_flushed_when_it_is_closed_has_its_log_synced() {
+    let (disk, synced) = (FailFs::default(), Arc::new(AtomicBool::new(false)));
+    let db = Options::new().sync(SyncPolicy::Never).fs(Arc::new(disk.clone())).open("store").unwrap();
+    db.put(b"a", b"1").unwrap();
+    let is_synced = Arc::clone(&synced);
+    disk.fail(move |op, path| {
+        is_synced.fetch_or(op == "sync" && path.ends_with(".log"), Ordering::Relaxed);
+        (op == "create" && path.ends_with(".sst")).then_some(ErrorKind::StorageFull)
+    });
+    assert!(db.close().is_err_and(|error| error.is_no_space()));
+    assert!(synced.load(Ordering::Relaxed));
+}
