@@ -98,6 +98,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), String> {
     let adaptive = |cap| vec![bandit("bandit", BanditSettings::default(), cap)];
+    if let Some(dir) = args.tmp.as_ref().filter(|dir| !dir.is_dir()) {
+        return Err(format!("--tmp {}: no such directory", dir.display()));
+    }
     match args.what {
         What::Stationary => compare(args, stationary::cases(args.set), adaptive),
         What::Moving => compare(args, moving::cases(args.set), adaptive),
