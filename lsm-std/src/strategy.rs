@@ -15,9 +15,9 @@ pub(crate) fn default_settings() -> AnySettings {
     AnySettings::Tiered(TieredSettings::default())
 }
 
-/// Starts a strategy that has learned nothing yet.
-pub(crate) fn start(settings: &AnySettings) -> Result<Strategy> {
-    Strategy::from_settings(*settings).map_err(|error| Error::BadOptions {
+/// Starts a strategy that has learned nothing yet. In a box, for it takes kilobytes.
+pub(crate) fn start(settings: &AnySettings) -> Result<Box<Strategy>> {
+    Strategy::from_settings(*settings).map(Box::new).map_err(|error| Error::BadOptions {
         name: "strategy",
         value: settings.name().to_owned(),
         why: error.to_string().into(),

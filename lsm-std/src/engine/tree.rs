@@ -23,7 +23,7 @@ use crate::view::{Files, RunView, Runs, TableHandle};
 /// The tree. Guarded by one lock, which is held over manifest edits and decisions, never over flushes and merges.
 pub(crate) struct Tree {
     pub(crate) buf: VersionVec<Bytes>,
-    pub(crate) strategy: Strategy,
+    pub(crate) strategy: Box<Strategy>,
     pub(super) manifest: Manifest,
     /// Tables of a merge that the user asks for are cut at this many bytes.
     pub(super) table_bytes_max: u64,

@@ -98,7 +98,7 @@ fn learned(fs: &dyn Fs, dir: &Path, settings: &AnySettings, repaired: &mut Repai
             repaired.lost.push(whole_file(fs, &path, &error, Some(0)));
             Ok(None)
         }
-        Ok(Some(learned)) => strategy::load(&mut strategy::start(settings)?, &learned, &path).map(|()| Some(learned)),
+        Ok(Some(learned)) => strategy::load(&mut *strategy::start(settings)?, &learned, &path).map(|()| Some(learned)),
         Ok(None) => Ok(None),
     }
 }
