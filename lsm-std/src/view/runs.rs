@@ -203,20 +203,17 @@ mod tests {
 
     /// A table from `min` to `max` that nobody opens.
     fn table(files: &Arc<Files>, min: &[u8], max: &[u8]) -> Arc<TableHandle> {
-        let (min, max) = (Bytes::copy_from_slice(min), Bytes::copy_from_slice(max));
-        let (oldest_seqno, newest_seqno, newest_ms, oldest_tombstone_ms) = (1, 1, 0, None);
-        let (id, bytes, entries, tombstones) = (files.new_id(), 1, 2, 0);
         let meta = TableMeta {
-            id,
-            bytes,
-            entries,
-            tombstones,
-            min,
-            max,
-            newest_ms,
-            oldest_tombstone_ms,
-            oldest_seqno,
-            newest_seqno,
+            id: files.new_id(),
+            bytes: 1,
+            entries: 2,
+            tombstones: 0,
+            min: Bytes::copy_from_slice(min),
+            max: Bytes::copy_from_slice(max),
+            newest_ms: 0,
+            oldest_tombstone_ms: None,
+            oldest_seqno: 1,
+            newest_seqno: 1,
         };
         TableHandle::new(files, meta)
     }
