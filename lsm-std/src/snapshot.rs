@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn no_snapshot_is_opened_between_pinning_a_view_and_showing_the_next() {
         let (open, visible) = (OpenSnapshots::default(), AtomicU64::new(5));
-        let view = Arc::new(View { active: Arc::new(Memtable::new(0)), frozen: Vec::new(), runs: Runs::new(&[]) });
+        let view = Arc::new(View { active: Arc::new(Memtable::new(0, 0)), frozen: Vec::new(), runs: Runs::new(&[]) });
         let early = open.open(&visible);
         let shown = AtomicBool::new(false);
         std::thread::scope(|scope| {

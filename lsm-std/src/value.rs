@@ -12,8 +12,8 @@ const SHORT_MAX: usize = 23;
 
 /// A key or a value read from a store. Dereferences to `[u8]`; cloning copies no more than 23 bytes.
 ///
-/// If it is longer it may refer to the block of a table, what was read with it, or the piece of a memtable, of 64 KiB, that it came
-/// from, and keeps that in memory: copy what is kept for long.
+/// If it is longer it may refer to the block of a table, or to what was read with it, and keeps that in memory: copy what is kept
+/// for long.
 #[derive(Clone)]
 pub struct Value(Repr);
 

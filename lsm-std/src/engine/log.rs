@@ -61,7 +61,7 @@ impl LogSink {
     /// Freezes the active memtable, if it holds anything, within the segment in use.
     pub(super) fn freeze(&mut self) {
         if !self.active.is_empty() {
-            self.active = Arc::new(Memtable::new(self.wal.as_ref().map_or(0, WalWriter::id)));
+            self.active = self.engine.new_memtable(self.wal.as_ref().map_or(0, WalWriter::id));
             self.engine.freeze(Arc::clone(&self.active));
         }
     }
@@ -97,7 +97,7 @@ impl LogSink {
     fn begin(&mut self) -> Result<()> {
         let wal = new_segment(&self.engine)?;
         self.engine.name_log(wal.id())?;
-        self.active = Arc::new(Memtable::new(wal.id()));
+        self.active = self.engine.new_memtable(wal.id());
         self.engine.replace_active(Arc::clone(&self.active));
         self.wal = Some(wal);
         Ok(())

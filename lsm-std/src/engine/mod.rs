@@ -130,6 +130,11 @@ impl Engine {
         lock(&self.memory).frozen.len()
     }
 
+    /// An empty memtable whose writes go to log segment `first_log` and those behind it.
+    fn new_memtable(&self, first_log: FileId) -> Arc<Memtable> {
+        Arc::new(Memtable::new(first_log, self.options.memtable_bytes))
+    }
+
     /// Freezes the active memtable and puts `fresh` in its place.
     fn freeze(&self, fresh: Arc<Memtable>) {
         let mut memory = lock(&self.memory);
@@ -183,7 +188,7 @@ mod tests {
                 }
             });
             for round in 0..20_000 {
-                let fresh = Arc::new(Memtable::new(round));
+                let fresh = Arc::new(Memtable::new(round, 0));
                 if round % 2 == 0 {
                     engine.freeze(Arc::clone(&fresh))
                 } else {

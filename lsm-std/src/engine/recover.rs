@@ -58,7 +58,7 @@ pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Opti
     listing.clean(&files);
     let wal = replayed.cut_log(&files)?;
 
-    let active = Arc::new(Memtable::new(0));
+    let active = Arc::new(Memtable::new(0, options.memtable_bytes));
     let view = View { active, frozen: Vec::new(), runs: tree.shown() };
     let engine = Engine {
         clock: options.make_clock(),
@@ -195,7 +195,7 @@ impl Engine {
         let mut frozen = replayed.memtables;
         let active = match frozen.pop_if(|last| last.bytes() < self.options.memtable_bytes) {
             Some(last) => last,
-            None => Arc::new(Memtable::new(wal.map_or(0, WalWriter::id))),
+            None => self.new_memtable(wal.map_or(0, WalWriter::id)),
         };
         let waiting = |memtable: &Arc<Memtable>| Frozen { memtable: Arc::clone(memtable), flush: Flush::Waiting };
         *crate::sync::lock(&self.memory) = Memory { frozen: frozen.iter().map(waiting).collect() };

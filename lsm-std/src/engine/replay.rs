@@ -194,7 +194,7 @@ impl Replay<'_> {
         match self.memtables.last() {
             Some(last) if last.bytes() < self.memtable_bytes => Arc::clone(last),
             _ => {
-                let fresh = Arc::new(Memtable::new(id));
+                let fresh = Arc::new(Memtable::new(id, self.memtable_bytes));
                 self.memtables.push(Arc::clone(&fresh));
                 fresh
             }

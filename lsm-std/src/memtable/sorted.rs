@@ -1,46 +1,42 @@
 //! Versions in order, in memory: leaves of up to [`LEAF_MAX`] entries, and an array of where each leaf begins.
 //!
 //! The first sixteen bytes of each key, as a number, stand in arrays of their own, so that a search touches little else. Keys and
-//! values are copied into chunks that many entries share: nothing is allocated for an entry, and little is freed when all go.
+//! values lie elsewhere ([`Records`]): nothing is allocated for an entry, and little is freed when all go.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::batch::Op;
+use crate::memtable::records::{self, Record, Records};
 use crate::types::{Entry, Found, Kind, SeqNo, head, order};
 
 /// A leaf with so many entries is split.
 const LEAF_MAX: usize = 256;
 
-/// Bytes of a chunk. A value that was read keeps its chunk in memory.
-const CHUNK_BYTES: usize = 64 << 10;
-
-/// A larger entry has a chunk of its own.
-const SHARED_BYTES_MAX: usize = CHUNK_BYTES / 8;
-
 /// Versions, keys ascending, of one key the newest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sorted {
     /// The head of each leaf's first key.
     firsts: Vec<u128>,
+    /// Where in `leaves` each leaf lies.
+    order: Vec<u32>,
     /// None is empty.
-    #[expect(clippy::vec_box, reason = "a split moves pointers, not leaves")]
-    leaves: Vec<Box<Leaf>>,
-    /// Where the next entries go.
-    chunk: BytesMut,
+    leaves: Vec<Leaf>,
+    /// Room is made for so many leaves at once, as chunks are made for [`Records`].
+    leaves_expected: usize,
+    records: Records,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Leaf {
-    heads: Vec<u128>,
-    slots: Vec<Slot>,
+    len: usize,
+    heads: [u128; LEAF_MAX],
+    slots: [Slot; LEAF_MAX],
 }
 
 /// One version of one key.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
-    /// Key and value.
-    record: Bytes,
-    key_len: usize,
+    record: Record,
     kind: Kind,
     seqno: SeqNo,
 }
@@ -66,82 +62,83 @@ impl Place {
 }
 
 impl Slot {
-    pub(super) fn key(&self) -> &[u8] {
-        &self.record[..self.key_len]
-    }
+    const NONE: Self = Self { record: Record::NONE, kind: Kind::Delete, seqno: 0 };
 
     pub(super) fn seqno(&self) -> SeqNo {
         self.seqno
     }
-
-    /// Whether it comes before (`key`, `seqno`).
-    fn is_before(&self, key: &[u8], seqno: SeqNo) -> bool {
-        order(self.key(), self.seqno, key, seqno).is_lt()
-    }
-
-    /// Whether it comes behind (`key`, `seqno`).
-    fn is_behind(&self, key: &[u8], seqno: SeqNo) -> bool {
-        order(self.key(), self.seqno, key, seqno).is_gt()
-    }
-
-    pub(super) fn found(&self) -> Found {
-        Found { seqno: self.seqno, kind: self.kind, value: self.record.slice(self.key_len..) }
-    }
-
-    pub(super) fn entry(&self) -> Entry {
-        let Found { seqno, kind, value } = self.found();
-        Entry { key: self.record.slice(..self.key_len), seqno, kind, value }
-    }
 }
 
 impl Sorted {
-    /// Adds a version, `large` being its [record](large_record) if it has one; one of the same key and number is replaced.
+    /// Empty; it will hold about `bytes`.
+    pub(super) fn new(bytes: u64) -> Self {
+        let leaves_expected = records::chunk_bytes(bytes) / size_of::<Leaf>();
+        let records = Records::new(bytes);
+        Self { firsts: Vec::new(), order: Vec::new(), leaves: Vec::new(), leaves_expected, records }
+    }
+
+    /// Adds a version, `large` being its [record](super::records::large_record) if it has one; one of the same key and number is replaced.
     /// O(log entries), and moving up to a leaf; once in half a leaf's entries also 24 bytes for each leaf.
     pub(super) fn insert(&mut self, op: &Op<'_>, large: Option<Bytes>, seqno: SeqNo) {
-        let record = large.unwrap_or_else(|| self.record(op.key, op.value));
-        let slot = Slot { record, key_len: op.key.len(), kind: op.kind, seqno };
+        let slot = Slot { record: self.records.add(op, large), kind: op.kind, seqno };
         let head = head(op.key);
         let at_leaf = self.leaf(head, op.key, seqno);
-        let Some(leaf) = self.leaves.get_mut(at_leaf) else {
-            self.firsts.push(head);
-            self.leaves.push(Box::new(Leaf { heads: vec![head], slots: vec![slot] }));
+        let Some(&leaf) = self.order.get(at_leaf) else {
+            self.leaves.reserve_exact(self.leaves_expected);
+            self.add_leaf(0, Leaf::new(&[head], &[slot]));
             return;
         };
-        let at = leaf.lower(head, op.key, seqno);
-        match leaf.slots.get_mut(at) {
-            Some(same) if same.seqno == seqno && same.key() == op.key => {
-                *same = slot;
-                return;
-            }
-            _ => leaf.slots.insert(at, slot),
+        let leaf = &mut self.leaves[leaf as usize];
+        let at = leaf.lower(&self.records, head, op.key, seqno);
+        if let Some(same) = leaf.slots[..leaf.len].get_mut(at)
+            && same.seqno == seqno
+            && self.records.key(&same.record) == op.key
+        {
+            *same = slot;
+            return;
         }
-        leaf.heads.insert(at, head);
+        leaf.insert(at, head, slot);
         self.firsts[at_leaf] = leaf.heads[0];
-        if leaf.slots.len() == LEAF_MAX {
+        if leaf.len == LEAF_MAX {
             // Keys that come in order leave full leaves behind. Only the last leaf is cut at its end: before another one keys may go on
             // to come at that end, each the first of a leaf of its own.
             let is_last = at_leaf + 1 == self.firsts.len();
             let cut = if is_last && at + 1 == LEAF_MAX { at } else { LEAF_MAX / 2 };
-            let next = Leaf { heads: leaf.heads.split_off(cut), slots: leaf.slots.split_off(cut) };
-            self.firsts.insert(at_leaf + 1, next.heads[0]);
-            self.leaves.insert(at_leaf + 1, Box::new(next));
+            leaf.len = cut;
+            let next = Leaf::new(&leaf.heads[cut..], &leaf.slots[cut..]);
+            self.add_leaf(at_leaf + 1, next);
         }
     }
 
-    /// `key` and `value`, copied into a chunk.
-    fn record(&mut self, key: &[u8], value: &[u8]) -> Bytes {
-        let len = key.len() + value.len();
-        if self.chunk.capacity() < len {
-            self.chunk = BytesMut::with_capacity(CHUNK_BYTES);
-        }
-        self.chunk.extend_from_slice(key);
-        self.chunk.extend_from_slice(value);
-        self.chunk.split().freeze()
+    /// Makes `leaf` the leaf number `at`.
+    fn add_leaf(&mut self, at: usize, leaf: Leaf) {
+        self.firsts.insert(at, leaf.heads[0]);
+        self.order.insert(at, self.leaves.len() as u32);
+        self.leaves.push(leaf);
+    }
+
+    /// Leaf number `at`, in the order of keys.
+    fn nth(&self, at: usize) -> Option<&Leaf> {
+        self.leaves.get(*self.order.get(at)? as usize)
+    }
+
+    pub(super) fn key(&self, slot: &Slot) -> &[u8] {
+        self.records.key(&slot.record)
+    }
+
+    pub(super) fn found(&self, slot: &Slot) -> Found {
+        Found { seqno: slot.seqno, kind: slot.kind, value: self.records.value(&slot.record) }
+    }
+
+    /// What stands in `slot`, copied into `copies` if it is small.
+    pub(super) fn entry(&self, slot: &Slot, copies: &mut BytesMut) -> Entry {
+        self.records.entry(&slot.record, (slot.kind, slot.seqno), copies)
     }
 
     /// The leaf to which (`key`, `seqno`) belongs: the last that begins at or before it, or the first.
     fn leaf(&self, head: u128, key: &[u8], seqno: SeqNo) -> usize {
-        let begun = search(&self.firsts, head, |leaf| !self.leaves[leaf].slots[0].is_behind(key, seqno));
+        let is_behind = |slot: &Slot| order(self.key(slot), slot.seqno, key, seqno).is_gt();
+        let begun = search(&self.firsts, head, |at| self.nth(at).is_some_and(|leaf| !is_behind(&leaf.slots[0])));
         begun.saturating_sub(1)
     }
 
@@ -149,19 +146,19 @@ impl Sorted {
     pub(super) fn lower(&self, key: &[u8], seqno: SeqNo) -> Place {
         let head = head(key);
         let leaf = self.leaf(head, key, seqno);
-        let at = self.leaves.get(leaf).map_or(0, |leaf| leaf.lower(head, key, seqno));
+        let at = self.nth(leaf).map_or(0, |leaf| leaf.lower(&self.records, head, key, seqno));
         self.whole(Place { leaf, at })
     }
 
     /// Behind the last entry of a leaf stands the first of the next.
     fn whole(&self, place: Place) -> Place {
-        let is_behind = self.leaves.get(place.leaf).is_some_and(|leaf| place.at == leaf.slots.len());
+        let is_behind = self.nth(place.leaf).is_some_and(|leaf| place.at == leaf.len);
         if is_behind { Place { leaf: place.leaf + 1, at: 0 } } else { place }
     }
 
     /// The place behind the last entry.
     pub(super) fn end(&self) -> Place {
-        Place { leaf: self.leaves.len(), at: 0 }
+        Place { leaf: self.order.len(), at: 0 }
     }
 
     /// The place behind `place`, which is not the end.
@@ -175,7 +172,7 @@ impl Sorted {
             return Some(Place { leaf: place.leaf, at });
         }
         let leaf = place.leaf.checked_sub(1)?;
-        Some(Place { leaf, at: self.leaves.get(leaf)?.slots.len() - 1 })
+        Some(Place { leaf, at: self.nth(leaf)?.len - 1 })
     }
 
     /// Of the key whose first version stands at `place`: the newest version no newer than `seqno`, and the place behind all of them.
@@ -200,29 +197,45 @@ impl Sorted {
         (seqno, end): (SeqNo, SeqNo),
     ) -> Passed<'a> {
         let Some(slot) = slot else { return Passed { found: None, next } };
-        if neighbour.is_none_or(|neighbour| neighbour.key() != slot.key()) {
+        let key = self.key(slot);
+        if neighbour.is_none_or(|neighbour| self.key(neighbour) != key) {
             return Passed { found: Some(slot).filter(|slot| slot.seqno <= seqno), next };
         }
-        let found = self.slot(self.lower(slot.key(), seqno)).filter(|found| found.key() == slot.key());
-        Passed { found, next: self.lower(slot.key(), end) }
+        let found = self.slot(self.lower(key, seqno)).filter(|found| self.key(found) == key);
+        Passed { found, next: self.lower(key, end) }
     }
 
     /// The entry at `place`; `None` at the end.
     pub(super) fn slot(&self, place: Place) -> Option<&Slot> {
-        self.leaves.get(place.leaf)?.slots.get(place.at)
+        self.nth(place.leaf)?.slots().get(place.at)
     }
 }
 
 impl Leaf {
-    /// The first entry at or after (`key`, `seqno`).
-    fn lower(&self, head: u128, key: &[u8], seqno: SeqNo) -> usize {
-        search(&self.heads, head, |at| self.slots[at].is_before(key, seqno))
+    /// Of these entries, fewer than [`LEAF_MAX`].
+    fn new(heads: &[u128], slots: &[Slot]) -> Self {
+        let mut leaf = Self { len: slots.len(), heads: [0; LEAF_MAX], slots: [Slot::NONE; LEAF_MAX] };
+        leaf.heads[..heads.len()].copy_from_slice(heads);
+        leaf.slots[..slots.len()].copy_from_slice(slots);
+        leaf
     }
-}
 
-/// The key and the value of `op`, copied, if they are too large for a chunk.
-pub(super) fn large_record(op: &Op<'_>) -> Option<Bytes> {
-    (op.key.len() + op.value.len() > SHARED_BYTES_MAX).then(|| [op.key, op.value].concat().into())
+    fn slots(&self) -> &[Slot] {
+        &self.slots[..self.len]
+    }
+
+    fn insert(&mut self, at: usize, head: u128, slot: Slot) {
+        self.heads.copy_within(at..self.len, at + 1);
+        self.slots.copy_within(at..self.len, at + 1);
+        (self.heads[at], self.slots[at]) = (head, slot);
+        self.len += 1;
+    }
+
+    /// The first entry at or after (`key`, `seqno`).
+    fn lower(&self, records: &Records, head: u128, key: &[u8], seqno: SeqNo) -> usize {
+        let is_before = |slot: &Slot| order(records.key(&slot.record), slot.seqno, key, seqno).is_lt();
+        search(&self.heads[..self.len], head, |at| is_before(&self.slots[at]))
+    }
 }
 
 /// How many of what has these `heads`, in order, come before what has `wanted`: `is_before` decides where heads are alike.
@@ -251,6 +264,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memtable::records::{SHARED_BYTES_MAX, large_record};
 
     /// Keys that share all sixteen bytes of their heads, or end before them, or neither.
     fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -264,7 +278,7 @@ mod tests {
             writes in prop::collection::vec((key(), 1u64..9, 0..100usize), 1..1500),
             asked in prop::collection::vec((key(), 0u64..10), 1..50),
         ) {
-            let (mut sorted, mut map) = (Sorted::default(), BTreeMap::new());
+            let (mut sorted, mut map) = (Sorted::new(1), BTreeMap::new());
             for (key, seqno, len) in &writes {
                 // Some are too large to share a chunk.
                 let value = vec![*len as u8; if *len == 0 { SHARED_BYTES_MAX } else { *len }];
@@ -272,10 +286,13 @@ mod tests {
                 sorted.insert(&op, large_record(&op), *seqno);
                 map.insert((key.clone(), u64::MAX - seqno), value);
             }
-            let (mut place, mut places) = (Place::START, Vec::new());
+            let (mut place, mut places, mut copies) = (Place::START, Vec::new(), BytesMut::new());
             for ((key, seqno), value) in &map {
                 let slot = sorted.slot(place).unwrap();
-                prop_assert_eq!((slot.key(), slot.seqno, &slot.found().value), (&key[..], u64::MAX - seqno, &Bytes::from(value.clone())));
+                let found = sorted.found(slot);
+                prop_assert_eq!((sorted.key(slot), found.seqno, &found.value[..]), (&key[..], u64::MAX - seqno, &value[..]));
+                let entry = sorted.entry(slot, &mut copies);
+                prop_assert_eq!((&entry.key[..], entry.seqno, &entry.value), (&key[..], found.seqno, &found.value));
                 places.push(place);
                 place = sorted.after(place);
             }
@@ -295,7 +312,7 @@ mod tests {
 
     #[test]
     fn keys_that_come_in_order_fill_their_leaves() {
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted::new(1);
         for at in 0..1_000u64 {
             sorted.insert(&Op { kind: Kind::Put, key: &at.to_be_bytes(), value: b"" }, None, at + 1);
         }
@@ -310,7 +327,7 @@ mod tests {
                 sorted.insert(&Op { kind: Kind::Put, key: &number(key), value: b"" }, None, seqno);
             };
             for hot in full - 1..=full + 1 {
-                let (mut falling, mut same) = (Sorted::default(), Sorted::default());
+                let (mut falling, mut same) = (Sorted::new(1), Sorted::new(1));
                 for at in 0..full {
                     put(&mut falling, at, at + 1);
                     put(&mut same, at, at + 1);

@@ -114,7 +114,9 @@ impl Options {
         self
     }
 
-    /// A memtable of this many bytes is frozen and flushed. Keys, values and 64 bytes an entry count. Default: 16 MiB.
+    /// A memtable of this many bytes is frozen and flushed. Keys, values and 64 bytes an entry count. Default: 16 MiB. Room for keys
+    /// and values, and as much for their places, is asked of the system at once, up to 64 MiB each; memory that was never
+    /// written to is not taken.
     #[must_use]
     pub fn memtable_bytes(mut self, bytes: u64) -> Self {
         self.memtable_bytes = bytes;

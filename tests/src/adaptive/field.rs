@@ -1,7 +1,7 @@
 //! Who takes part: six static strategies and the bandit, in the same store and under the same limits.
 
 use compaction_core::sim::{StoreSettings, TableFormat};
-use compaction_core::{AnySettings, BanditSettings, Full, LeveledSettings, TieredSettings};
+use compaction_core::{AnySettings, BanditSettings, Layout, LeveledSettings, TieredSettings};
 
 /// Bytes of a key.
 pub const KEY_BYTES: u64 = 16;
@@ -61,17 +61,14 @@ pub fn six(job_bytes_max: u64) -> Vec<Entrant> {
     ]
 }
 
-/// Further static layouts, to show beside the six: at both ends of what an adaptive strategy may choose from.
-pub fn further(job_bytes_max: u64) -> Vec<Entrant> {
-    vec![
-        Entrant::new("one run", AnySettings::Full(Full { table_bytes_max: MEMTABLE_BYTES })),
-        Entrant::new(
-            "leveled 10, 2 in L0",
-            AnySettings::from(LeveledSettings { l0_runs_max: 2, ..leveled(10, 1, job_bytes_max) }),
-        ),
-        Entrant::new("leveled 32", AnySettings::from(leveled(32, 1, job_bytes_max))),
-        Entrant::new("tiered 16", AnySettings::Tiered(tiered(16, job_bytes_max))),
-    ]
+/// Every layout that the bandit chooses from, for all slots and for good, and no merge for the sake of reads: what of a win is
+/// owed to the layouts alone.
+pub fn arms(job_bytes_max: u64) -> Vec<Entrant> {
+    let fixed = |layout: Layout| {
+        let settings = BanditSettings { layout: Some(layout), rent_ppm: u64::MAX, ..BanditSettings::default() };
+        bandit(&format!("all {}", layout.name()), settings, job_bytes_max)
+    };
+    Layout::ALL.map(fixed).to_vec()
 }
 
 /// Runs of similar size merge when there are `width` of them.

@@ -2,7 +2,7 @@ use compaction_core::BanditSettings;
 use compaction_core::sim::{Op, Ops, Skew};
 
 use super::case::{Case, Reads, Set, hot, load, memtables, phase};
-use super::field::{bandit, further, six};
+use super::field::{arms, bandit, six};
 use super::known::Known;
 use super::race::{Paid, Row, race};
 use super::show::{Field, Spread};
@@ -84,7 +84,7 @@ fn small() -> Vec<Case> {
 #[test]
 fn the_answer_does_not_depend_on_the_number_of_threads() {
     let entrants =
-        [six(u64::MAX), further(u64::MAX), vec![bandit("bandit", BanditSettings::default(), u64::MAX)]].concat();
+        [six(u64::MAX), arms(u64::MAX), vec![bandit("bandit", BanditSettings::default(), u64::MAX)]].concat();
     let text = |jobs| {
         let rows = race(&small(), &entrants, &Known::default(), jobs, &|| {}).expect("sound");
         let field = Field { entrants: &entrants, six: 6 };

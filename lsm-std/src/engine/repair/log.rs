@@ -57,7 +57,7 @@ pub(super) fn read(
     repaired: &mut Repaired,
 ) -> Result<Arc<Memtable>> {
     let last_seqno = catalogue.settled_seqno;
-    let mut reading = Reading { fs, dir, holes, memtable: Memtable::new(0), last_seqno, repaired };
+    let mut reading = Reading { fs, dir, holes, memtable: Memtable::new(0, 0), last_seqno, repaired };
     let mut expected = catalogue.first_log;
     for &id in &old.logs {
         // What is left of segments before the first says nothing of those that must be there.

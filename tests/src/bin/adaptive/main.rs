@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Parser;
 use compaction_core::{AnySettings, BanditSettings};
 use lsm_tests::adaptive::case::{Case, Set};
-use lsm_tests::adaptive::field::{Entrant, MEMTABLE_BYTES, bandit, further, six};
+use lsm_tests::adaptive::field::{Entrant, MEMTABLE_BYTES, arms, bandit, six};
 use lsm_tests::adaptive::known::Known;
 use lsm_tests::adaptive::race::{Paid, Row, each, race};
 use lsm_tests::adaptive::show::Field;
@@ -39,7 +39,8 @@ struct Args {
     /// Only the entrants whose names contain one of these, beside the six
     #[arg(long, value_delimiter = ',', global = true)]
     entrants: Vec<String>,
-    /// Run further static layouts too, and show what the best of all of them costs
+    /// Run each of the layouts that the bandit chooses from as well, the same in all slots for good, and show what the best of
+    /// all that is fixed costs
     #[arg(long, global = true)]
     beside: bool,
     /// Cap on the input bytes of a job, in tables, for everybody [default: none]
@@ -127,13 +128,13 @@ impl Args {
         self.job_tables.map_or(u64::MAX, |tables| tables.saturating_mul(MEMTABLE_BYTES))
     }
 
-    /// The six, the further ones if they are asked for, and of the others those that are; how many are the six, and how
+    /// The six, the fixed layouts if they are asked for, and of the others those that are; how many are the six, and how
     /// many static.
     fn field(&self, others: Vec<Entrant>) -> (Vec<Entrant>, usize, usize) {
         let mut all = six(self.cap());
         let count = all.len();
         if self.beside {
-            all.extend(further(self.cap()));
+            all.extend(arms(self.cap()));
         }
         let statics = all.len();
         let wanted = |entrant: &Entrant| {
