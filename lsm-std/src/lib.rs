@@ -58,6 +58,10 @@ mod sst;
 mod stats;
 mod strategy;
 mod sync;
+#[cfg(feature = "timing")]
+pub mod timing;
+#[cfg(not(feature = "timing"))]
+mod timing;
 mod types;
 mod value;
 mod view;

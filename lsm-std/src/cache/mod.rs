@@ -13,6 +13,7 @@ use crate::cache::queue::Queue;
 use crate::error::Result;
 use crate::fs::ReadFile;
 use crate::sync::{Mutex, lock};
+use crate::timing::Laps;
 use crate::types::FileId;
 
 pub(crate) use slots::Slots;
@@ -155,6 +156,8 @@ impl Cache {
 /// What reads asked, counted where no other thread counts until all is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
+    /// What the parts of a get take.
+    pub(crate) laps: Laps,
     /// Runs of which a table may have held the key.
     pub(crate) runs: u32,
     pub(crate) hits: u32,

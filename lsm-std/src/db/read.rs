@@ -12,6 +12,7 @@ use crate::heat::Read;
 use crate::iter::{Bounds, Scan};
 use crate::snapshot::Registered;
 use crate::sync::Ordering;
+use crate::timing::{Laps, Part};
 use crate::types::{Kind, SeqNo};
 use crate::value::Value;
 use crate::view::View;
@@ -22,10 +23,11 @@ impl Db {
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt) or [`Error::Io`](crate::Error::Io) from a table.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        let laps = Laps::start();
         // The view first: then no merge can have dropped a version that this sequence number sees.
         let view = self.engine.view.load();
         let seqno = self.engine.visible.load(Ordering::Acquire);
-        get(&self.engine, &view, key, seqno)
+        get(&self.engine, &view, key, seqno, laps)
     }
 
     /// The pairs of a range of keys as they are now, in key order, from either end. Writes that come later are not seen.
@@ -59,14 +61,16 @@ impl Db {
     }
 }
 
-fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo) -> Result<Option<Value>> {
-    let mut asked = Asked::default();
+fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo, laps: Laps) -> Result<Option<Value>> {
+    let mut asked = Asked { laps, ..Asked::default() };
+    asked.laps.end(Part::Call);
     let found = view.get(key, seqno, &mut asked);
     engine.counters.gets.fetch_add(1, Ordering::Relaxed);
     engine.files.cache.count(&asked);
     if engine.heat.note(key, Read::Get, || asked.runs) {
         engine.ask();
     }
+    asked.laps.end(Part::Call);
     Ok(found?.filter(|found| found.kind == Kind::Put).map(|found| Value::new(found.value)))
 }
 
@@ -83,7 +87,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Db::get`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        get(&self.engine, &self.view(), key, self.registered.seqno)
+        get(&self.engine, &self.view(), key, self.registered.seqno, Laps::start())
     }
 
     /// The pairs of a range of keys in this state. As [`Db::range`].

@@ -17,6 +17,7 @@ use crate::codec::Malformed;
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Fs, Purpose, ReadFile};
 use crate::iter::Direction;
+use crate::timing::{Laps, Part};
 use crate::types::{FileId, Found, SeqNo, TableMeta};
 
 /// Values up to this length are copied out of their blocks: a reader that shared the block would write to it.
@@ -108,17 +109,23 @@ impl TableReader {
         if snapshot < self.tail.meta.oldest_seqno || index >= self.tail.index.blocks() {
             return Ok(None);
         }
+        asked.laps.end(Part::Index);
         asked.point_blocks += 1;
-        let found = match self.slots.with(index, |block| find_in(block, key, snapshot)) {
+        let in_memory = self.slots.with(index, |block| {
+            asked.laps.end(Part::Cache);
+            find_in(block, key, snapshot)
+        });
+        let found = match in_memory {
             Some(found) => {
                 asked.hits += 1;
                 found
             }
             None => {
                 asked.misses += 1;
-                find_in(&self.load(index)?, key, snapshot)
+                find_in(&self.load(index, &mut asked.laps)?, key, snapshot)
             }
         };
+        asked.laps.end(Part::Decode);
         found.map_err(|e| e.in_file(&self.path, self.offset_of(index)))
     }
 
@@ -146,7 +153,7 @@ impl TableReader {
         if let Some(block) = self.block_in_memory(index) {
             return Ok(block);
         }
-        let block = Block::parse(shared(self.load(index)?));
+        let block = Block::parse(shared(self.load(index, &mut Laps::start())?));
         block.map_err(|e| e.in_file(&self.path, self.offset_of(index)))
     }
 
@@ -159,16 +166,20 @@ impl TableReader {
 
     /// Reads block `index` into the cache.
     #[cold]
-    fn load(&self, index: usize) -> Result<Arc<[u8]>> {
+    fn load(&self, index: usize, laps: &mut Laps) -> Result<Arc<[u8]>> {
         let Some(handle) = self.handle(index) else { return Err(Error::corrupt(&self.path, 0, "no such block")) };
         let (id, offset, file) = (self.tail.meta.id, handle.offset, self.cached_file()?);
         let too_long = || Error::corrupt(&self.path, offset, format!("{} bytes do not fit memory", handle.len));
         let mut stored = shared_zeros(handle.len).ok_or_else(too_long)?;
+        laps.end(Part::Cache);
         file.read_at(Arc::make_mut(&mut stored), offset)?;
+        laps.end(Part::Disk);
         let block = unseal_shared(stored, id, offset);
         let block = block.and_then(|block| Block::parse(payload(&block)).map(|_| Arc::clone(&block)));
         let block = block.map_err(|e| e.in_file(&self.path, offset))?;
+        laps.end(Part::Decode);
         self.cache.keep_block(&self.slots, index, &block);
+        laps.end(Part::Cache);
         Ok(block)
     }
 

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::iter::{Bounds, Cursor, Direction, Each, Sources, Step};
 use crate::memtable::{MemIter, Memtable};
 use crate::sst::{Access, key_hash};
+use crate::timing::Part;
 use crate::types::{EntryRef, Found, SeqNo, head};
 
 pub(crate) use files::Files;
@@ -42,7 +43,9 @@ impl View {
     pub(crate) fn get(&self, key: &[u8], seqno: SeqNo, asked: &mut Asked) -> Result<Option<Found>> {
         let memtables = std::iter::once(&self.active).chain(self.frozen.iter().rev());
         for memtable in memtables {
-            if let Some(found) = memtable.get(key, seqno) {
+            let found = memtable.get(key, seqno);
+            asked.laps.end(Part::Memtable);
+            if let Some(found) = found {
                 return Ok(Some(found));
             }
         }
@@ -53,12 +56,14 @@ impl View {
             for (place, table) in tables.iter_mut().zip(&mut rest) {
                 *place = Some(table);
             }
+            asked.laps.end(Part::Index);
             // All filters before any block: their memory is waited for once.
             let fetched = tables.iter().flatten().map(|table| table.fetch_filter(hash));
             std::hint::black_box(fetched.fold(0, |sum, byte| sum ^ byte));
             for (denied, table) in denied.iter_mut().zip(tables.iter().flatten()) {
                 *denied = table.denies(hash);
             }
+            asked.laps.end(Part::Filter);
             for (table, denied) in tables.into_iter().zip(denied) {
                 let Some(table) = table else { return Ok(None) };
                 asked.runs += 1;
