@@ -161,6 +161,21 @@ fn a_sample_of_one_in_ten_or_a_hundred_gives_nearly_the_same_figures() {
 }
 
 #[test]
+fn what_has_expired_is_not_alive() {
+    let series = |ttl_ms, scale| {
+        let workload = Workload { ttl_ms, ..workload(1, Phase { skew: Skew::Sequential, ..Phase::puts(20_000, 20_000) }) };
+        let fifo = AnySettings::Fifo(FifoSettings { ttl_ms: ttl_ms.unwrap_or(u64::MAX), ..FifoSettings::default() });
+        simulate(&workload, fifo, &StoreSettings { scale: Some(scale), ..store(16 * KIB) }).unwrap()
+    };
+    let entry = series(None, 1).last().live_bytes / 20_000;
+    assert_eq!(series(Some(999), 1).last().live_bytes, 1_000 * entry);
+    assert_eq!(series(Some(999), 10).last().live_bytes, 1_000 * entry);
+    // What expires goes a table at a time, so a little more is there than lives.
+    let space = number(series(Some(999), 1).last().space_amp());
+    assert!((1.0..1.2).contains(&space), "{space}");
+}
+
+#[test]
 fn what_is_too_large_is_an_error() {
     let huge = workload(1, Phase::puts(u64::MAX, 10));
     let given = StoreSettings { scale: Some(1), ..store(KIB) };

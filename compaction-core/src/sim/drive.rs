@@ -46,6 +46,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
     pub fn run(mut self, workload: &Workload) -> Result<SimReport, SimError> {
         let thinned = (self.store.read_weight > 1).then(|| workload.thinned(self.store.read_weight));
         let workload = thinned.as_ref().unwrap_or(workload);
+        self.ttl_ms = workload.ttl_ms;
         let is_read = |mix: &Mix| mix.get + mix.miss + mix.scan > 0.0;
         self.memory.unread = !workload.phases.iter().any(|phase| is_read(&phase.mix));
         let ops = workload.ops().checked_div(self.scale).unwrap_or(0);

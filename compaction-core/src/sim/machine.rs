@@ -46,6 +46,8 @@ pub struct Simulation<S> {
     pub(super) next_id: u64,
     pub(super) memory: Memory,
     pub(super) now_ms: u64,
+    /// How long entries live; a write takes a millisecond.
+    pub(super) ttl_ms: Option<u64>,
     entropy: SplitMix,
     pub(super) reads: SplitMix,
     pub(super) heat: Vec<super::read::Sampled>,
@@ -78,6 +80,7 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
             next_id: 1,
             memory: Memory::default(),
             now_ms: 0,
+            ttl_ms: None,
             entropy: SplitMix::new(store.seed),
             reads: SplitMix::new(!store.seed),
             heat: Vec::new(),
@@ -237,8 +240,9 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         crate::strategy::clamp(self.tree.view().bytes())
     }
 
-    /// Bytes of live keys and values.
+    /// Bytes of live keys and values that have not expired. O(keys) where any may have, else O(1).
     pub(super) fn live_bytes(&self) -> u64 {
-        self.memory.live_bytes.saturating_mul(self.scale)
+        let young = |ttl_ms: u64| self.memory.young_bytes(ttl_ms.div_euclid(self.scale), &self.store.format);
+        self.ttl_ms.map_or(self.memory.live_bytes, young).saturating_mul(self.scale)
     }
 }

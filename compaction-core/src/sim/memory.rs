@@ -92,6 +92,16 @@ impl Memory {
         last
     }
 
+    /// Bytes of the keys that have a value from the last `writes` writes and the one before, and of these. O(keys).
+    pub(super) fn young_bytes(&self, writes: u64, format: &TableFormat) -> u64 {
+        let oldest = u64::from(self.seqno).saturating_sub(writes);
+        let bytes = |(key, state): (u32, &KeyState)| {
+            let value = state.live.checked_sub(1).filter(|_| u64::from(state.seqno) >= oldest)?;
+            Some(self.names.bytes(key, format).saturating_add(value.into()))
+        };
+        (0u32..).zip(&self.keys).filter_map(bytes).fold(0, u64::saturating_add)
+    }
+
     /// Adds one write; `value` is the value's length, `None` for a delete.
     ///
     /// # Errors

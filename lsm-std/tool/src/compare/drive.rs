@@ -86,14 +86,14 @@ pub fn run(run: &Run<'_>, bar: &ProgressBar) -> Result<Outcome, Failure> {
         put_nanos: Vec::new(),
         get_nanos: Vec::new(),
         every: (run.source.length() / SAMPLES).max(1),
-        expiring: run.source.ttl_ms().is_some(),
+        ttl_ms: run.source.ttl_ms(),
     };
     let mut load = run.source.load()?;
     driver.all_steps(load.as_mut(), matches!(run.source, Source::Trace { .. }), bar)?;
     driver.db.flush()?;
     driver.db.wait_idle()?;
     driver.sample(load.live());
-    if !driver.expiring {
+    if driver.ttl_ms.is_none() {
         read_back(&driver.db, load.live(), run.source)?;
     }
     driver.db.close()?;
@@ -127,8 +127,8 @@ struct Driver {
     put_nanos: Vec<u64>,
     get_nanos: Vec<u64>,
     every: u64,
-    /// Whether a live key may have expired.
-    expiring: bool,
+    /// How long entries live, if they expire; a write takes a millisecond.
+    ttl_ms: Option<u64>,
 }
 
 impl Driver {
@@ -173,7 +173,7 @@ impl Driver {
         let start = Instant::now();
         let found = self.db.get(key)?;
         self.get_nanos.push(nanos(start));
-        if self.expiring && found.is_none() {
+        if self.ttl_ms.is_some() && found.is_none() {
             return Ok(());
         }
         live.check(key, found.as_deref()).map_err(Failure::Wrong)
@@ -186,14 +186,14 @@ impl Driver {
         for pair in self.db.range(from..).take(keys) {
             let (key, value) = pair?;
             live.check(&key, Some(&value)).map_err(Failure::Wrong)?;
-            let next = wanted.find(|(wanted, _)| !self.expiring || *wanted == &*key);
+            let next = wanted.find(|(wanted, _)| self.ttl_ms.is_none() || *wanted == &*key);
             if next.is_none_or(|(wanted, _)| wanted != &*key) {
                 return Err(out_of_order(from, &key, next.map(|(wanted, _)| wanted)));
             }
             seen += 1;
         }
         match wanted.next() {
-            Some((missing, _)) if seen < keys && !self.expiring => {
+            Some((missing, _)) if seen < keys && self.ttl_ms.is_none() => {
                 Err(Failure::Wrong(format!("a scan ends before key \"{}\"", missing.escape_ascii())))
             }
             _ => Ok(()),
@@ -212,7 +212,7 @@ impl Driver {
         };
         self.samples.push(Sample {
             counts: self.counts,
-            live_bytes: live.bytes(),
+            live_bytes: self.ttl_ms.map_or(live.bytes(), |ttl_ms| live.young_bytes(ttl_ms)),
             table_bytes: stats.table_bytes(),
             levels: stats.levels.iter().map(level).collect(),
         });

@@ -162,10 +162,7 @@ impl Source {
                     count(workload.phases.len() as u64, "phase"),
                     bytes(workload.expected_put_bytes(KEY_BYTES))
                 )];
-                notes.extend(workload.ttl_ms.map(|ttl| {
-                    let writes = count(ttl, "write");
-                    format!("Entries expire after {writes}; space amplification counts them as live until something replaces them.")
-                }));
+                notes.extend(workload.ttl_ms.map(|ttl| format!("Entries expire after {}.", count(ttl, "write"))));
                 notes
             }
         }

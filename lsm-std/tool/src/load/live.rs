@@ -29,11 +29,12 @@ impl fmt::Display for Mark {
     }
 }
 
-/// Live keys with what tells their values.
+/// Live keys with what tells their values, and with the number of the write that these come from.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    marks: BTreeMap<Vec<u8>, Mark>,
+    marks: BTreeMap<Vec<u8>, (Mark, u64)>,
     bytes: u64,
+    writes: u64,
 }
 
 impl Live {
@@ -47,34 +48,43 @@ impl Live {
         self.bytes
     }
 
+    /// Bytes of the keys whose value comes from the last `writes` writes or the one before, and of these. O(keys).
+    pub fn young_bytes(&self, writes: u64) -> u64 {
+        let is_young = |written: u64| written >= self.writes.saturating_sub(writes);
+        let alive = self.marks.iter().filter(|(_, (_, written))| is_young(*written));
+        alive.map(|(key, (mark, _))| key.len() as u64 + mark.bytes).sum()
+    }
+
     pub(super) fn set(&mut self, key: &[u8], value: &[u8]) {
         let mark = Mark::of(value);
+        self.writes += 1;
         self.bytes += mark.bytes;
         match self.marks.get_mut(key) {
-            Some(old) => self.bytes -= std::mem::replace(old, mark).bytes,
+            Some(old) => self.bytes -= std::mem::replace(old, (mark, self.writes)).0.bytes,
             None => {
                 self.bytes += key.len() as u64;
-                self.marks.insert(key.to_vec(), mark);
+                self.marks.insert(key.to_vec(), (mark, self.writes));
             }
         }
     }
 
     pub(super) fn remove(&mut self, key: &[u8]) {
-        if let Some(old) = self.marks.remove(key) {
+        self.writes += 1;
+        if let Some((old, _)) = self.marks.remove(key) {
             self.bytes -= old.bytes + key.len() as u64;
         }
     }
 
     /// The value of `key`, if that is alive.
     pub fn get(&self, key: &[u8]) -> Option<Mark> {
-        self.marks.get(key).copied()
+        self.marks.get(key).map(|(mark, _)| *mark)
     }
 
     /// Live keys from `from` on, in order.
     pub fn range(&self, from: &[u8]) -> impl Iterator<Item = (&[u8], Mark)> {
         self.marks
             .range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Unbounded))
-            .map(|(key, mark)| (key.as_slice(), *mark))
+            .map(|(key, (mark, _))| (key.as_slice(), *mark))
     }
 
     /// Holds what was found under `key` against what must be alive.
@@ -106,6 +116,9 @@ mod tests {
         assert!(live.check(b"k", None).unwrap_err().contains("has nothing"));
         assert!(live.check(b"absent", Some(b"")).unwrap_err().contains("must have nothing"));
         assert_eq!((live.keys(), live.bytes()), (1, 6));
+        live.set(b"late", b"1");
+        assert_eq!([0, 1, 2].map(|writes| live.young_bytes(writes)), [5, 11, 11]);
+        live.remove(b"late");
         live.remove(b"k");
         assert_eq!((live.keys(), live.bytes(), live.check(b"k", None)), (0, 0, Ok(())));
     }
