@@ -1,4 +1,4 @@
-//! Counts what passes to and from the disk, by purpose.
+//! Counts what passes to and from the disk, by purpose; of tables, whether they are read past the system's cache is chosen here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
 pub struct CountingFs {
     inner: Arc<dyn Fs>,
     counts: Arc<IoCounts>,
+    direct_reads: bool,
 }
 
 /// Running counters, one set for each [`Purpose`].
@@ -67,7 +68,13 @@ impl IoCounts {
 impl CountingFs {
     /// Counts what passes through to `inner`, from zero.
     pub fn new(inner: Arc<dyn Fs>) -> Self {
-        Self { inner, counts: Arc::default() }
+        Self { inner, counts: Arc::default(), direct_reads: false }
+    }
+
+    /// Whether tables are opened [directly](Fs::open_direct), for reads and for merges.
+    #[must_use]
+    pub fn direct_reads(self, direct: bool) -> Self {
+        Self { direct_reads: direct, ..self }
     }
 
     /// The counters, which go on running.
@@ -102,7 +109,10 @@ impl Fs for CountingFs {
     }
 
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
-        let inner = self.inner.open(path, purpose)?;
+        let inner = match self.direct_reads && matches!(purpose, Purpose::Read | Purpose::Merge) {
+            true => self.inner.open_direct(path, purpose)?,
+            false => self.inner.open(path, purpose)?,
+        };
         Ok(Arc::new(CountingReadFile { inner, counts: self.counts.clone(), purpose }))
     }
 

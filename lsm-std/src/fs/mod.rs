@@ -7,6 +7,7 @@
 //! Every error is [`Error::Io`](crate::Error::Io) with the operation and the path, except where said otherwise.
 
 mod counting;
+mod direct;
 mod dirs;
 mod mapped;
 mod mem;
@@ -91,6 +92,12 @@ pub trait Fs: Send + Sync + fmt::Debug {
 
     /// An existing file, for reading. It stays readable through this handle after it has been removed.
     fn open(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>>;
+
+    /// As [`open`](Self::open), and what is read does not go through the system's cache, as far as file layer, file system and
+    /// device can do that.
+    fn open_direct(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
+        self.open(path, purpose)
+    }
 
     /// Gives a file another name, in one step, replacing what had that name. Durable after `sync_dir` of the directory.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;

@@ -104,6 +104,10 @@ impl Fs for Overlay {
         self.layer(path).open(path, purpose)
     }
 
+    fn open_direct(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
+        self.layer(path).open_direct(path, purpose)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.lift(from)?;
         self.cover(to)?;

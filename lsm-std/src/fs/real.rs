@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::io::Errno;
 
+use super::direct::DirectReadFile;
 use super::mapped::Mapped;
 use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
 use crate::error::Error;
@@ -76,6 +77,10 @@ impl Fs for RealFs {
         let file = File::open(path).map_err(fail)?;
         let len = file.metadata().map_err(fail)?.len();
         Ok(Arc::new(RealReadFile { file, path: path.into(), len }))
+    }
+
+    fn open_direct(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
+        Ok(Arc::new(DirectReadFile::open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

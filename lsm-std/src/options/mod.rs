@@ -54,6 +54,7 @@ pub struct Options {
     pub(crate) table_bytes: u64,
     pub(crate) cache_bytes: u64,
     pub(crate) open_files_max: usize,
+    pub(crate) direct_reads: bool,
     pub(crate) block_bytes: usize,
     pub(crate) lz4: bool,
     pub(crate) filter_bits: u8,
@@ -79,6 +80,7 @@ impl Default for Options {
             table_bytes: 64 << 20,
             cache_bytes: 64 << 20,
             open_files_max: 512,
+            direct_reads: false,
             block_bytes: table.block_bytes,
             lz4: table.lz4,
             filter_bits: table.filter_bits,
@@ -169,6 +171,15 @@ impl Options {
     #[must_use]
     pub fn open_files_max(mut self, count: usize) -> Self {
         self.open_files_max = count;
+        self
+    }
+
+    /// Whether tables are read past the system's cache (`O_DIRECT`), by merges too: the system then keeps no second copy of what
+    /// [`cache_bytes`](Self::cache_bytes) is for, and each block that is not in memory is waited for until the device has it. Where the
+    /// file system refuses, tables are read as ever, and one warning says so. Default: false.
+    #[must_use]
+    pub fn direct_reads(mut self, direct: bool) -> Self {
+        self.direct_reads = direct;
         self
     }
 

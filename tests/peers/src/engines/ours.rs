@@ -42,6 +42,7 @@ fn set(options: Options, name: &str, value: u64) -> Result<Options> {
     Ok(match name {
         "block_bytes" => options.block_bytes(usize::try_from(value)?),
         "cache_bytes" => options.cache_bytes(value),
+        "direct_reads" => options.direct_reads(value != 0),
         "filter_bits" => options.filter_bits(u8::try_from(value)?),
         "frozen_memtables_max" => options.frozen_memtables_max(usize::try_from(value)?),
         "log_segment_bytes" => options.log_segment_bytes(value),
