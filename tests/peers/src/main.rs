@@ -68,6 +68,9 @@ struct RunArgs {
     cache_mib: u64,
     #[arg(long, default_value_t = 64)]
     memtable_mib: u64,
+    /// Pairs a call of the workload `batch`; other sizes than 1 000 go into the name of the engine.
+    #[arg(long, default_value_t = BATCH, value_parser = clap::value_parser!(u64).range(1..))]
+    batch: u64,
     /// A further option of this project's engine, as `block_bytes=16384`; it goes into the name of the engine.
     #[arg(long, value_parser = setting)]
     set: Vec<Setting>,
@@ -78,6 +81,9 @@ struct RunArgs {
     #[arg(long)]
     dir: PathBuf,
 }
+
+/// Pairs a call of the workload `batch`.
+const BATCH: u64 = 1_000;
 
 /// What one run came to. Figures are those of its operations: what was loaded before is in `write_amp`, `merge_amp`,
 /// `disk_bytes_peak` and `memory_bytes_peak` alone.
@@ -167,6 +173,9 @@ fn named(args: &RunArgs) -> Line {
     for (name, value) in &args.set {
         engine += &format!(" {name}={value}");
     }
+    if args.batch != BATCH {
+        engine += &format!(" batch={}", args.batch);
+    }
     Line { engine, workload, entries, value_bytes, threads, seed, ..Line::default() }
 }
 
@@ -192,7 +201,7 @@ fn work(args: &RunArgs, dir: &std::path::Path) -> Result<Line> {
     let before = process::usage();
     let (mut ops, mut in_calls, mut phases) = (0, Duration::ZERO, Vec::new());
     let mut latency = hdrhistogram::Histogram::<u64>::new(3)?;
-    for phase in workload.phases() {
+    for phase in workload.phases(args.batch as usize) {
         let Timed { ops: done, written: pairs, in_calls: took, latency: seen } = run(&*engine, &task, phase, &keys)?;
         phases.push(done as f64 / took.as_secs_f64());
         written += pairs;

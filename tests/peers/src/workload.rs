@@ -9,7 +9,7 @@ pub enum Workload {
     FillSeq,
     /// New keys in no order.
     FillRandom,
-    /// New keys in no order, a thousand at a time.
+    /// New keys in no order, many at a time.
     Batch,
     /// New keys in no order, each durable when its call returns.
     SyncWrite,
@@ -90,8 +90,8 @@ impl Workload {
         self == Self::FillSeq
     }
 
-    /// The stretches of it, one after the other.
-    pub fn phases(self) -> Vec<Phase> {
+    /// The stretches of it, one after the other. `batch` pairs a call are written where there are several.
+    pub fn phases(self, batch: usize) -> Vec<Phase> {
         let phase = |mix, skew| Phase { mix, skew, percent: 100, scan_pairs: 50, batch: 1 };
         let none = Mix::default();
         let insert = Mix { insert: 100, ..none };
@@ -100,7 +100,7 @@ impl Workload {
         match self {
             Self::FillSeq | Self::FillRandom => vec![phase(insert, Skew::Uniform)],
             Self::SyncWrite => vec![Phase { percent: 2, ..phase(insert, Skew::Uniform) }],
-            Self::Batch => vec![Phase { batch: 1_000, ..phase(insert, Skew::Uniform) }],
+            Self::Batch => vec![Phase { batch, ..phase(insert, Skew::Uniform) }],
             Self::Overwrite => vec![phase(update, Skew::Uniform)],
             Self::OverwriteZipf => zipf(update),
             Self::ReadRandom => vec![phase(Mix { read: 100, ..none }, Skew::Uniform)],
