@@ -163,7 +163,8 @@ fn a_sample_of_one_in_ten_or_a_hundred_gives_nearly_the_same_figures() {
 #[test]
 fn what_has_expired_is_not_alive() {
     let series = |ttl_ms, scale| {
-        let workload = Workload { ttl_ms, ..workload(1, Phase { skew: Skew::Sequential, ..Phase::puts(20_000, 20_000) }) };
+        let workload =
+            Workload { ttl_ms, ..workload(1, Phase { skew: Skew::Sequential, ..Phase::puts(20_000, 20_000) }) };
         let fifo = AnySettings::Fifo(FifoSettings { ttl_ms: ttl_ms.unwrap_or(u64::MAX), ..FifoSettings::default() });
         simulate(&workload, fifo, &StoreSettings { scale: Some(scale), ..store(16 * KIB) }).unwrap()
     };
