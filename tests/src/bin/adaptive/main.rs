@@ -128,6 +128,16 @@ impl Args {
         self.job_tables.map_or(u64::MAX, |tables| tables.saturating_mul(MEMTABLE_BYTES))
     }
 
+    /// Drops the cases that are not asked for.
+    fn keep_wanted(&self, cases: &mut Vec<Case>) -> Result<(), String> {
+        let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
+        cases.retain(|case| case.name.contains(&self.only));
+        if cases.is_empty() {
+            return Err(format!("--only {:?}: no such case; there are {}", self.only, names.join("; ")));
+        }
+        Ok(())
+    }
+
     /// The six, the fixed layouts if they are asked for, and of the others those that are; how many are the six, and how
     /// many static.
     fn field(&self, others: Vec<Entrant>) -> (Vec<Entrant>, usize, usize) {
@@ -154,7 +164,7 @@ fn say(args: &Args, json: Value, text: String) {
 }
 
 fn compare(args: &Args, mut cases: Vec<Case>, others: impl Fn(u64) -> Vec<Entrant>) -> Result<(), String> {
-    cases.retain(|case| case.name.contains(&args.only));
+    args.keep_wanted(&mut cases)?;
     let (mut entrants, six, statics) = args.field(others(args.cap()));
     let known = args.known.as_deref().map_or_else(|| Ok(Known::default()), Known::read)?;
     let mut rows = race(&cases, &entrants, &known, args.jobs, &progress(cases.len() * entrants.len()))?;
@@ -172,7 +182,7 @@ fn compare(args: &Args, mut cases: Vec<Case>, others: impl Fn(u64) -> Vec<Entran
 /// The third of the stationary workloads, in the engine and in the simulator: a table for each, and how far they are apart.
 fn in_engine(args: &Args) -> Result<(), String> {
     let mut cases = real::cases(args.set);
-    cases.retain(|case| case.name.contains(&args.only));
+    args.keep_wanted(&mut cases)?;
     let (entrants, six, _) = args.field(vec![bandit("bandit", BanditSettings::default(), args.cap())]);
     let pairs = cases.len() * entrants.len();
     let (costs, done) = (Mutex::new(vec![Ok((0.0, 0.0)); pairs]), progress(pairs));
