@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use compaction_core::{AnySettings, Full, TieredSettings};
+use compaction_core::{AnySettings, FifoSettings, Full, TieredSettings};
 
 use crate::cache::Asked;
 use crate::commit::Committer;
@@ -157,5 +157,121 @@ fn loom_a_store_that_is_closed_leaves_no_thread_and_loses_nothing() {
         let db = inline(&fs);
         assert_eq!(db.recovery().segments, 0);
         assert_eq!([b"a", b"b"].map(|key| get(&db, key)), [Some(7); 2]);
+    });
+}
+
+/// Flushes what was written to `db`, and merges nothing.
+fn flush(db: &Db) {
+    db.committer.sink().rotate(false).unwrap();
+    while db.engine.flush_one().unwrap() {}
+}
+
+/// A store with `k` in so many runs, one value newer than the other, twice.
+fn with_runs(count: u8) -> (Arc<Db>, Arc<Db>) {
+    let db = Arc::new(inline(&MemFs::new()));
+    for at in 1..=count {
+        db.put(b"k", &[at]).unwrap();
+        flush(&db);
+    }
+    (Arc::clone(&db), db)
+}
+
+#[test]
+fn loom_a_flush_that_is_installed_beside_a_merge_is_shown_and_stays_so() {
+    model(3, || {
+        let (db, merger) = with_runs(2);
+        db.put(b"k", &[3]).unwrap();
+        db.committer.sink().rotate(false).unwrap();
+        loom::explore();
+        let merger = thread::spawn(move || merger.engine.compact_one());
+        assert!(db.engine.flush_one().unwrap());
+        assert_eq!(get(&db, b"k"), Some(3));
+        merger.join().unwrap();
+        loom::stop_exploring();
+        assert_eq!(get(&db, b"k"), Some(3));
+        let (tree, view) = (db.engine.tree(), db.engine.view.load_full());
+        let shown = view.runs.newest_first().map(Arc::as_ptr);
+        assert!(shown.eq(tree.shown().newest_first().map(Arc::as_ptr)), "readers see other runs than there are");
+    });
+}
+
+#[test]
+fn loom_flushes_and_merges_that_begin_beside_a_snapshot_keep_what_it_sees() {
+    model(3, || {
+        let (db, worker) = with_runs(1);
+        db.put(b"m", &[1]).unwrap();
+        loom::explore();
+        let worker = thread::spawn(move || {
+            while worker.engine.flush_one().unwrap() {}
+            worker.engine.compact_one();
+        });
+        let snapshot = db.snapshot();
+        let mut batch = Batch::new();
+        batch.put(b"k", &[2]);
+        batch.put(b"m", &[2]);
+        db.write(batch).unwrap();
+        flush(&db);
+        worker.join().unwrap();
+        loom::stop_exploring();
+        let seen = |key: &[u8]| snapshot.get(key).unwrap().map(|value| value[0]);
+        assert_eq!([seen(b"k"), seen(b"m")], [Some(1); 2]);
+        assert_eq!([get(&db, b"k"), get(&db, b"m")], [Some(2); 2]);
+    });
+}
+
+#[test]
+fn loom_a_snapshot_opened_beside_a_drop_never_changes() {
+    model(3, || {
+        let fs = MemFs::new();
+        inline(&fs).put(b"k", &[1]).unwrap();
+        let forgets = AnySettings::Fifo(FifoSettings { bytes_max: 1, ..FifoSettings::default() });
+        let db = Arc::new(options(&fs).strategy(forgets).deterministic(1).open("store").unwrap());
+        let reader = Arc::clone(&db);
+        loom::explore();
+        let reader = thread::spawn(move || {
+            let snapshot = reader.snapshot();
+            let [first, second] = [(); 2].map(|()| snapshot.get(b"k").unwrap().map(|value| value[0]));
+            assert_eq!(first, second);
+        });
+        db.engine.compact_one();
+        reader.join().unwrap();
+        loom::stop_exploring();
+        assert_eq!(get(&db, b"k"), None, "nothing was dropped");
+    });
+}
+
+#[test]
+fn loom_a_checkpoint_taken_beside_a_merge_is_whole() {
+    model(2, || {
+        let fs = MemFs::new();
+        let merge_all = AnySettings::Full(Full { table_bytes_max: 1 << 20 });
+        let db =
+            Arc::new(options(&fs).strategy(merge_all).unsettled_bytes_max(0).deterministic(1).open("store").unwrap());
+        for at in 1..=2 {
+            db.put(b"k", &[at]).unwrap();
+            flush(&db);
+        }
+        let merger = Arc::clone(&db);
+        loom::explore();
+        let merger = thread::spawn(move || merger.engine.compact_one());
+        db.checkpoint("copy").unwrap();
+        merger.join().unwrap();
+        loom::stop_exploring();
+        let copy = options(&fs).deterministic(1).open("copy").unwrap();
+        assert_eq!(get(&copy, b"k"), Some(2));
+    });
+}
+
+#[test]
+fn loom_a_scan_finds_what_was_there_when_it_began_beside_a_merge() {
+    model(3, || {
+        let (db, reader) = with_runs(1);
+        loom::explore();
+        let reader = thread::spawn(move || assert_eq!(reader.iter().count(), 1));
+        db.put(b"k", &[2]).unwrap();
+        flush(&db);
+        db.engine.compact_one();
+        reader.join().unwrap();
+        loom::stop_exploring();
     });
 }

@@ -44,8 +44,10 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
-    /// The view to read, given the `present` one, which was loaded before this call.
-    pub(crate) fn view(&self, present: Arc<View>) -> Arc<View> {
+    /// The view to read: the one that is pinned, else the present one, which `load` answers with.
+    pub(crate) fn view(&self, load: impl FnOnce() -> Arc<View>) -> Arc<View> {
+        // First: a view is pinned before the next one is shown.
+        let present = load();
         self.pin.get().cloned().unwrap_or(present)
     }
 }
@@ -121,6 +123,10 @@ mod tests {
     use crate::sync::AtomicBool;
     use crate::view::Runs;
 
+    fn view() -> View {
+        View { active: Arc::new(Memtable::new(0, 0)), frozen: Vec::new(), runs: Runs::new(&[]) }
+    }
+
     #[test]
     fn the_floor_is_above_the_oldest_open_snapshot() {
         let (open, visible) = (OpenSnapshots::default(), AtomicU64::new(5));
@@ -151,9 +157,21 @@ mod tests {
     }
 
     #[test]
+    fn a_view_that_is_pinned_while_the_present_one_is_loaded_is_read() {
+        let (open, visible) = (OpenSnapshots::default(), AtomicU64::new(5));
+        let snapshot = open.open(&visible);
+        let [pinned, next] = [(); 2].map(|()| Arc::new(view()));
+        let read = snapshot.view(|| {
+            drop(open.pin(&pinned));
+            next
+        });
+        assert!(Arc::ptr_eq(&read, &pinned));
+    }
+
+    #[test]
     fn no_snapshot_is_opened_between_pinning_a_view_and_showing_the_next() {
         let (open, visible) = (OpenSnapshots::default(), AtomicU64::new(5));
-        let view = Arc::new(View { active: Arc::new(Memtable::new(0, 0)), frozen: Vec::new(), runs: Runs::new(&[]) });
+        let view = Arc::new(view());
         let early = open.open(&visible);
         let shown = AtomicBool::new(false);
         std::thread::scope(|scope| {

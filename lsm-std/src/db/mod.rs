@@ -41,8 +41,8 @@ pub use read::{Range, Snapshot};
 pub struct Db {
     // Dropped first: threads stop before anything else goes.
     workers: Mutex<Workers>,
-    committer: Arc<Committer<Batch, LogSink>>,
-    engine: Arc<Engine>,
+    pub(crate) committer: Arc<Committer<Batch, LogSink>>,
+    pub(crate) engine: Arc<Engine>,
     closed: AtomicBool,
 }
 

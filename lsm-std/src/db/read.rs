@@ -111,7 +111,7 @@ impl Snapshot {
     }
 
     fn view(&self) -> Arc<View> {
-        self.registered.view(self.engine.view.load_full())
+        self.registered.view(|| self.engine.view.load_full())
     }
 
     fn scan(&self, bounds: Bounds) -> Range {

@@ -151,7 +151,7 @@ impl Engine {
             ..Edit::default()
         };
         let staged = self.health.check().and_then(|()| tree.stage(self, edit));
-        let runs = staged.and_then(|()| tree.flushed(&self.files, &tables)).map_err(|error| {
+        staged.and_then(|()| tree.flushed(&self.files, &tables)).map_err(|error| {
             tables.iter().for_each(|table| self.files.remove(FileName::Table(table.id)));
             self.health.fail(error)
         })?;
@@ -159,7 +159,7 @@ impl Engine {
         tree.unsettled.log_floor = built.log_floor;
         // Whoever sees that it is flushed sees no trouble of it any more.
         self.health.flushes.recovered();
-        self.show(runs, built.memtables);
+        self.show(tree, built.memtables);
         let bytes = tables.iter().map(|table| table.bytes).sum();
         let now_ms = self.clock.now_ms();
         let version = tree.buf.view();

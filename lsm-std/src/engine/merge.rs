@@ -24,7 +24,7 @@ const ROOM_AFTER: Duration = Duration::from_secs(2);
 
 /// What a worker found to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A job was carried out, or failed, or the question must be asked again.
     Worked,
     /// There is nothing to do until the bell rings, or for this long.
@@ -33,7 +33,7 @@ pub(super) enum Step {
 
 impl Engine {
     /// Asks the strategy and does what it says.
-    pub(super) fn compact_one(&self) -> Step {
+    pub(crate) fn compact_one(&self) -> Step {
         if self.health.check().is_err() {
             return Step::Idle(None);
         }
@@ -155,7 +155,7 @@ impl Engine {
         let runs_before = tree.buf.view().runs().len();
         let pinned = (work == Work::Drop).then(|| self.snapshots.pin(&self.view.load_full()));
         let job = tree.finish(&self.files, task, outputs)?;
-        self.show(tree.shown(), 0);
+        self.show(tree, 0);
         drop(pinned);
         self.health.merges.recovered();
         let now_ms = self.clock.now_ms();

@@ -36,7 +36,7 @@ use crate::snapshot::OpenSnapshots;
 use crate::stats::Counters;
 use crate::sync::{ArcSwap, AtomicBool, AtomicU64, Bell, Mutex, MutexGuard, lock};
 use crate::types::FileId;
-use crate::view::{Files, Runs, View};
+use crate::view::{Files, View};
 
 pub(crate) use health::Health;
 pub(crate) use inspect::inspect;
@@ -155,11 +155,12 @@ impl Engine {
         self.view.store(Arc::new(View { active: fresh, ..(*old).clone() }));
     }
 
-    /// Shows readers other runs; takes the `flushed` oldest frozen memtables out, which these runs hold.
-    fn show(&self, runs: Runs, flushed: usize) {
+    /// Shows readers the runs of `tree`; takes the `flushed` oldest frozen memtables out, which these runs hold. Under the tree's
+    /// lock, so that runs are shown in the order in which they came to be.
+    fn show(&self, tree: &Tree, flushed: usize) {
         let mut memory = lock(&self.memory);
         let old = self.view.load_full();
-        let mut view = View { runs, ..(*old).clone() };
+        let mut view = View { runs: tree.shown(), ..(*old).clone() };
         memory.frozen.drain(..flushed);
         view.frozen.drain(..flushed);
         self.view.store(Arc::new(view));
@@ -169,22 +170,26 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Barrier;
+    use std::time::Duration;
+
+    use compaction_core::{AnySettings, FifoSettings};
 
     use super::*;
     use crate::fs::MemFs;
+    use crate::report::What;
 
     /// What two threads do to the view at once, whoever comes first at each moment, is all done.
     #[test]
     fn no_view_is_lost_while_memtables_freeze_and_runs_are_shown() {
         let options = Options::new().fs(Arc::new(MemFs::new())).deterministic(1);
         let (engine, _) = recover(options, Path::new("store")).unwrap();
-        let runs = engine.tree().shown();
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !stop.load(crate::sync::Ordering::Acquire) {
                     let flushed = engine.frozen().min(1);
-                    engine.show(runs.clone(), flushed);
+                    engine.show(&engine.tree(), flushed);
                 }
             });
             for round in 0..20_000 {
@@ -203,5 +208,40 @@ mod tests {
         let memory = lock(&engine.memory);
         let frozen = memory.frozen.iter().map(|frozen| Arc::as_ptr(&frozen.memtable));
         assert!(engine.view.load().frozen.iter().map(Arc::as_ptr).eq(frozen));
+    }
+
+    /// While a drop waits to be shown, whoever opens a snapshot waits too.
+    #[test]
+    fn no_snapshot_is_opened_while_a_drop_is_done_but_not_shown() {
+        let fs = Arc::new(MemFs::new());
+        let options = || Options::new().fs(Arc::<MemFs>::clone(&fs)).deterministic(1);
+        options().strategy(AnySettings::Idle).open("store").unwrap().put(b"key", b"1").unwrap();
+        let forgets = AnySettings::Fifo(FifoSettings { bytes_max: 1, ..FifoSettings::default() });
+        let chosen = Arc::new(Barrier::new(2));
+        let waits = Arc::clone(&chosen);
+        let options = options().strategy(forgets).on_report(move |report| {
+            if let What::Chosen(_) = report.what {
+                waits.wait();
+                waits.wait();
+            }
+        });
+        let db = options.open("store").unwrap();
+        std::thread::scope(|scope| {
+            let drops = scope.spawn(|| db.engine.compact_one());
+            chosen.wait();
+            let memory = lock(&db.engine.memory);
+            chosen.wait();
+            std::thread::sleep(Duration::from_millis(100));
+            let opens = scope.spawn(|| {
+                let snapshot = db.snapshot();
+                (snapshot.get(b"key").unwrap().is_some(), snapshot)
+            });
+            std::thread::sleep(Duration::from_millis(100));
+            drop(memory);
+            drops.join().unwrap();
+            let (was_there, snapshot) = opens.join().unwrap();
+            assert_eq!(db.get(b"key").unwrap(), None, "nothing was dropped");
+            assert_eq!(snapshot.get(b"key").unwrap().is_some(), was_there, "a snapshot has changed");
+        });
     }
 }

@@ -135,12 +135,12 @@ impl Tree {
     }
 
     /// Adds flushed tables as the newest run.
-    pub(super) fn flushed(&mut self, files: &Arc<Files>, tables: &[TableMeta]) -> Result<Runs> {
+    pub(super) fn flushed(&mut self, files: &Arc<Files>, tables: &[TableMeta]) -> Result<()> {
         lawful(self.buf.flush(tables.iter().map(to_core).collect::<Vec<_>>()))?;
         let run = Arc::new(RunView { tables: self.open(files, tables) });
         self.runs.push(Arc::clone(&run));
         self.shown.push(run);
-        Ok(self.shown())
+        Ok(())
     }
 
     fn open(&mut self, files: &Arc<Files>, tables: &[TableMeta]) -> Vec<Arc<TableHandle>> {
@@ -295,4 +295,36 @@ fn to_core(meta: &TableMeta) -> Table<Bytes> {
         .newest_ms(meta.newest_ms)
         .oldest_tombstone_ms(meta.oldest_tombstone_ms)
         .newest_seqno(meta.newest_seqno)
+}
+
+#[cfg(test)]
+mod tests {
+    use compaction_core::{Cut, Plan};
+
+    use super::*;
+
+    /// The manifest must say of a merge's output what the core makes of it, whatever other jobs have done meanwhile.
+    #[test]
+    fn an_output_goes_below_a_shallower_run_that_another_job_has_put_there() {
+        let mut tree = VersionVec::default();
+        let key = |key: &'static str| Bytes::from_static(key.as_bytes());
+        let table = |id, min, max| Table::new(id, 10, key(min), key(max));
+        for id in [1, 3] {
+            tree.flush([table(id, "a", "c"), table(id + 1, "m", "o")]).unwrap();
+        }
+        let mut begin = |at, level| {
+            let cut = Cut::Tables { first: at, last: at };
+            let place = CorePlace::New { level };
+            let plan = Plan { runs: 0..=1, cut, work: Work::Merge, place, table_bytes_max: 40 };
+            let job = tree.view().plan(&plan).unwrap().job;
+            tree.begin(job).unwrap()
+        };
+        let (slow, fast) = (begin(2, 2), begin(3, 1));
+        tree.finish(fast, [table(5, "m", "o")]).unwrap();
+        let job = tree.job(&slow).unwrap();
+        assert_eq!((job.oldest(), place(&tree.view(), &job)), (1, Place::Before { run: 0, level: 2 }));
+        tree.finish(slow, [table(6, "a", "c")]).unwrap();
+        let levels: Vec<_> = tree.view().runs().iter().map(|run| run.level()).collect();
+        assert_eq!((levels, tree.view().run_tables(0)[0].id), (vec![2, 1], 6));
+    }
 }

@@ -63,10 +63,22 @@ impl Mapped {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
     use std::sync::atomic::AtomicU64;
     use std::time::{Duration, Instant};
 
     use super::*;
+
+    #[test]
+    fn all_that_is_mapped_has_room_on_the_device() {
+        let file = tempfile::tempfile().unwrap();
+        match Mapped::new(&file, 0, 1 << 20) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => return,
+            map => drop(map.unwrap()),
+        }
+        let found = file.metadata().unwrap();
+        assert!(found.len() == 1 << 20 && found.blocks() * 512 >= 1 << 20, "{} blocks", found.blocks());
+    }
 
     /// Another map of the file sees the bytes come in the order in which they are put there.
     #[test]

@@ -121,3 +121,29 @@ impl Files {
         Path::new(&self.dir).join(name.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::MemFs;
+
+    #[test]
+    fn files_are_kept_up_to_the_bound_again_and_again() {
+        let fs: Arc<dyn Fs> = Arc::new(MemFs::new());
+        let files = Files::new(Arc::clone(&fs), PathBuf::new(), Cache::new(0, 8), 1, 100);
+        let create = |id| drop(files.create_table(id, Purpose::Flush).unwrap());
+        create(1);
+        for id in 1..5 {
+            files.discard(id, 60);
+            assert!(files.has_spare(), "table {id} is not kept");
+            create(id + 1);
+            assert!(!files.has_spare() && !fs.exists(Path::new(&FileName::Table(id).to_string())).unwrap());
+        }
+        files.discard(5, 60);
+        files.drop_spare();
+        [6, 7].into_iter().for_each(create);
+        files.discard(6, 60);
+        files.discard(7, 60);
+        assert_eq!(fs.list(Path::new("")).unwrap(), [FileName::Table(6).to_string()], "one of the two is too much");
+    }
+}

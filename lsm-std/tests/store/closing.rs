@@ -1,14 +1,16 @@
 //! What a closed store holds, and that no flipped bit of it goes unseen.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lsm_std::compaction_core::{AnySettings, BanditSettings, TieredSettings};
 use lsm_std::fs::{Fs, MemFs};
 use lsm_std::{Error, Options, Result, SyncPolicy};
 
-use crate::common::{key, pairs, value};
+use crate::common::{FailFs, key, pairs, value};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -63,15 +65,43 @@ fn a_closed_store_has_no_log_and_opening_it_again_changes_no_byte() {
 
 #[test]
 fn a_store_that_cannot_be_flushed_when_it_is_closed_keeps_its_log() {
-    let disk = crate::common::FailFs::default();
+    let disk = FailFs::default();
     let open = || Options::new().sync(SyncPolicy::Never).fs(Arc::new(disk.clone())).open("store").unwrap();
     let db = open();
     db.put(b"a", b"1").unwrap();
-    disk.fail(|op, path| (op == "create" && path.ends_with(".sst")).then_some(std::io::ErrorKind::StorageFull));
+    disk.fail(|op, path| (op == "create" && path.ends_with(".sst")).then_some(ErrorKind::StorageFull));
     assert!(db.close().is_err_and(|error| error.is_no_space()));
     disk.heal();
     let db = open();
     assert_eq!((db.recovery().batches, db.get(b"a").unwrap().as_deref()), (1, Some(&b"1"[..])));
+}
+
+#[test]
+fn a_store_that_had_room_for_one_flush_when_it_was_closed_keeps_the_log_of_what_waits() {
+    for room in [1, 2] {
+        let disk = FailFs::default();
+        let open = || {
+            let options = Options::new().strategy(AnySettings::Idle).deterministic(1).sync(SyncPolicy::Never);
+            let options = options.memtable_bytes(1024).frozen_memtables_max(100).log_segment_bytes(0);
+            options.fs(Arc::new(disk.clone())).open("store").unwrap()
+        };
+        let left = Arc::new(AtomicUsize::new(0));
+        let takes = Arc::clone(&left);
+        disk.fail(move |op, path| {
+            let take = |left: usize| left.checked_sub(1);
+            let is_full = op == "create"
+                && path.ends_with(".sst")
+                && takes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err();
+            is_full.then_some(ErrorKind::StorageFull)
+        });
+        let db = open();
+        (0..30).for_each(|at| db.put(&key(at), &value(at, 500)).unwrap());
+        assert!(db.stats().frozen_memtables > 5);
+        left.store(room, Ordering::Relaxed);
+        assert!(db.close().is_err_and(|error| error.is_no_space()));
+        disk.heal();
+        assert_eq!(pairs(open().iter()), (0..30).map(|at| (key(at), value(at, 500))).collect::<Vec<_>>());
+    }
 }
 
 /// What is read of a store: an error that names the damaged file, or what the model holds.

@@ -83,6 +83,12 @@ impl WriteFile for FailFile {
         }
     }
 
+    /// Has done its work if it fails.
+    fn end(&mut self) -> Result<()> {
+        self.inner.end()?;
+        self.fs.call("end", &self.path)
+    }
+
     fn sync(&mut self) -> Result<()> {
         self.fs.call("sync", &self.path)?;
         self.inner.sync()

@@ -273,3 +273,17 @@ fn a_store_that_cannot_be_flushed_when_it_is_closed_has_its_log_synced() {
     assert!(db.close().is_err_and(|error| error.is_no_space()));
     assert!(synced.load(Ordering::Relaxed));
 }
+
+#[test]
+fn a_segment_that_a_seal_may_name_is_kept_though_the_seal_has_failed() {
+    let disk = FailFs::default();
+    let options = || Options::new().strategy(AnySettings::Idle).memtable_bytes(1024).log_segment_bytes(0);
+    let open = || options().deterministic(1).fs(Arc::new(disk.clone())).open("store").unwrap();
+    let db = open();
+    // The seal is written, whole, and neither said to be so nor taken back.
+    disk.fail(|op, path| (["end", "cut"].contains(&op) && path.ends_with(".log")).then_some(ErrorKind::Other));
+    let written = (0..9).find(|at| db.put(&key(*at), &value(*at, 500)).is_err()).expect("no segment was full");
+    disk.kill(db);
+    assert!(written > 1 && disk.files("store", ".log").len() == 2);
+    assert_eq!(open().iter().count() as u64, written);
+}

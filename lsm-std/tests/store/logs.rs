@@ -247,6 +247,27 @@ fn without_threads_the_log_is_synced_by_the_first_write_after_the_interval() {
 }
 
 #[test]
+fn a_sync_reaches_every_segment_that_was_written_to() {
+    let disk = FailFs::default();
+    let dirty = Arc::new(Mutex::new(BTreeSet::new()));
+    let noted = Arc::clone(&dirty);
+    disk.fail(move |op, path| {
+        match op {
+            "append" if path.ends_with(".log") => drop(noted.lock().unwrap().insert(path.to_owned())),
+            "sync" => drop(noted.lock().unwrap().remove(path)),
+            _ => {}
+        }
+        (op == "create" && path.ends_with(".sst")).then_some(ErrorKind::StorageFull)
+    });
+    let db = options(Arc::new(disk.clone()), SyncPolicy::Never).open("store").unwrap();
+    (0..20).for_each(|at| db.put(&key(at), &value(at, 100)).unwrap());
+    assert!(dirty.lock().unwrap().len() > 1);
+    db.sync().unwrap();
+    assert_eq!(dirty.lock().unwrap().len(), 0, "{dirty:?}");
+    disk.heal();
+}
+
+#[test]
 fn a_sync_covers_a_segment_that_becomes_full_while_it_runs() {
     let disk = FailFs::default();
     let open = options(Arc::new(disk.clone()), SyncPolicy::Never).open("store");

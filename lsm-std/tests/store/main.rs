@@ -1,5 +1,6 @@
 //! The store as a whole, through its public face.
 
+mod beside;
 mod closing;
 mod common;
 mod failures;
