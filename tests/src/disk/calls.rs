@@ -68,10 +68,16 @@ impl Fs for Process {
     /// As the operating system's: renames the file and writes over it, unless it has other names.
     fn reuse(&self, from: &Path, to: &Path, purpose: Purpose) -> Result<Box<dyn WriteFile>> {
         self.rename(from, to)?;
-        let (file, names) = self.look(Op::Open, to, |state| {
-            let file = state.file(Op::Open, to)?;
-            Ok((file, state.files[file].names))
-        })?;
+        let (file, names) = self
+            .look(Op::Open, to, |state| {
+                let file = state.file(Op::Open, to)?;
+                Ok((file, state.files[file].names))
+            })
+            .map_err(|error| match error {
+                // Only reads are tried again after a failed opening.
+                Error::Io { source, .. } => Error::io(Op::Create.name(), to, source.kind().into()),
+                error => error,
+            })?;
         if names > 1 {
             self.remove(to)?;
             return self.create(to, purpose);
