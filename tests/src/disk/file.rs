@@ -75,11 +75,12 @@ impl File {
         self.steps.push(Step::Cut(len));
     }
 
-    /// Makes all steps durable.
+    /// Makes all steps durable, and the length as readers see it: that is one number, also if a failed sync has lost what made it so.
     pub fn sync(&mut self) {
         for step in self.steps.drain(..) {
             step.apply(&mut self.durable);
         }
+        self.durable.resize(self.live.len(), 0);
     }
 
     /// Bytes of the last step, if it was a write that is not durable.

@@ -131,6 +131,23 @@ fn a_failed_sync_loses_bytes_that_a_later_good_one_does_not_bring_back() {
 }
 
 #[test]
+fn a_good_sync_makes_the_length_durable_that_readers_see() {
+    for seed in 0..40 {
+        let (disk, fs) = disk(seed);
+        let mut file = fs.create(&path("a"), Purpose::Other).unwrap();
+        fs.sync_dir(Path::new(STORE)).unwrap();
+        file.append(b"hello world").unwrap();
+        file.sync().unwrap();
+        disk.fail(Fault { ops: &[Op::Cut], suffix: "a", kind: ErrorKind::Other, after: 0, times: 1 });
+        fs.append(&path("a"), 5, Purpose::Other).unwrap_err();
+        let seen = read(&*fs, "a").unwrap();
+        file.sync().unwrap();
+        disk.cut(Left::Everything);
+        assert_eq!(read(&*disk.boot(), "a").unwrap().len(), seen.len());
+    }
+}
+
+#[test]
 fn a_full_disk_takes_what_it_has_room_for_and_more_once_it_has_room_again() {
     let (disk, fs) = disk(5);
     let mut file = fs.create(&path("a"), Purpose::Other).unwrap();
