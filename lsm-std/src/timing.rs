@@ -60,7 +60,8 @@ mod on {
 
     thread_local! {
         static IS_MARKED: Cell<bool> = const { Cell::new(false) };
-        static TAKEN: [Cell<i64>; Part::ALL.len()] = const { [const { Cell::new(0) }; _] };
+        static TAKEN: [Cell<i64>; Part::ALL.len()] =
+            const { [const { Cell::new(0) }; Part::ALL.len()] };
     }
 
     /// Measures one thing after the other, without what the clock takes.
