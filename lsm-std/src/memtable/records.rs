@@ -3,7 +3,7 @@
 //! A chunk is as large as the memtable may become, so that most memtables have one. The system gives memory for what was written to
 //! of it, and has it back when the memtable goes; of small pieces an allocator would keep most.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::batch::Op;
 use crate::types::{Entry, Kind, SeqNo};
@@ -97,7 +97,6 @@ impl Records {
             copies.split().freeze()
         };
         let key = both.split_to(record.key_len as usize);
-        debug_assert_eq!(both.remaining(), record.value_len as usize);
         Entry { key, seqno, kind, value: both }
     }
 }
