@@ -53,36 +53,51 @@ fn counts_are_what_the_engine_did_and_nothing_else() {
 }
 
 /// Replays with these options, killed up to `kills` times, each after at most `ms` milliseconds and a little more each time, and
-/// then to the end: what was in stays in, and the answer is that of the trace's last line.
+/// then to the end: what was in stays in, and the answer is that of the trace's last line. A replay that is done before it was
+/// killed even once begins anew in another store, and has half the time.
 fn killed(name: &str, options: &[&str], (kills, ms): (u64, u64)) {
     let (trace, mut rng) = (trace(name), SplitMix::new(std::process::id().into()));
-    let whole = fs::read_to_string(&trace).expect("bundled");
-    let answer: Vec<&str> = whole.lines().last().expect("a last line").split('\t').collect();
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let dir = dir.path().join("store");
-    let args = [&["replay", text(&trace), "--dir", text(&dir), "--json"], options].concat();
+    for halved in 0.. {
+        let store = dir.path().join(halved.to_string());
+        let args = [&["replay", text(&trace), "--dir", text(&store), "--json"], options].concat();
+        let (killed, batches) = kill_often(&args, &store, kills, |killed| {
+            let most = (ms * 1000) >> halved;
+            Duration::from_micros(most / 12 + rng.below(most.max(1) + most / 3 * killed))
+        });
+        if killed > 0 {
+            return ends_right(&trace, &args, batches);
+        }
+    }
+}
+
+/// Starts the replay and kills it, up to `kills` times and until a batch is in, or until it is done before that: how often it was
+/// killed, and how many batches are in.
+fn kill_often(args: &[&str], store: &Path, kills: u64, mut after: impl FnMut(u64) -> Duration) -> (u64, u64) {
     let (mut killed, mut batches) = (0, 0);
     while killed < kills || batches == 0 {
-        let mut child = lsm().args(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        std::thread::sleep(Duration::from_millis(5 + rng.below(ms + ms / 3 * killed)));
+        let mut child = lsm().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(after(killed));
         child.kill().expect("SIGKILL");
         // Asked while the killed process may still hold the lock.
-        let now = batches_in(&dir);
-        assert!(now >= batches, "{name} {options:?}: {now} batches after there were {batches}");
+        let now = batches_in(store);
+        assert!(now >= batches, "{args:?}: {now} batches after there were {batches}");
         batches = now;
         if child.wait().expect("it ends").success() {
             break;
         }
         killed += 1;
     }
-    let done = json(&args);
-    assert_eq!(
-        [done["keys"].to_string().as_str(), done["sha256"].as_str().unwrap_or("")],
-        answer[1..],
-        "{name} {options:?}"
-    );
-    assert_eq!(done["resumed_from"], batches, "{name} {options:?}");
-    assert!(killed > 0 && batches > 0, "{name} {options:?} was killed {killed} times, {batches} batches were in");
+    (killed, batches)
+}
+
+/// The replay goes on behind these batches and ends in the answer of the trace's last line.
+fn ends_right(trace: &Path, args: &[&str], batches: u64) {
+    let whole = fs::read_to_string(trace).expect("bundled");
+    let answer: Vec<&str> = whole.lines().last().expect("a last line").split('\t').collect();
+    let done = json(args);
+    assert_eq!([done["keys"].to_string().as_str(), done["sha256"].as_str().unwrap_or("")], answer[1..], "{args:?}");
+    assert_eq!(done["resumed_from"], batches, "{args:?}");
 }
 
 const SMALL: &str = "65536";
