@@ -130,6 +130,24 @@ fn loom_a_flush_that_is_asked_for_is_done_by_a_thread_and_told() {
 }
 
 #[test]
+fn loom_a_merge_that_is_waited_for_is_told() {
+    model(2, || {
+        let fs = MemFs::new();
+        let idle = options(&fs).strategy(AnySettings::Idle).deterministic(1).open("store").unwrap();
+        for at in 1..=2 {
+            idle.put(b"k", &[at]).unwrap();
+            flush(&idle);
+        }
+        idle.close().unwrap();
+        let db = threaded(options(&fs));
+        loom::explore();
+        db.wait_idle().unwrap();
+        loom::stop_exploring();
+        assert_eq!(db.stats().jobs.values().map(|jobs| jobs.jobs).sum::<u64>(), 1);
+    });
+}
+
+#[test]
 fn loom_a_writer_that_waits_for_room_is_woken() {
     for unsettled in [0, 1 << 20] {
         model(2, move || {
