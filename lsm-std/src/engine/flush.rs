@@ -55,6 +55,8 @@ impl Engine {
                 return Err(error);
             }
         }
+        // Not to be kept in memory while the tree settles.
+        drop(group);
         let installed = self.install_built();
         self.pace.flushed(bytes, watch.micros());
         self.bell.ring();

@@ -210,6 +210,23 @@ mod tests {
         assert!(engine.view.load().frozen.iter().map(Arc::as_ptr).eq(frozen));
     }
 
+    /// To settle takes as long as syncing many files.
+    #[test]
+    fn what_is_flushed_is_freed_before_the_tree_settles() {
+        let db = Options::new().fs(Arc::new(MemFs::new())).unsettled_bytes_max(1).open("store").unwrap();
+        db.put(b"key", b"value").unwrap();
+        let flushed = Arc::downgrade(&db.engine.view.load().active);
+        let settles = lock(&db.engine.settling);
+        db.committer.sink().rotate(true).unwrap();
+        let start = std::time::Instant::now();
+        while flushed.strong_count() > 0 && start.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let left = flushed.strong_count();
+        drop(settles);
+        assert_eq!(left, 0, "the memtable is still in memory");
+    }
+
     /// While a drop waits to be shown, whoever opens a snapshot waits too.
     #[test]
     fn no_snapshot_is_opened_while_a_drop_is_done_but_not_shown() {
