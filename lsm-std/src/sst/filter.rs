@@ -22,6 +22,40 @@ pub fn key_hash(key: &[u8]) -> u64 {
     xxh3_64(key)
 }
 
+/// Hashes that are kept together: 64 KiB of them.
+const PIECE_HASHES: usize = 8 << 10;
+
+/// The hashes of a table's keys, in pieces of one size: one buffer for all would be there twice over whenever it grows.
+#[derive(Debug, Default)]
+pub(super) struct Hashes {
+    pieces: Vec<Vec<u64>>,
+}
+
+impl Hashes {
+    pub(super) fn push(&mut self, hash: u64) {
+        match self.pieces.last_mut() {
+            Some(piece) if piece.len() < PIECE_HASHES => piece.push(hash),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE_HASHES);
+                piece.push(hash);
+                self.pieces.push(piece);
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pieces.last().map_or(0, |last| (self.pieces.len() - 1) * PIECE_HASHES + last.len())
+    }
+}
+
+impl FromIterator<u64> for Hashes {
+    fn from_iter<I: IntoIterator<Item = u64>>(hashes: I) -> Self {
+        let mut all = Self::default();
+        hashes.into_iter().for_each(|hash| all.push(hash));
+        all
+    }
+}
+
 /// The filter of one table.
 #[derive(Debug)]
 pub(super) struct Filter {
@@ -31,12 +65,12 @@ pub(super) struct Filter {
 
 impl Filter {
     /// The stored form for the keys of these hashes: the lines, then the number of probes.
-    pub(super) fn build(hashes: &[u64], bits: u8) -> Vec<u8> {
+    pub(super) fn build(hashes: &Hashes, bits: u8) -> Vec<u8> {
         let wanted_bits = hashes.len().saturating_mul(bits.into());
         let lines = wanted_bits.div_ceil(LINE_BYTES * 8).max(1);
         let probes = (u16::from(bits) * 3 / 5).clamp(1, PROBES_MAX.into()) as u8;
         let mut out = vec![0; lines * LINE_BYTES];
-        for &hash in hashes {
+        for &hash in hashes.pieces.iter().flatten() {
             let line = line(hash, lines);
             let line = &mut out[line * LINE_BYTES..][..LINE_BYTES];
             for bit in bits_of(hash, probes) {
@@ -96,7 +130,7 @@ mod tests {
     use super::*;
 
     fn filter(hashes: &[u64], bits: u8) -> Filter {
-        Filter::parse(&Filter::build(hashes, bits).into()).unwrap()
+        Filter::parse(&Filter::build(&hashes.iter().copied().collect(), bits).into()).unwrap()
     }
 
     proptest! {

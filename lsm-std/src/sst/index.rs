@@ -58,62 +58,68 @@ pub(super) struct Index {
     prefix: Box<[u8]>,
     /// The first eight bytes of each separator behind the prefix.
     heads: Heads,
-    slots: Box<[Slot]>,
+    /// Where each block starts.
+    offsets: Box<[u64]>,
+    /// Where each separator ends in `keys`; it starts where the one before ends.
+    key_ends: Box<[u32]>,
     keys: Box<[u8]>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    /// Sequence number of the separator.
-    seqno: SeqNo,
-    /// Where the block starts.
-    offset: u64,
-    /// Where the separator ends in the buffer; it starts where the one before ends.
-    key_end: usize,
+    /// Sequence numbers of separators, by their index: of the few that have one, as the versions of their key go on in the next block.
+    seqnos: Box<[(u32, SeqNo)]>,
 }
 
 impl Index {
     /// Reads the stored form of an index whose blocks fill the file up to `data_end`.
     pub(super) fn parse(stored: &[u8], data_end: u64) -> Result<Self, Malformed> {
         let mut reader = Reader::new(stored);
-        let mut separators: Vec<&[u8]> = Vec::new();
-        let mut slots: Vec<Slot> = Vec::new();
+        let mut separators: Vec<(&[u8], SeqNo)> = Vec::new();
+        let mut offsets = Vec::new();
         let mut offset = 0u64;
         while !reader.is_empty() {
             let place = reader.malformed("a block out of place");
             let (key, seqno, len) = (reader.bytes()?, reader.varint()?, reader.varint()?);
-            let last = separators.last().zip(slots.last());
-            let ascends = last.is_none_or(|(last, slot)| order(last, slot.seqno, key, seqno) == Ordering::Less);
+            let ascends = separators.last().is_none_or(|last| order(last.0, last.1, key, seqno) == Ordering::Less);
             let fits = (BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX + TRAILER_BYTES).contains(&usize::try_from(len).unwrap_or(0));
             if !ascends || !fits {
                 return Err(place);
             }
-            separators.push(key);
-            slots.push(Slot { seqno, offset, key_end: 0 });
+            separators.push((key, seqno));
+            offsets.push(offset);
             offset = offset.checked_add(len).filter(|&end| end <= data_end).ok_or(place)?;
         }
-        if offset != data_end || slots.is_empty() {
+        if offset != data_end || offsets.is_empty() {
             return Err(reader.malformed("data that no block covers"));
         }
-        Ok(Self::new(&separators, slots))
+        Self::new(&separators, offsets).ok_or_else(|| reader.malformed("keys of 4 GiB"))
     }
 
-    fn new(separators: &[&[u8]], mut slots: Vec<Slot>) -> Self {
+    /// `None` if it does not fit.
+    fn new(separators: &[(&[u8], SeqNo)], offsets: Vec<u64>) -> Option<Self> {
         let ends = separators.first().zip(separators.last());
         // Between the first and the last in order, no separator can start otherwise than both do.
-        let prefix = ends.map_or(&[][..], |(first, last)| &first[..common_prefix(first, last)]);
-        let mut keys = Vec::new();
-        for (slot, separator) in slots.iter_mut().zip(separators) {
-            keys.extend_from_slice(&separator[prefix.len()..]);
-            slot.key_end = keys.len();
+        let prefix = ends.map_or(&[][..], |(first, last)| &first.0[..common_prefix(first.0, last.0)]);
+        let rests = || separators.iter().map(|(key, _)| &key[prefix.len()..]);
+        let heads = Heads::new(rests().map(head).collect());
+        let mut keys = Vec::with_capacity(rests().map(<[u8]>::len).sum());
+        let mut key_ends = Vec::with_capacity(separators.len());
+        for rest in rests() {
+            keys.extend_from_slice(rest);
+            key_ends.push(u32::try_from(keys.len()).ok()?);
         }
-        let heads = Heads::new(separators.iter().map(|separator| head(&separator[prefix.len()..])).collect());
-        Self { prefix: prefix.into(), heads, slots: slots.into(), keys: keys.into() }
+        let seqnos = (0..).zip(separators).filter(|(_, (_, seqno))| *seqno > 0).map(|(at, (_, seqno))| (at, *seqno));
+        let seqnos = seqnos.collect();
+        Some(Self {
+            prefix: prefix.into(),
+            heads,
+            offsets: offsets.into(),
+            key_ends: key_ends.into(),
+            keys: keys.into(),
+            seqnos,
+        })
     }
 
     /// Number of blocks.
     pub(super) fn blocks(&self) -> usize {
-        self.slots.len()
+        self.offsets.len()
     }
 
     /// The first block whose separator is at or after (`key`, `seqno`): the only one that can hold the first entry there.
@@ -132,7 +138,7 @@ impl Index {
         let (mut start, mut end) = (low, high);
         while start < end {
             let middle = start + (end - start) / 2;
-            match order(self.key(middle), self.slots[middle].seqno, rest, seqno) {
+            match order(self.key(middle), self.seqno(middle), rest, seqno) {
                 Ordering::Less => start = middle + 1,
                 Ordering::Equal | Ordering::Greater => end = middle,
             }
@@ -142,8 +148,8 @@ impl Index {
 
     /// Where block `index` lies, if there is one.
     pub(super) fn block(&self, index: usize, data_end: u64) -> Option<BlockHandle> {
-        let offset = self.slots.get(index)?.offset;
-        let end = self.slots.get(index + 1).map_or(data_end, |next| next.offset);
+        let offset = *self.offsets.get(index)?;
+        let end = self.offsets.get(index + 1).map_or(data_end, |next| *next);
         Some(BlockHandle { offset, len: usize::try_from(end - offset).ok()? })
     }
 
@@ -153,8 +159,13 @@ impl Index {
     }
 
     fn key(&self, index: usize) -> &[u8] {
-        let start = index.checked_sub(1).map_or(0, |before| self.slots[before].key_end);
-        &self.keys[start..self.slots[index].key_end]
+        let start = index.checked_sub(1).map_or(0, |before| self.key_ends[before]);
+        &self.keys[start as usize..self.key_ends[index] as usize]
+    }
+
+    fn seqno(&self, index: usize) -> SeqNo {
+        let at = self.seqnos.binary_search_by_key(&index, |(at, _)| *at as usize);
+        at.map_or(0, |at| self.seqnos[at].1)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::TableOptions;
 use super::builder::BlockBuilder;
-use super::filter::{Filter, key_hash};
+use super::filter::{Filter, Hashes, key_hash};
 use super::footer::{FOOTER_BYTES, Footer};
 use super::index::{IndexBuilder, separator};
 use super::seal::Sealer;
@@ -28,7 +28,7 @@ pub struct TableWriter {
     sealer: Sealer,
     block: BlockBuilder,
     index: IndexBuilder,
-    hashes: Vec<u64>,
+    hashes: Hashes,
     /// Sealed, not yet written.
     pending: Vec<u8>,
     last_key: Vec<u8>,
@@ -66,7 +66,7 @@ impl TableWriter {
             sealer: Sealer::new(id, options.lz4),
             block: BlockBuilder::default(),
             index: IndexBuilder::default(),
-            hashes: Vec::new(),
+            hashes: Hashes::default(),
             pending: Vec::new(),
             last_key: Vec::new(),
             last_seqno: 0,
