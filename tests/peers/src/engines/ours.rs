@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lsm_std::compaction_core::AnySettings;
 use lsm_std::fs::Purpose;
 use lsm_std::{Batch, Db, Options, SyncPolicy};
 use lsm_tool::strategies::{Sizes, Strategy, scaled};
@@ -25,16 +26,20 @@ impl Ours {
             _ => Strategy::Tiered,
         };
         let sizes = Sizes { memtable_bytes: budget.memtable_bytes, ..Sizes::default() };
+        let mut settings = scaled(strategy, &sizes);
         let mut options = Options::new()
-            .strategy(scaled(strategy, &sizes))
             .memtable_bytes(budget.memtable_bytes)
             .cache_bytes(budget.cache_bytes)
             .lz4(false)
             .sync(if budget.is_synced { SyncPolicy::Always } else { SyncPolicy::Never });
         for (name, value) in further {
-            options = set(options, name, *value)?;
+            match (name.as_str(), &mut settings) {
+                ("max_space_amp_pct", AnySettings::Tiered(tiered)) => tiered.max_space_amp_pct = *value,
+                ("max_space_amp_pct", AnySettings::Bandit(bandit)) => bandit.max_space_amp_pct = *value,
+                _ => options = set(options, name, *value)?,
+            }
         }
-        Ok(Self { db: options.open(dir)? })
+        Ok(Self { db: options.strategy(settings).open(dir)? })
     }
 }
 
