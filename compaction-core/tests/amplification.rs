@@ -2,7 +2,9 @@
 #![cfg(feature = "alloc")]
 
 use compaction_core::amp::{self, Milli, Ratio, Traffic};
-use compaction_core::{Choice, CompactionStrategy, Event, Full, Moment, Outcome, Table, VersionVec};
+use compaction_core::{
+    Choice, CompactionStrategy, Cut, Event, Full, Moment, Outcome, Place, Plan, Table, VersionVec, Work,
+};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
@@ -117,4 +119,22 @@ fn write_amplification_counts_flushes_and_merges_by_level() {
     assert_eq!((traffic.level_write(0), traffic.level_write(1)), (Ratio::new(3, 2), Ratio::new(0, 1)));
     assert_eq!(traffic.level_write(2), None);
     assert_eq!((traffic.levels()[0].merges, traffic.levels()[0].moves, traffic.drops()), (1, 0, 0));
+}
+
+#[test]
+fn moves_and_drops_are_counted_and_deep_levels_with_the_last() {
+    let mut tree = VersionVec::<u32>::default();
+    let mut traffic = Traffic::<2>::default();
+    tree.flush([Table::new(1, 100, 0, 9)]).unwrap();
+    let reason = Full { table_bytes_max: 1_000 }.choose(&tree.view(), &Moment::default()).reason;
+    for (work, place) in [(Work::Move, Place::New { level: 5 }), (Work::Drop, Place::Join)] {
+        let plan = Plan { runs: 0..=0, cut: Cut::Whole, work, place, table_bytes_max: 1_000 };
+        let job = tree.view().plan(&plan).unwrap().job;
+        let ticket = tree.begin(job).unwrap();
+        let job = tree.finish(ticket, []).unwrap();
+        let outcome = Outcome { job, reason, bytes_read: 0, bytes_written: 0, micros: 1, now_ms: 0, runs_removed: 0 };
+        traffic.observe(&Event::Done { version: tree.view(), outcome });
+    }
+    assert_eq!(traffic.levels().each_ref().map(|level| level.moves), [0, 1]);
+    assert_eq!(traffic.drops(), 1);
 }
