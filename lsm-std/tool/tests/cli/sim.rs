@@ -6,7 +6,7 @@ use compaction_core::sim::{KeyName, Simulation, SplitMix, StoreSettings, Workloa
 use compaction_core::{AnySettings, Idle, LeveledSettings};
 use lsm_std::{Db, Options, SyncPolicy};
 use lsm_tool::compare::Source;
-use lsm_tool::sim::{Checked, check};
+use lsm_tool::sim::check;
 use lsm_tool::strategies::Strategy;
 use lsm_tool::workload::{key_bytes, named, parse, value_bytes};
 
@@ -119,17 +119,6 @@ fn small(name: &str, part: u64, seed: u64) -> Source {
     Source::Workload { name: name.to_owned(), workload }
 }
 
-/// Of the same workload in several stores. What the bandit's space is at one moment, the last, hangs in a small store on which of a
-/// few slots was merged just before, and close decisions fall differently where tables differ by single bytes; the means do not.
-fn means(all: &[Checked]) -> Checked {
-    let mean = |pair: fn(&Checked) -> (f64, f64)| {
-        let sum = |one: fn((f64, f64)) -> f64| all.iter().map(|checked| one(pair(checked))).sum::<f64>();
-        (sum(|(simulated, _)| simulated) / all.len() as f64, sum(|(_, counted)| counted) / all.len() as f64)
-    };
-    let (write_amp, space_amp, cost) = (mean(|one| one.write_amp), mean(|one| one.space_amp), mean(|one| one.cost));
-    Checked { write_amp, space_amp, cost, ..all[0].clone() }
-}
-
 #[test]
 fn write_and_space_amplification_are_those_of_the_engine() {
     for name in ["write-heavy", "balanced", "scan-heavy", "latest", "deletes", "hot-moves"] {
@@ -137,11 +126,10 @@ fn write_and_space_amplification_are_those_of_the_engine() {
             let checked = check(&small(name, 8, 1), strategy, None, None).expect("both run");
             assert!(checked.error() <= 0.05, "{checked:?}");
         }
-        let bandits: Vec<Checked> = [(8, 1), (5, 2), (5, 3), (5, 4)]
-            .map(|(part, seed)| check(&small(name, part, seed), Strategy::Bandit, None, None).expect("both run"))
-            .into();
-        assert!(bandits.iter().all(|checked| checked.error() <= 0.15), "{bandits:?}");
-        assert!(means(&bandits).error() <= 0.05, "{bandits:?}");
+        for (part, seed) in [(8, 1), (5, 2), (5, 3)] {
+            let checked = check(&small(name, part, seed), Strategy::Bandit, None, None).expect("both run");
+            assert!(checked.error() <= 0.05, "{checked:?}");
+        }
     }
     // At its full size too: there one close decision used to lead the two apart.
     let whole = check(&small("hot-moves", 1, 1), Strategy::Bandit, None, None).expect("both run");
