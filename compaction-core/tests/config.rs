@@ -136,6 +136,17 @@ fn a_newer_format_is_told_from_a_damaged_one() {
 }
 
 #[test]
+fn a_format_that_is_not_known_is_named_before_what_else_is_wrong() {
+    let mut record = encoded(&AnySettings::Idle);
+    record[11..15].copy_from_slice(b"Odd\xff");
+    for found in [0, 3] {
+        record[4] = found;
+        let error = DecodeError::Version { found: found.into(), known: 2 };
+        assert_eq!(AnySettings::decode(&sealed(record.clone())), Err(error));
+    }
+}
+
+#[test]
 fn settings_that_nothing_can_work_with_are_refused_by_name() {
     let settings = AnySettings::Tiered(TieredSettings { table_bytes_max: 0, ..TieredSettings::default() });
     let wrong = ConfigError::OutOfRange { name: "table_bytes_max", value: 0, min: 1, max: u64::MAX };
@@ -155,6 +166,8 @@ fn a_kind_or_a_switch_that_does_not_exist_is_named() {
 #[test]
 fn leveled_and_lazy_are_told_apart_by_their_runs() {
     let (leveled, lazy) = (LeveledSettings::default(), LeveledSettings::lazy());
+    assert_eq!((leveled.runs_max, lazy.runs_max, leveled.fanout), (1, 9, 10));
+    assert_eq!((leveled.job_bytes_max, lazy.job_bytes_max), (25 * leveled.table_bytes_max, u64::MAX));
     assert_eq!(AnySettings::from(leveled), AnySettings::Leveled(leveled));
     assert_eq!(AnySettings::from(lazy), AnySettings::Lazy(lazy));
     for mixed in [AnySettings::Leveled(lazy), AnySettings::Lazy(leveled)] {
@@ -216,6 +229,7 @@ proptest! {
         for len in 0..needed {
             prop_assert_eq!(settings.encode(&mut vec![0; len]), Err(EncodeError { needed, len }));
         }
+        prop_assert_eq!(settings.encode(&mut vec![0; needed]), Ok(needed));
     }
 
     #[test]
@@ -258,9 +272,16 @@ fn the_defaults_have_the_published_keys() {
 
 #[test]
 fn odd_ratios_and_widths_mean_what_the_figures_say() {
-    for (ratio, ppm) in [(f64::NAN, 1_000_000), (f64::INFINITY, 1_000_000), (-f64::INFINITY, 1_000_000)]
-        .into_iter()
-        .chain([(-0.5, 1_000_000), (0.0, 0), (-0.0, 0), (0.5, 500_000), (1.1, 1_100_000), (1e300, 1_000_000 << 33)])
+    for (ratio, ppm) in
+        [(f64::NAN, 1_000_000), (f64::INFINITY, 1_000_000), (-f64::INFINITY, 1_000_000)].into_iter().chain([
+            (-0.5, 1_000_000),
+            (0.0, 0),
+            (-0.0, 0),
+            (0.5, 500_000),
+            (1.1, 1_100_000),
+            (6e-7, 1),
+            (1e300, 1_000_000 << 33),
+        ])
     {
         assert_eq!(read(&stored(ratio, 4, 4)).unwrap().size_ratio_ppm, ppm, "{ratio}");
     }

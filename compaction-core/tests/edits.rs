@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use compaction_core::{
-    Choice, Cut, Decision, EditError, Lent, Moment, Place, Plan, Reason, Rule, Run, Running, Table, Ticket, TreeError,
-    VersionBuf, VersionVec, Work, check, check_decision,
+    BeginError, Choice, Cut, Decision, EditError, Lent, Moment, Place, Plan, Reason, Rule, Run, Running, Table, Ticket,
+    TreeError, VersionBuf, VersionVec, Work, check, check_decision,
 };
 use proptest::prelude::*;
 
@@ -230,4 +230,44 @@ fn outputs_that_do_not_fit_the_storage_are_refused_and_the_job_still_runs() {
     assert_eq!(error, EditError::Full { max: 4 });
     tree.finish(ticket, outputs(3)).unwrap();
     assert_eq!(tree.view().tables().iter().map(|table| table.id).collect::<Vec<_>>(), [1, 4, 5, 6]);
+}
+
+#[test]
+fn a_drop_or_a_move_that_comes_with_tables_is_refused_and_still_runs() {
+    for (work, place) in [(Work::Drop, Place::Join), (Work::Move, Place::New { level: 1 })] {
+        let mut tree = VersionVec::default();
+        tree.flush([table(1, 0, 9)]).unwrap();
+        let plan = Plan { runs: 0..=0, cut: Cut::Whole, work, place, table_bytes_max: 40 };
+        let ticket = tree.begin(tree.view().plan(&plan).unwrap().job).unwrap();
+        let (ticket, error) = tree.finish(ticket, [table(2, 0, 9)]).unwrap_err();
+        assert_eq!((error, tree.view().tables()[0].id), (EditError::Outputs { given: 1 }, 1));
+        tree.finish(ticket, []).unwrap();
+    }
+}
+
+#[test]
+fn a_job_chosen_before_an_edit_is_told_so() {
+    let mut tree = VersionVec::default();
+    tree.flush([table(1, 0, 9)]).unwrap();
+    tree.flush([table(2, 0, 9)]).unwrap();
+    let job = tree.view().plan(&merge(1, Place::Join)).unwrap().job;
+    tree.flush([table(3, 0, 9)]).unwrap();
+    assert_eq!(tree.begin(job).unwrap_err(), BeginError::Stale { chosen: 2, present: 3 });
+}
+
+#[test]
+fn a_move_into_a_run_that_has_outgrown_64_bits_meanwhile_is_refused() {
+    let mut tree = VersionVec::default();
+    tree.push_run(1, [table(1, 0, 9)]).unwrap();
+    tree.flush([table(2, 0, 9), table(3, 50, 59)]).unwrap();
+    let begin = |tree: &mut VersionVec<u32>, at, work| {
+        let job = tree.view().plan(&Plan { work, ..merge(at, Place::Join) }).unwrap().job;
+        tree.begin(job).unwrap()
+    };
+    let (merged, moved) = (begin(&mut tree, 1, Work::Merge), begin(&mut tree, 2, Work::Move));
+    tree.finish(merged, [Table::new(4, u64::MAX - 9, 0, 9)]).unwrap();
+    let (ticket, error) = tree.finish(moved, []).unwrap_err();
+    assert!(matches!(error, EditError::Tree(TreeError::Overflow { .. })), "{error:?}");
+    tree.abort(ticket);
+    assert_eq!(tree.view().runs().len(), 2);
 }

@@ -136,6 +136,10 @@ fn a_merge_whose_run_might_not_fit_64_bits_is_not_planned() {
     let entries = |n| table(n, 1, 0, 9).entries(half);
     let buf = tree_of(&[(0, &[entries(1)]), (0, &[entries(2)])]);
     assert_eq!(merge_all().choose(&buf.view(), &Moment::default()).choice.job(), None);
+    let alone = tree_of(&[(0, &[table(1, half, 0, 9)])]);
+    let sinks =
+        Plan { runs: 0..=0, cut: Cut::Whole, work: Work::Merge, place: Place::New { level: 1 }, table_bytes_max: 1 };
+    assert!(alone.view().plan(&sinks).is_some(), "a run that it only leaves does not count");
     let buf = tree_of(&[(0, &[table(1, half, 0, 9)]), (0, &[table(2, half - 1, 0, 9)])]);
     assert!(merge_all().choose(&buf.view(), &Moment::default()).choice.job().is_some());
 }
@@ -166,6 +170,41 @@ fn a_strategy_that_never_rests_is_found_out() {
     let mut buf = tree_of(&[(0, &[table(1, 10, 0, 9)])]);
     let settled = settle(&mut Restless, &mut buf, &Moment::default(), &mut Vec::new(), 50);
     assert_eq!(settled, Err(SettleError::Restless { steps: 50 }));
+    assert_eq!(buf.view().edit(), 1 + 50, "and given no more than so many jobs");
+}
+
+/// Waits and merges in turn, whatever the tree.
+#[derive(Default)]
+struct Moody(std::cell::Cell<bool>);
+
+impl CompactionStrategy<u32> for Moody {
+    fn name(&self) -> &'static str {
+        "Moody"
+    }
+
+    fn decide(&self, search: &mut Search<'_, '_, u32>) -> Decision {
+        self.0.set(!self.0.get());
+        if self.0.get() { search.wait() } else { merge_all().decide(search) }
+    }
+
+    fn debt_bytes(&self, _: &Version<'_, u32>) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_strategy_that_answers_otherwise_when_asked_again_is_found_out() {
+    let mut buf = tree_of(&[(0, &[table(1, 10, 0, 9)]), (0, &[table(2, 10, 0, 9)])]);
+    let settled = settle(&mut Moody::default(), &mut buf, &Moment::default(), &mut Vec::new(), 9);
+    assert_eq!(settled, Err(SettleError::Impure));
+}
+
+#[test]
+fn all_runs_are_owed_to_the_policy_that_wants_one() {
+    let mut buf = tree_of(&[(0, &[table(1, 10, 0, 9)])]);
+    assert_eq!(merge_all().debt_bytes(&buf.view()), 0);
+    buf.flush([table(2, 7, 0, 9)]).unwrap();
+    assert_eq!(merge_all().debt_bytes(&buf.view()), 17);
 }
 
 /// Merges everything, whatever room there is, and keeps what it is told.

@@ -1,7 +1,7 @@
 //! The published figures of size-tiered selection, case by case.
 #![cfg(feature = "alloc")]
 
-use compaction_core::{Choice, CompactionStrategy, Moment, Tiered, TieredSettings, VersionVec};
+use compaction_core::{Choice, CompactionStrategy, Moment, Rule, Tiered, TieredSettings, VersionVec};
 
 /// Runs given newest first, as in the table of figures; all overlap.
 fn tree(newest_first: &[u64]) -> VersionVec<u32> {
@@ -68,6 +68,46 @@ fn four_equal_runs_merge() {
 #[test]
 fn the_space_trigger_fires_on_equality() {
     assert_eq!(chosen(DEFAULTS, &[7; 3]), [7; 3]);
+}
+
+#[test]
+fn two_runs_are_enough_for_the_space_trigger() {
+    let tight = TieredSettings { max_space_amp_pct: 100, ..DEFAULTS };
+    assert_eq!(chosen(tight, &[7; 2]), [7; 2]);
+    assert_eq!(chosen(tight, &[6, 7]), []);
+}
+
+#[test]
+fn a_decision_names_its_trigger() {
+    let rule = |settings: TieredSettings, sizes: &[u64]| {
+        Tiered::new(settings).unwrap().choose(&tree(sizes).view(), &Moment::default()).reason.rule
+    };
+    assert_eq!(rule(DEFAULTS, &[7; 3]), Rule::SpaceAmp { total: 21, largest: 7, pct: 200 });
+    let pairs = TieredSettings { min_merge_width: 2, max_merge_width: 3, max_space_amp_pct: OFF, ..DEFAULTS };
+    assert_eq!(rule(pairs, &[7; 5]), Rule::SimilarRuns { runs: 3, stretch: 5 });
+    let few = TieredSettings { runs_max: 2, min_merge_width: 9, max_space_amp_pct: OFF, ..DEFAULTS };
+    assert_eq!(rule(few, &[7; 3]), Rule::RunCount { runs: 3, max: 2 });
+}
+
+#[test]
+fn too_many_runs_that_are_all_at_work_are_said_to_be() {
+    let few = TieredSettings { runs_max: 1, min_merge_width: 9, max_space_amp_pct: OFF, ..DEFAULTS };
+    let (strategy, mut buf) = (Tiered::new(few).unwrap(), tree(&[10; 3]));
+    let job = strategy.choose(&buf.view(), &Moment::default()).choice.job().unwrap();
+    let _running = buf.begin(job).unwrap();
+    assert_eq!(strategy.choose(&buf.view(), &Moment::default()).reason.rule, Rule::Busy);
+}
+
+#[test]
+fn a_merge_is_bottommost_by_the_keys_of_all_its_runs() {
+    let pairs = TieredSettings { min_merge_width: 2, max_space_amp_pct: OFF, ..DEFAULTS };
+    let mut buf = VersionVec::default();
+    for (id, bytes, min, max) in [(1, 900, 0, 9), (2, 10, 5, 15), (3, 10, 20, 29)] {
+        buf.flush([compaction_core::Table::new(id, bytes, min, max)]).unwrap();
+    }
+    let job = Tiered::new(pairs).unwrap().choose(&buf.view(), &Moment::default()).choice.job().unwrap();
+    assert_eq!((job.range(), job.bottommost()), (1..=2, false), "table 2 lies above table 1");
+    assert!(buf.begin(job).is_ok());
 }
 
 #[test]
@@ -162,7 +202,7 @@ fn little_room_narrows_the_merge_and_too_little_is_said() {
     assert_eq!(job.range(), 1..=5);
     let refused = at(1700 * 4 - 1);
     assert_eq!(refused.choice, Choice::Wait { until_ms: None });
-    assert_eq!(refused.reason.rule, compaction_core::Rule::NoRoom { needed: 6800, free: 6799 });
+    assert_eq!(refused.reason.rule, Rule::NoRoom { needed: 6800, free: 6799 });
 }
 
 #[test]

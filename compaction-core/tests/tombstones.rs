@@ -39,6 +39,8 @@ fn the_share_must_be_exceeded() {
     assert_eq!(decision.reason.rule, Rule::TombstoneShare { table: 2, tombstones: 6, entries: 10, pct_max: 50 });
     let off = LeveledSettings { tombstone_pct_max: 100, ..share() };
     assert_eq!(decide(off, &buf, &NOW).reason.rule, Rule::AtRest);
+    let unknown = tree_of(&[(1, &[deleting(1, 5, 0, 9).entries(0)])]);
+    assert_eq!(decide(off, &unknown, &NOW).reason.rule, Rule::AtRest, "no limit, however many entries there are");
 }
 
 #[test]
@@ -93,6 +95,30 @@ fn an_old_tombstone_fires_at_its_time_and_the_wait_ends_then() {
     }
     let rule = Rule::TombstoneAge { table: 1, written_ms: 500, age_ms_max: 100 };
     assert_eq!(decide(age(), &buf, &NOW).reason.rule, rule);
+}
+
+#[test]
+fn of_a_run_the_table_with_the_oldest_tombstone_goes_first() {
+    let written = |id: u64, time_ms| deleting(id, 1, id as u32 * 10, id as u32 * 10 + 9).oldest_tombstone_ms(time_ms);
+    let buf = tree_of(&[(1, &[written(1, Some(700)), written(2, None), written(3, Some(600)), written(4, Some(650))])]);
+    assert_eq!(chosen_ids(&buf.view(), &decide(age(), &buf, &NOW)), [3]);
+    assert_eq!(decide(age(), &buf, &Moment { now_ms: 699, ..NOW }).choice, Choice::Wait { until_ms: Some(700) });
+}
+
+#[test]
+fn what_is_due_and_barred_is_not_waited_for_by_the_clock() {
+    let mut buf = tree_of(&[(1, &[deleting(1, 1, 0, 9)])]);
+    let _running = buf.begin(common::rewrite(&buf.view(), 0, 0)).unwrap();
+    let decision = decide(age(), &buf, &Moment { now_ms: 600, ..NOW });
+    assert_eq!((decision.choice, decision.reason.rule), (Choice::Wait { until_ms: None }, Rule::Busy));
+}
+
+#[test]
+fn a_table_that_is_rewritten_in_place_stays_in_its_run() {
+    let lazy = LeveledSettings { runs_max: 3, ..share() };
+    let buf = tree_of(&[(1, &[table(1, 100, 50, 60).entries(9)]), (1, &[deleting(2, 9, 0, 9)])]);
+    let job = decide(lazy, &buf, &NOW).choice.job().unwrap();
+    assert_eq!((job.range(), job.place()), (1..=1, Place::Join));
 }
 
 #[test]

@@ -268,9 +268,17 @@ impl fmt::Display for Reason {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rule, SlotTrigger};
+    use super::{Reason, Rule, SlotTrigger};
     use crate::strategy::Layout;
     use std::string::ToString;
+
+    #[test]
+    fn a_job_above_its_cap_says_so() {
+        let said = |bytes| Reason { rule: Rule::Full { runs: 2 }, bytes, bytes_max: 9 }.to_string();
+        assert_eq!(said(9), Rule::Full { runs: 2 }.to_string());
+        let over = "; 10 B of input exceed the cap of 9 B, the smallest job there is";
+        assert_eq!(said(10), Rule::Full { runs: 2 }.to_string() + over);
+    }
 
     #[test]
     fn a_slot_says_how_it_was_picked_and_what_it_has_earned() {

@@ -217,4 +217,21 @@ mod tests {
         assert_eq!(densest([(1, 10), (1, 10), (0, 5)]), 0, "the first of several");
         assert_eq!(densest([(u64::MAX - 3, u64::MAX), (1, 0), (2, 0)]), 2, "entries unknown count as one");
     }
+
+    #[test]
+    fn the_oldest_tombstone_and_the_stalest_table_of_a_run_are_found_the_first_of_several() {
+        let sealed = |times: [Option<u64>; 4]| {
+            let mut at = 0;
+            let mut tables = times.map(|time| {
+                at += 1;
+                Table::new(at, 1, at, at).oldest_tombstone_ms(time).newest_ms(time.unwrap_or(u64::MAX))
+            });
+            let run = Run::seal(0, 0, &mut tables).unwrap();
+            (run.oldest_tombstone, run.stalest)
+        };
+        assert_eq!(sealed([Some(9), Some(5), Some(7), Some(5)]), (1, 1));
+        assert_eq!(sealed([None, Some(8), None, Some(3)]), (3, 3), "no tombstone is older than none");
+        assert_eq!(sealed([Some(2), None, Some(4), Some(2)]), (0, 0));
+        assert_eq!(sealed([None; 4]), (0, 0));
+    }
 }
