@@ -11,7 +11,7 @@ use super::size::TableSize;
 ///         block index_packed_bytes and what of its last key differs from that of the block before
 /// filter  filter_bits a key, in whole lines; one byte
 /// table   data blocks, index, filter (part_bytes each), table_bytes, footer_bytes, its first and last key, and if `varints`
-///         the number of its entries and its oldest and newest sequence number
+///         its id, the numbers of its entries and tombstones, two times, its oldest and newest sequence number
 /// ```
 /// Values are taken as incompressible.
 ///
@@ -71,9 +71,6 @@ pub enum KeyPrefix {
     Shared(u64),
 }
 
-/// What packing takes off a filter of one key, two, ..: most of its line is empty. Measured with lines of 64 bytes, mean of many.
-const FEW_KEYS: [u64; 4] = [28, 16, 7, 2];
-
 impl Default for TableFormat {
     fn default() -> Self {
         Self {
@@ -93,7 +90,7 @@ impl Default for TableFormat {
             filter_line_bytes: 64,
             filter_pass_ppm: 10_000,
             footer_bytes: 48,
-            table_bytes: 23,
+            table_bytes: 16,
         }
     }
 }
@@ -106,7 +103,7 @@ impl TableFormat {
         for at in 0..entries {
             size.add((at, None), at, Some(value_bytes));
         }
-        size.finish().bytes
+        size.finish(1, (0, 0)).bytes
     }
 
     /// Bytes of the key behind `shared` of them, at most all.
@@ -136,10 +133,7 @@ impl TableFormat {
         }
         let line = self.filter_line_bytes.max(1);
         let lines = keys.saturating_mul(self.filter_bits).div_ceil(line.saturating_mul(8)).max(1);
-        let saved =
-            if self.packs { keys.checked_sub(1).and_then(|at| FEW_KEYS.get(usize::try_from(at).ok()?)) } else { None };
-        let bytes = lines.saturating_mul(line).saturating_add(self.part_bytes).saturating_add(1);
-        bytes.saturating_sub(saved.copied().unwrap_or(0))
+        lines.saturating_mul(line).saturating_add(self.part_bytes).saturating_add(1)
     }
 }
 

@@ -86,9 +86,9 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
 
     pub(super) fn table(&mut self, entries: &[Entry], size: &TableSize, times: (u64, u64)) -> Option<Table<u32>> {
         let (first, last) = (entries.first()?, entries.last()?);
-        let sizes = size.clone().finish();
         let id = self.next_id;
         self.next_id = self.next_id.saturating_add(1);
+        let sizes = size.clone().finish(id, times);
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX).saturating_mul(self.scale);
         let tombstones = entries.iter().filter(|entry| entry.value().is_none()).count();
         let seqno = entries.iter().map(|entry| entry.seqno).max().unwrap_or(0);

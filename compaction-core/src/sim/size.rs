@@ -16,6 +16,7 @@ pub(crate) struct TableSize {
     format: TableFormat,
     weight: u64,
     entries: u64,
+    tombstones: u64,
     /// Key and sequence number of the last entry.
     last: Option<(u64, u64)>,
     /// Bytes of closed blocks.
@@ -52,6 +53,8 @@ struct Alike {
 const ALIKE_GAP_MAX: u64 = 9;
 /// A packed block says how long it was.
 const PACKED_HEAD_BYTES: u64 = 4;
+/// An index is packed if it is longer than this part of the data.
+const INDEX_SHARE: u64 = 64;
 /// So many digits of neighbouring separators differ where blocks are not looked at one by one.
 const SEPARATOR_DIGITS: u64 = 3;
 /// What a block as long as the one before saves in the packed index.
@@ -96,6 +99,7 @@ impl TableSize {
             format,
             weight,
             entries: 0,
+            tombstones: 0,
             last: None,
             closed: 0,
             blocks: 0,
@@ -119,6 +123,7 @@ impl TableSize {
             None => self.add_numbered(key, seqno, value),
         }
         self.entries = self.entries.saturating_add(self.weight);
+        self.tombstones = self.tombstones.saturating_add(if value.is_none() { self.weight } else { 0 });
         self.seqnos = (self.seqnos.0.min(seqno), self.seqnos.1.max(seqno));
         self.last = Some((key, seqno));
     }
@@ -258,7 +263,7 @@ impl TableSize {
         bytes.saturating_add(filter).saturating_add(index).saturating_add(self.format.footer_bytes)
     }
 
-    /// Bytes of the index in the file: packed where that makes it an eighth smaller.
+    /// Bytes of the index in the file: packed where it is long and that makes it an eighth smaller.
     fn stored_index(&self) -> u64 {
         // The last block stands with the sequence number of its last key.
         let last =
@@ -267,7 +272,8 @@ impl TableSize {
         let first = self.format.key_bytes.saturating_add(self.format.index_entry_bytes);
         let first = if self.named.first > 0 { 0 } else { first };
         let packed = first.saturating_add(self.index_packed).saturating_add(PACKED_HEAD_BYTES);
-        if packed <= raw.saturating_sub(raw / 8) { packed } else { raw }
+        let is_long = self.format.packs && raw > self.closed / INDEX_SHARE;
+        if is_long && packed <= raw.saturating_sub(raw / 8) { packed } else { raw }
     }
 
     /// Bytes of weighted entries, and of the index of their blocks.
@@ -277,17 +283,19 @@ impl TableSize {
         (bytes, blocks.saturating_mul(block))
     }
 
-    /// Bytes of the numbers that a table tells of itself.
-    fn numbers(&self) -> u64 {
+    /// Bytes of the numbers that table `id` tells of itself.
+    fn numbers(&self, id: u64, (newest_ms, oldest_tombstone_ms): (u64, u64)) -> u64 {
         if !self.format.varints || self.entries == 0 {
             return 0;
         }
+        let oldest_ms = if self.tombstones > 0 { oldest_tombstone_ms } else { 0 };
         let (oldest, newest) = self.seqnos;
-        varint(self.entries).saturating_add(varint(oldest)).saturating_add(varint(newest))
+        let all = [id, self.entries, self.tombstones, newest_ms, oldest_ms, oldest, newest];
+        all.iter().map(|number| varint(*number)).fold(0, u64::saturating_add)
     }
 
-    /// The size of the whole table.
-    pub(crate) fn finish(mut self) -> Sizes {
+    /// The size of the whole table, of this id, with the time of its newest entry and that of its oldest tombstone.
+    pub(crate) fn finish(mut self, id: u64, times: (u64, u64)) -> Sizes {
         if self.open_entries > 0 {
             self.close(if self.named.first > 0 { self.named.last } else { self.format.key_bytes });
         }
@@ -304,7 +312,7 @@ impl TableSize {
             .saturating_add(self.format.filter(self.entries))
             .saturating_add(self.format.table_bytes)
             .saturating_add(self.format.footer_bytes)
-            .saturating_add(self.numbers())
+            .saturating_add(self.numbers(id, times))
             .saturating_add(keys);
         Sizes { bytes, data_bytes }
     }
@@ -364,7 +372,7 @@ mod tests {
             let fill = |weight: u64, gap: u64| {
                 let mut size = TableSize::new(TableFormat::default(), weight);
                 (0..100_000 / weight).for_each(|at| size.add((at * gap, None), 50_000, Some(value)));
-                size.finish().bytes as f64
+                size.finish(1, (0, 0)).bytes as f64
             };
             let (full, sampled) = (fill(1, gap), fill(100, gap));
             assert!((sampled / full - 1.0).abs() < 0.005, "values of {value} B: {sampled} for {full}");

@@ -37,7 +37,8 @@ pub use writer::TableWriter;
 pub struct TableOptions {
     /// A data block is closed when it has this many bytes, before compression.
     pub block_bytes: usize,
-    /// Compress blocks that LZ4 makes at least an eighth smaller.
+    /// Compress blocks that LZ4 makes at least an eighth smaller. So is an index that is longer than a 64th of its data; filters
+    /// and properties never are.
     pub lz4: bool,
     /// Bits of the filter per key; 0 for none. 10 let about 1 % of absent keys pass.
     pub filter_bits: u8,

@@ -45,19 +45,15 @@ impl Sealer {
 
     /// Appends the stored form of `raw`, which will lie at `offset`, to `out`.
     pub(super) fn seal(&mut self, raw: &[u8], offset: u64, out: &mut Vec<u8>) {
-        let start = out.len();
         match self.pack(raw) {
-            Some(packed) => {
-                out.extend_from_slice(&self.packed[..packed]);
-                out.push(LZ4);
-            }
-            None => {
-                out.extend_from_slice(raw);
-                out.push(RAW);
-            }
+            Some(packed) => frame(&self.packed[..packed], LZ4, (self.id, offset), out),
+            None => self.seal_raw(raw, offset, out),
         }
-        let crc = crc(self.id, offset, &out[start..]);
-        out.extend_from_slice(&crc.to_le_bytes());
+    }
+
+    /// As [`seal`](Self::seal), never packed: as many bytes as `raw` has, and [`TRAILER_BYTES`].
+    pub(super) fn seal_raw(&self, raw: &[u8], offset: u64, out: &mut Vec<u8>) {
+        frame(raw, RAW, (self.id, offset), out);
     }
 
     /// Packs into `self.packed` if it pays, and tells how long that is.
@@ -75,6 +71,14 @@ impl Sealer {
         let len = LZ4_HEAD + len.ok()?;
         (len <= raw.len() - raw.len() / 8).then_some(len)
     }
+}
+
+fn frame(payload: &[u8], packing: u8, (id, offset): (FileId, u64), out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(payload);
+    out.push(packing);
+    let crc = crc(id, offset, &out[start..]);
+    out.extend_from_slice(&crc.to_le_bytes());
 }
 
 /// The payload of a stored block, checked and unpacked, `raw_max` bytes at most. A slice of `stored` if it was not packed.

@@ -18,6 +18,10 @@ use crate::types::{FileId, KEY_BYTES_MAX, Kind, SeqNo, TableMeta, VALUE_BYTES_MA
 /// Blocks are handed to the system in writes of at least this many bytes.
 const WRITE_BYTES: usize = 256 << 10;
 
+/// An index is packed if it is longer than this part of the data: below that there is little to be had, and how long a table
+/// will be is known without its bytes.
+const INDEX_SHARE: u64 = 64;
+
 /// Writes a table, entry by entry in order.
 ///
 /// Dropped before [`Self::finish`] it leaves an unfinished file behind, for the caller to remove.
@@ -158,11 +162,15 @@ impl TableWriter {
         let filter_at = self.end();
         if self.options.filter_bits > 0 {
             let filter = Filter::build(&self.hashes, self.options.filter_bits);
-            self.sealer.seal(&filter, filter_at, &mut self.pending);
+            self.sealer.seal_raw(&filter, filter_at, &mut self.pending);
         }
         let index_at = self.end();
         let index = std::mem::take(&mut self.index).finish();
-        self.sealer.seal(&index, index_at, &mut self.pending);
+        if index.len() as u64 > filter_at / INDEX_SHARE {
+            self.sealer.seal(&index, index_at, &mut self.pending);
+        } else {
+            self.sealer.seal_raw(&index, index_at, &mut self.pending);
+        }
         let properties_at = self.end();
         self.meta.min = std::mem::take(&mut self.min).into();
         self.meta.max = std::mem::take(&mut self.last_key).into();
@@ -177,13 +185,12 @@ impl TableWriter {
 
     /// The properties hold the length of the file, which depends on theirs; so they are never packed.
     fn seal_properties(&mut self, properties_at: u64) {
-        let mut sealer = Sealer::new(self.meta.id, false);
         let before = self.pending.len();
         for _ in 0..2 {
             self.pending.truncate(before);
             let mut properties = Vec::new();
             self.meta.encode(&mut properties);
-            sealer.seal(&properties, properties_at, &mut self.pending);
+            self.sealer.seal_raw(&properties, properties_at, &mut self.pending);
             self.meta.bytes = self.end() + FOOTER_BYTES as u64;
         }
     }

@@ -71,10 +71,12 @@ fn a_simulated_table_is_as_long_as_a_real_one() {
             if deletes > 0 && kind % 10 < deletes { twins.delete(key) } else { twins.put(key, length) }
         }
         let (simulated, real) = twins.finish();
-        let off = simulated as f64 / real as f64 - 1.0;
-        // What packs is known only about.
-        let near = if keys == 0 { 0.03 } else { 0.001 };
-        assert!(off.abs() < near, "{keys} keys, values of {length} B: {simulated} B simulated, {real} B real");
+        // What packs is known only about; else the numbers of files differ, by a byte a table.
+        let near = if keys == 0 { real * 3 / 100 } else { 16 };
+        assert!(
+            simulated.abs_diff(real) < near,
+            "{keys} keys, values of {length} B: {simulated} B simulated, {real} B real"
+        );
     }
 }
 
@@ -106,8 +108,7 @@ fn keys_of_many_lengths_take_what_they_take_in_a_real_table() {
         twins.simulated.write(&[(at as u32, (!is_gone).then_some(length as u32))]).expect("simulated");
     }
     let (simulated, real) = twins.finish();
-    let off = simulated as f64 / real as f64 - 1.0;
-    assert!(off.abs() < 0.0005, "{simulated} B simulated, {real} B real");
+    assert!(simulated.abs_diff(real) < 16, "{simulated} B simulated, {real} B real");
 }
 
 /// A built-in workload with a part of its operations and keys.
@@ -124,18 +125,18 @@ fn write_and_space_amplification_are_those_of_the_engine() {
     for name in ["write-heavy", "balanced", "scan-heavy", "latest", "deletes", "hot-moves"] {
         for strategy in [Strategy::Tiered, Strategy::Leveled, Strategy::Lazy] {
             let checked = check(&small(name, 8, 1), strategy, None, None).expect("both run");
-            assert!(checked.error() <= 0.05, "{checked:?}");
+            assert!(checked.error() <= 0.01, "{checked:?}");
         }
         for (part, seed) in [(8, 1), (5, 2), (5, 3)] {
             let checked = check(&small(name, part, seed), Strategy::Bandit, None, None).expect("both run");
-            assert!(checked.error() <= 0.05, "{checked:?}");
+            assert!(checked.error() <= 0.01, "{checked:?}");
         }
     }
     // At its full size too: there one close decision used to lead the two apart.
     let whole = check(&small("hot-moves", 1, 1), Strategy::Bandit, None, None).expect("both run");
-    assert!(whole.error() <= 0.05, "{whole:?}");
+    assert!(whole.error() <= 0.01, "{whole:?}");
     let fifo = check(&small("expiring", 8, 1), Strategy::Fifo, None, None).expect("both run");
-    assert!(fifo.error() <= 0.05, "{fifo:?}");
+    assert!(fifo.error() <= 0.01, "{fifo:?}");
 }
 
 #[test]
