@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use compaction_core::{
-    BanditSettings, BanditVec, Choice, CompactionStrategy, Decision, Event, Moment, Outcome, ReadSample, Rule, Slot,
-    Table, VersionVec, check, check_decision,
+    BanditSettings, BanditVec, Choice, CompactionStrategy, Decision, Event, Layout, Moment, Outcome, ReadSample, Rule,
+    Slot, SlotTrigger, Table, VersionVec, check, check_decision,
 };
 
 /// A store without files: every table's contents in memory, merges done for real, outputs cut at the guards.
@@ -233,6 +233,35 @@ fn what_is_never_read_piles_up_and_reads_or_the_bound_merge_all_of_it_at_once() 
     store.read(1_000, 4_096);
     store.settle();
     assert_eq!((store.jobs.len(), store.slot_runs(0)), (1, 1), "{:?}", store.jobs);
+    store.verify();
+}
+
+/// Rounds in which ten of 500 keys are written and then read by so many gets, which come in ten parts; how many merges were for the
+/// sake of reads.
+fn steady(store: &mut Store, rounds: u32, gets: u32) -> usize {
+    store.jobs.clear();
+    for round in 0..rounds {
+        store.flush((0..10).map(|at| (round * 7 + at * 50) % 500));
+        store.settle();
+        for _ in 0..10 {
+            store.read(250, gets / 10);
+            store.settle();
+        }
+    }
+    let is_for_reads = |rule: &Rule| matches!(rule, Rule::Slot { trigger: SlotTrigger::Reads, .. });
+    store.jobs.iter().filter(|job| is_for_reads(&job.reason.rule)).count()
+}
+
+#[test]
+fn reads_that_come_as_usual_merge_nothing_beyond_the_layout_chosen_for_them() {
+    let settings = BanditSettings { slots_max: 1, table_bytes_max: 1 << 20, job_bytes_max: u64::MAX, ..small() };
+    let mut store = Store::new(settings);
+    store.flush(0..500);
+    // From one flush to the next they pay 80 000 B for a run, more than a merge of all 50 000 B asks for.
+    steady(&mut store, 50, 140);
+    assert_eq!(steady(&mut store, 100, 140), 0);
+    assert_eq!(store.bandit.slots()[0].layout(), Layout::Leveled(1));
+    assert!(steady(&mut store, 1, 1_400) > 0, "ten times as many are not usual");
     store.verify();
 }
 

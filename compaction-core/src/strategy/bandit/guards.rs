@@ -64,7 +64,7 @@ pub(crate) fn note<K>(slot: &mut Slot<K>, stack: &Stack, settings: &BanditSettin
         want: wish::want(stack, &slot.plan(f64::INFINITY), settings),
     };
     if stack.runs < 2 {
-        slot.owed = 0;
+        (slot.owed, slot.granted) = (0, 0);
     }
 }
 
@@ -134,7 +134,8 @@ where
     let cut = piece.first.saturating_add(middle).saturating_add(1).min(piece.last);
     let Some(guard) = version.tables().get(cut).filter(|_| piece.first < piece.last) else { return false };
     let Some(left) = slots.as_mut_slice().get_mut(at) else { return false };
-    (left.arm, left.heat, left.owed) = (left.arm.halved(), left.heat / 2.0, left.owed / 2);
+    (left.arm, left.heat) = (left.arm.halved(), left.heat / 2.0);
+    (left.owed, left.granted) = (left.owed / 2, left.granted / 2);
     left.traffic = left.traffic.scaled(0.5);
     let right = Slot { guard: Some(guard.min.clone()), id: *next_id, ..left.clone() };
     *next_id = next_id.wrapping_add(1);

@@ -69,6 +69,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
             if let Some(slot) = self.slots.as_mut_slice().get_mut(at) {
                 slot.layout = layout;
                 guards::note(slot, &stack, &self.settings);
+                if piece.is_some() && self.settings.layout.is_none() {
+                    slot.grant(slot.traffic.usual(&self.mean));
+                }
             }
         }
         true

@@ -147,7 +147,7 @@ impl Default for BanditSettings {
             estimator: EstimatorKind::Ucb,
             layout: None,
             switch_ppm: 9 * (PPM / 10),
-            rent_ppm: PPM / 2,
+            rent_ppm: 2 * (PPM / 5),
             epsilon_ppm: PPM / 10,
             ucb_c_ppm: 2 * PPM,
             alpha_ppm: PPM / 10,

@@ -17,8 +17,10 @@ pub struct Slot<K> {
     pub(crate) arm: Arm,
     /// Heat in the unit of `Heat`.
     pub(crate) heat: f64,
-    /// What its extra runs have cost reads beyond the usual, in bytes read.
+    /// What its extra runs have cost reads beyond what they were granted, in bytes read.
     pub(crate) owed: u64,
+    /// What they may yet cost before the next flush comes: its layout was chosen for that.
+    pub(crate) granted: u64,
     pub(crate) traffic: Traffic,
     /// How its runs are laid out at present.
     pub(crate) layout: Layout,
@@ -66,6 +68,7 @@ impl<K> Slot<K> {
         arm: Arm::NEW,
         heat: 0.0,
         owed: 0,
+        granted: 0,
         traffic: Traffic::NONE,
         layout: Layout::Tiered(8),
         shape: Shape { runs: 0, bytes: 0, newer: 0, crossed: false, loose: false, want: Want::NEVER },
@@ -136,26 +139,42 @@ impl<K> Slot<K> {
         self.arm = self.arm.joined(right.arm);
         self.heat += right.heat;
         self.owed = self.owed.saturating_add(right.owed);
+        self.granted = self.granted.saturating_add(right.granted);
         self.traffic = self.traffic.joined(right.traffic);
     }
 
-    /// Charges reads that paid `cost` for runs beyond the first.
+    /// Charges reads that paid `cost` for runs beyond the first: what was granted for them first.
     pub(crate) fn charge(&mut self, cost: u64) {
-        self.owed = self.owed.saturating_add(cost);
+        let left = self.granted.saturating_sub(cost);
+        self.owed = self.owed.saturating_add(cost.saturating_sub(self.granted));
+        self.granted = left;
     }
 
-    /// Its layout was chosen for reads that pay `usual` for a run from one flush to the next, and merges for their sake: only what
-    /// they pay beyond that is owed.
+    /// A flush came, and a layout is chosen for what reads are now seen to pay, `usual` for a run: so much of what they were not
+    /// granted is owed no longer.
     pub(crate) fn forgive(&mut self, usual: f64) {
-        let usual = usual * f64::from(self.shape.runs.saturating_sub(1));
-        self.owed = self.owed.saturating_sub(usual as u64);
+        self.owed = self.owed.saturating_sub(self.extra(usual));
     }
 
-    /// What is still owed after a merge left `after` of `before` runs: the share of the extra runs that are left.
+    /// Until the next flush reads may pay what is `usual` for each run that the slot has, and nothing is owed to them: a merge before
+    /// would be what its layout was chosen not to do.
+    pub(crate) fn grant(&mut self, usual: f64) {
+        self.granted = self.extra(usual);
+    }
+
+    /// What runs beyond the first cost at so much for each.
+    fn extra(&self, cost: f64) -> u64 {
+        (cost * f64::from(self.shape.runs.saturating_sub(1))) as u64
+    }
+
+    /// What is still owed and granted after a merge left `after` of `before` runs: the share of the extra runs that are left.
     pub(crate) fn settle(&mut self, before: u32, after: u32) {
         let (before, after) = (u128::from(before.saturating_sub(1)), u128::from(after.saturating_sub(1)));
-        let left = u128::from(self.owed).saturating_mul(after.min(before)).checked_div(before).unwrap_or(0);
-        self.owed = u64::try_from(left).unwrap_or(u64::MAX);
+        let left = |sum: u64| {
+            let left = u128::from(sum).saturating_mul(after.min(before)).checked_div(before).unwrap_or(0);
+            u64::try_from(left).unwrap_or(u64::MAX)
+        };
+        (self.owed, self.granted) = (left(self.owed), left(self.granted));
     }
 }
 
@@ -174,6 +193,24 @@ mod tests {
         slot.charge(u64::MAX);
         slot.settle(1, 7);
         assert_eq!(slot.owed, 0, "runs that came meanwhile owe nothing");
+    }
+
+    #[test]
+    fn what_is_granted_is_owed_by_nobody() {
+        let mut slot = Slot::<u32>::EMPTY;
+        slot.shape.runs = 3;
+        slot.grant(50.0);
+        slot.charge(60);
+        assert_eq!((slot.owed, slot.granted), (0, 40), "100 for two runs beyond the first");
+        slot.charge(90);
+        assert_eq!((slot.owed, slot.granted), (50, 0));
+        slot.forgive(20.0);
+        slot.grant(20.0);
+        assert_eq!((slot.owed, slot.granted), (10, 40));
+        slot.settle(3, 2);
+        assert_eq!((slot.owed, slot.granted), (5, 20), "one of two extra runs is left");
+        slot.settle(2, 1);
+        assert_eq!((slot.owed, slot.granted), (0, 0));
     }
 
     #[test]

@@ -6,15 +6,15 @@
 //! reads that met runs: asked f64, stood f64 | traffic of the mean slot | estimator: count u8, that many f64
 //! estimator's kind u8 | newer runs may weigh f64 | slots judged alone since all were u32 | bytes in all slots u128, in newer runs u128
 //! then each slot:
-//!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed u64 | variance, risen, fallen f64 | traffic | layout u8
-//!     a piece could sink u8 | when last judged: score f64, heat f64, context 8 f64
+//!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed, granted u64 | variance, risen, fallen f64 | traffic
+//!     layout u8 | a piece could sink u8 | when last judged: score f64, heat f64, context 8 f64
 //!     guard: length u32, bytes (none in the first slot)
 //! traffic: base, came, paid, seen, samples, and since the last flush paid and samples, all f64
 //! ```
-//! At most 210 bytes and the guard's for each slot, and 257 beside them. What a slot holds is not among it, the tree tells that; but slots
+//! At most 218 bytes and the guard's for each slot, and 257 beside them. What a slot holds is not among it, the tree tells that; but slots
 //! may have been judged long ago, and the same decisions are to follow. In another tree than the one that was saved with they are
-//! judged anew, as are those of versions 1 to 3: 3 had no kind and nothing behind `layout`, 2 had no `seen`, 1 had neither what
-//! stands behind the number of slots nor what stands behind `owed`.
+//! judged anew, as are those of versions 1 to 3: 4 had no `granted`, 3 no kind and nothing behind `layout`, 2 no `seen`, 1 neither
+//! what stands behind the number of slots nor what stands behind `owed`.
 
 use super::arm::Arm;
 use super::estimator::{Estimator, FEATURES};
@@ -31,7 +31,7 @@ use crate::config::{DecodeError, EncodeError};
 use crate::storage::Storage;
 
 const MAGIC: [u8; 4] = *b"LSMb";
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 
 /// What a record holds beside its slots.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +98,7 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
                 writer.u64(value.to_bits());
             }
             writer.u64(slot.owed);
+            writer.u64(slot.granted);
             for value in [slot.arm.variance, slot.arm.risen, slot.arm.fallen] {
                 writer.u64(value.to_bits());
             }
@@ -256,7 +257,8 @@ fn read_slot<K>(reader: &mut Reader<'_>, codec: &impl KeyCodec<K>, nth: u32) -> 
     let mean = number(reader, "mean reward")?;
     let heat = number(reader, "heat")?;
     let owed = reader.u64("owed")?;
-    let mut slot = Slot { id, arm: Arm { picks, weight, mean, ..Arm::NEW }, heat, owed, ..Slot::EMPTY };
+    let granted = if reader.version() >= 5 { reader.u64("granted")? } else { 0 };
+    let mut slot = Slot { id, arm: Arm { picks, weight, mean, ..Arm::NEW }, heat, owed, granted, ..Slot::EMPTY };
     if reader.version() >= 2 {
         slot.arm.variance = number(reader, "variance")?;
         slot.arm.risen = number(reader, "deviation")?;
@@ -310,4 +312,37 @@ fn any_or_infinite(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, 
 fn positive(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeError> {
     let value = number(reader, field)?;
     if value >= 1.0 { Ok(value) } else { Err(DecodeError::Senseless { field }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::PlainKeys;
+    use super::super::settings::BanditSettings;
+    use super::*;
+    use crate::storage::Lent;
+
+    #[test]
+    fn a_record_that_knows_of_no_grants_is_read_and_grants_nothing() {
+        let (mut kept, mut loaded) = ([Slot::<u32>::EMPTY; 1], [Slot::<u32>::EMPTY; 1]);
+        let mut bandit = Bandit::new(BanditSettings::default(), Lent::new(&mut kept, 0)).unwrap();
+        bandit.slots.push(Slot { id: 7, owed: 70, granted: 50, ..Slot::EMPTY }).unwrap();
+        let (mut now, mut before) = ([0u8; 600], [0u8; 600]);
+        let now = {
+            let len = bandit.save(&PlainKeys, &mut now).unwrap();
+            &now[..len]
+        };
+        // The slot, which has no guard, is the last of the record.
+        let fields = &now[10..now.len() - 4];
+        let granted = fields.len() - 214 + 44;
+        let mut writer = Writer::new(&mut before, MAGIC, 4);
+        writer.put(&fields[..granted]);
+        writer.put(&fields[granted + 8..]);
+        let len = writer.finish().unwrap();
+        let mut again = Bandit::new(BanditSettings::default(), Lent::new(&mut loaded, 0)).unwrap();
+        for (record, owed) in [(&before[..len], (70, 0)), (now, (70, 50))] {
+            again.load(&PlainKeys, record).unwrap();
+            let slot = &again.slots.as_slice()[0];
+            assert_eq!((slot.id, (slot.owed, slot.granted), slot.layout), (7, owed, Layout::Tiered(8)));
+        }
+    }
 }

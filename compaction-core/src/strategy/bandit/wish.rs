@@ -6,7 +6,8 @@
 //! 3. Layout: what the slot's [layout](super::layout) merges.
 //! 4. Ski rental: reads had to look into more than one run, and what that has cost them beyond what the layout was chosen for,
 //!    the slot's `owed`, has reached a share of what a merge would cost: read and written, twice its bytes. Each group of
-//!    neighbours is charged its share of what is owed; the one with the largest gain is merged.
+//!    neighbours is charged its share of what is owed; the one with the largest gain is merged. What the layout was chosen for is
+//!    granted with each flush, in advance: charged first and forgiven later it would have paid for merges meanwhile.
 //! 5. Count: more runs than any slot may have: the cheapest neighbours, and older ones that are no larger than all of
 //!    these together; of a pile all that is newer than what such a merge has made before.
 //!

@@ -73,7 +73,7 @@ accepted and have no effect: its slots lie in one level), and
                                    tiered4, tiered8 (Dayan and Idreos 2018), pile
   switch                0.9        a slot changes its layout for one that costs
                                    at most this share of the present one
-  rent                  0.5        ski rental: merge once reads have paid this
+  rent                  0.4        ski rental: merge once reads have paid this
                                    share of the merge's bytes, beyond the usual
   estimator             \"ucb\"      Auer et al. 2002: UCB1; or greedy, variance
                                    (epsilon + variance_k x variance), thompson

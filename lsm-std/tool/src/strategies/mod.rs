@@ -214,7 +214,7 @@ mod tests {
                 ("cold_runs_max", json!(128)),
                 ("layout", json!("auto")),
                 ("switch", json!(0.9)),
-                ("rent", json!(0.5)),
+                ("rent", json!(0.4)),
                 ("estimator", json!("ucb")),
                 ("epsilon", json!(0.1)),
                 ("ucb_c", json!(2.0)),
