@@ -285,6 +285,20 @@ fn a_table_full_of_tombstones_is_merged_to_the_bottom_unless_a_snapshot_sees_it(
 }
 
 #[test]
+fn a_few_deletes_do_not_rewrite_all_that_lies_below() {
+    let chosen = |entries: u64| {
+        let mut tree = VersionVec::default();
+        tree.push_run(3, [Table::new(1, 1_000, 0, 50).entries(entries), Table::new(2, 1_000, 51, 99).entries(90)])
+            .unwrap();
+        tree.push_run(1, [Table::new(3, 10, 2, 7).entries(10).tombstones(10)]).unwrap();
+        let bandit = BanditVec::<u32>::new(BanditSettings::default(), vec![]).unwrap();
+        bandit.choose(&tree.view(), &Moment::default()).reason.rule
+    };
+    assert_eq!(chosen(20), Rule::AtRest, "half of what they meet");
+    assert!(matches!(chosen(19), Rule::TombstoneShare { table: 3, .. }), "more than half");
+}
+
+#[test]
 fn a_table_of_level_0_full_of_tombstones_is_rewritten_too() {
     let mut tree = VersionVec::default();
     tree.flush([Table::new(1, 100, 0, 9).entries(10).tombstones(10).oldest_tombstone_ms(Some(1))]).unwrap();

@@ -8,7 +8,7 @@ use super::sums::{self, Sum};
 /// So many of the best are kept in order; a choice that is refused all of these walks the others in any order.
 const BEST_MAX: usize = 16;
 
-/// Once there is too much of newer runs in all, the slots with the most of them are merged: those within this share of the worst.
+/// Once too much may be dead in all, the slots where most may be are merged: those within this share of the worst.
 const WORST: f64 = 0.8;
 
 /// So many slots of which a piece could sink are listed.
@@ -26,17 +26,17 @@ pub(crate) struct Board {
     pub(crate) deepest: u32,
     /// Bytes of the merges wanted.
     pub(crate) debt: u128,
-    /// So many times its oldest run a slot's newer ones may weigh at present: without limit while all slots together keep
+    /// So many times what is surely live in a slot the rest may weigh at present: without limit while all slots together keep
     /// within theirs.
     pub(crate) bloat_max: f64,
-    /// How many times its oldest run the newer ones weigh in the slot where that is most.
+    /// How many times what is surely live the rest weighs in the slot where that is most.
     pub(crate) bloat: f64,
 }
 
-/// Whether the newer runs of all slots outweigh the oldest by more than `pct` percent.
+/// Whether what may be dead in all slots outweighs the rest by more than `pct` percent.
 fn is_short(sum: &Sum, pct: u64) -> bool {
-    let allowed = sum.bytes.saturating_sub(sum.newer).saturating_mul(pct.into());
-    pct != u64::MAX && sum.newer.saturating_mul(100) > allowed
+    let allowed = sum.bytes.saturating_sub(sum.dead).saturating_mul(pct.into());
+    pct != u64::MAX && sum.dead.saturating_mul(100) > allowed
 }
 
 /// Notes whether a slot wants a merge, how large a one, and how good it would be.
@@ -51,12 +51,12 @@ fn judge<K>(slot: &mut Slot<K>, bloat_max: f64, score: impl Fn(&mut Slot<K>)) {
 }
 
 impl Board {
-    /// Lists the slots that want a merge; the newer runs of all of them may outweigh the oldest by `bloat_pct` percent. Only of
+    /// Lists the slots that want a merge; what may be dead in all of them may outweigh the rest by `bloat_pct` percent. Only of
     /// these the score counts, so only these are given to `score`. O(slots).
     pub(crate) fn of<K>(slots: &mut [Slot<K>], bloat_pct: u64, score: impl Fn(&mut Slot<K>)) -> Self {
         let add = |sum: Sum, slot: &Slot<K>| Sum {
             bytes: sum.bytes.saturating_add(slot.shape.bytes.into()),
-            newer: sum.newer.saturating_add(slot.shape.newer.into()),
+            dead: sum.dead.saturating_add(slot.shape.dead.into()),
             bloat: sum.bloat.max(slot.bloat()),
             ..sum
         };
@@ -212,11 +212,11 @@ mod tests {
         assert_eq!((scored, board.loose()), (vec![3], &[2, 5, 6, 7, 8, 9, 11, 13][..]));
     }
 
-    /// Slots with so many bytes in their newer runs and in the oldest.
+    /// Slots with so many bytes that may be dead and others.
     fn laden(bytes: &[(u64, u64)]) -> Vec<Slot<u32>> {
-        let slot = |(newer, oldest): &(u64, u64)| {
+        let slot = |(dead, live): &(u64, u64)| {
             let mut slot = Slot::EMPTY;
-            (slot.shape.newer, slot.shape.bytes) = (*newer, newer + oldest);
+            (slot.shape.dead, slot.shape.bytes) = (*dead, dead + live);
             slot
         };
         bytes.iter().map(slot).collect()
@@ -250,7 +250,7 @@ mod tests {
         for step in 0..20_000 {
             let at = random(300) as usize;
             let slot = &mut slots[at];
-            (slot.shape.bytes, slot.shape.newer) = (500, random(125) + random(100) * u64::from(step % 2_000 < 500));
+            (slot.shape.bytes, slot.shape.dead) = (500, random(125) + random(100) * u64::from(step % 2_000 < 500));
             (slot.shape.runs, slot.shape.loose) = (random(9) as u32, random(30) == 0);
             slot.shape.want =
                 if random(3) == 0 { Want { threshold: random(4), bytes: random(500) } } else { Want::NEVER };

@@ -58,7 +58,7 @@ pub(crate) fn note<K>(slot: &mut Slot<K>, stack: &Stack, settings: &BanditSettin
     slot.shape = Shape {
         runs: u32::try_from(stack.runs).unwrap_or(u32::MAX),
         bytes: clamp(stack.bytes),
-        newer: clamp(stack.newer()),
+        dead: clamp(stack.dead()),
         crossed: stack.crossed,
         loose: stack.lowest_gap().is_some(),
         want: wish::want(stack, &slot.plan(f64::INFINITY), settings),

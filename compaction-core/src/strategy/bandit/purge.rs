@@ -1,6 +1,8 @@
 //! Tables with too many or too old tombstones are merged to the bottom, where tombstones go.
 //!
-//! Only tables wholly below the snapshot floor count: elsewhere the tombstones would stay and the trigger fire again.
+//! Only tables wholly below the snapshot floor count: elsewhere the tombstones would stay and the trigger fire again. And too many
+//! they are only where they are as large a share of the older entries that they meet: a flush brings each slot a piece of its own, and
+//! a few deletes in one would else rewrite the slot.
 
 use super::settings::BanditSettings;
 use crate::decision::{Cut, Decision, Place, Rule, Work};
@@ -23,6 +25,11 @@ fn dense<K: Ord>(settings: &BanditSettings, search: &mut Search<'_, '_, K>, at: 
     let table = search.version().run_tables(at).get(run.densest as usize)?;
     let (found, allowed) = (u128::from(table.tombstones), u128::from(table.entries));
     if found.saturating_mul(100) <= allowed.saturating_mul(u128::from(pct_max)) || pct_max >= 100 {
+        return None;
+    }
+    let met =
+        (0..at).map(|run| search.version().span_totals(&search.version().overlap(run, &table.min, &table.max)).entries);
+    if found.saturating_mul(100) <= met.map(u128::from).fold(0, u128::saturating_add).saturating_mul(pct_max.into()) {
         return None;
     }
     let (tombstones, entries) = (table.tombstones, table.entries);

@@ -62,13 +62,15 @@ pub struct BanditSettings {
     pub job_bytes_max: u64,
     /// Whether the newest runs of level 0 are merged where they are when the way down is barred.
     pub intra_l0: bool,
-    /// The share of tombstones, in percent of a table's entries, above which it is merged to the bottom; 100 and more: off.
+    /// The share of tombstones, in percent of a table's entries, and of the older entries that it meets, above which it is merged to
+    /// the bottom; 100 and more: off.
     pub tombstone_pct_max: u64,
     /// The age of a tombstone, in milliseconds, above which its table is merged to the bottom. `u64::MAX`: off.
     pub tombstone_age_ms_max: u64,
     /// The time to live in milliseconds: tables that hold only older entries are dropped. `u64::MAX`: off.
     pub ttl_ms: u64,
-    /// By how many percent the newer runs of all slots may outweigh the oldest ones. `u64::MAX`: without limit.
+    /// By how many percent the newer runs of all slots, and as many entries of the oldest as there are tombstones in them, may
+    /// outweigh the rest. `u64::MAX`: without limit.
     pub max_space_amp_pct: u64,
     /// The most slots that the key range is cut into; the storage may hold fewer.
     pub slots_max: u32,

@@ -51,8 +51,8 @@ pub(crate) struct Shape {
     pub(crate) runs: u32,
     /// Saturates.
     pub(crate) bytes: u64,
-    /// Bytes in all runs but the oldest.
-    pub(crate) newer: u64,
+    /// Bytes that may be dead, as [`Stack::dead`](super::stack::Stack::dead) counts them.
+    pub(crate) dead: u64,
     /// Whether a table reaches over a border.
     pub(crate) crossed: bool,
     /// Whether a piece could sink.
@@ -71,7 +71,7 @@ impl<K> Slot<K> {
         granted: 0,
         traffic: Traffic::NONE,
         layout: Layout::Tiered(8),
-        shape: Shape { runs: 0, bytes: 0, newer: 0, crossed: false, loose: false, want: Want::NEVER },
+        shape: Shape { runs: 0, bytes: 0, dead: 0, crossed: false, loose: false, want: Want::NEVER },
         context: [0.0; FEATURES],
         rank: Rank { is_due: false, debt: 0, score: f64::INFINITY, heat: 0.0 },
         sum: Sum::NONE,
@@ -119,17 +119,17 @@ impl<K> Slot<K> {
         self.arm.mean
     }
 
-    /// Whether it wants a merge, the newer runs being allowed to weigh `bloat_max` times the oldest.
+    /// Whether it wants a merge, what may be dead being allowed to weigh `bloat_max` times the rest.
     pub(crate) fn is_due(&self, bloat_max: f64) -> bool {
         self.owed >= self.shape.want.threshold && self.shape.want.threshold != u64::MAX || self.bloat() > bloat_max
     }
 
-    /// How many times the oldest run the newer ones weigh.
+    /// How many times what is surely live the rest weighs.
     pub(crate) fn bloat(&self) -> f64 {
-        self.shape.newer as f64 / (self.shape.bytes.saturating_sub(self.shape.newer)).max(1) as f64
+        self.shape.dead as f64 / (self.shape.bytes.saturating_sub(self.shape.dead)).max(1) as f64
     }
 
-    /// How its runs are to be laid out, the newer ones being allowed to weigh `bloat_max` times the oldest.
+    /// How its runs are to be laid out, what may be dead being allowed to weigh `bloat_max` times the rest.
     pub(crate) fn plan(&self, bloat_max: f64) -> Target {
         Target { layout: self.layout, base: self.traffic.base, bloat_max }
     }

@@ -1,6 +1,6 @@
 //! The runs of one slot, found in a version.
 
-use crate::version::{Run, Span, Table, Version};
+use crate::version::{Run, Span, Table, Totals, Version};
 
 /// The most pieces of a slot that are told apart; of more runs the smallest neighbours count as one piece.
 pub(crate) const PIECES_MAX: usize = 32;
@@ -39,6 +39,10 @@ pub(crate) struct Stack {
     pub(crate) runs: usize,
     /// Bytes of all of them.
     pub(crate) bytes: u128,
+    /// What the oldest of them holds.
+    oldest: Totals,
+    /// Tombstones of the others.
+    tombstones: u64,
     /// Whether a table reaches over a border of the slot, so that merges here touch neighbours.
     pub(crate) crossed: bool,
 }
@@ -52,7 +56,15 @@ impl Stack {
         (low, high): (Option<&K>, Option<&K>),
         place: (usize, usize),
     ) -> Self {
-        let mut stack = Self { pieces: [Piece::default(); PIECES_MAX], len: 0, runs: 0, bytes: 0, crossed: false };
+        let mut stack = Self {
+            pieces: [Piece::default(); PIECES_MAX],
+            len: 0,
+            runs: 0,
+            bytes: 0,
+            oldest: Totals::default(),
+            tombstones: 0,
+            crossed: false,
+        };
         for run in (0..until).rev() {
             stack.push(version, run, (low, high), place);
         }
@@ -81,7 +93,10 @@ impl Stack {
         }
         let base = version.runs().get(run).map_or(0, Run::first);
         let span = Span { run, first: base.saturating_add(start), end: base.saturating_add(end) };
-        let bytes = version.span_totals(&span).bytes;
+        let totals = version.span_totals(&span);
+        let bytes = totals.bytes;
+        self.tombstones = self.tombstones.saturating_add(self.oldest.tombstones);
+        self.oldest = totals;
         self.runs = self.runs.saturating_add(1);
         self.bytes = self.bytes.saturating_add(u128::from(bytes));
         self.crossed |= low.is_some_and(|low| first.min < *low) || high.is_some_and(|high| last.max >= *high);
@@ -163,6 +178,14 @@ impl Stack {
         self.bytes.saturating_sub(self.pieces().last().map_or(0, |oldest| oldest.bytes.into()))
     }
 
+    /// Bytes that may be dead: all runs but the oldest, and of that one as many entries as there are tombstones above it.
+    pub(crate) fn dead(&self) -> u128 {
+        let Totals { bytes, entries, .. } = self.oldest;
+        let deleted = u128::from(bytes).saturating_mul(self.tombstones.min(entries).into());
+        let deleted = deleted.checked_div(entries.into()).unwrap_or(0);
+        self.newer().saturating_add(deleted).min(self.bytes)
+    }
+
     /// The oldest piece that has a run below it in which the slot has nothing, and the oldest such run. Unknown, and taken for
     /// none, while runs count together.
     pub(crate) fn lowest_gap(&self) -> Option<(&Piece, usize)> {
@@ -237,6 +260,25 @@ mod tests {
         let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
         let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
         Stack::of(&Version::new(&runs, &tables).unwrap(), runs.len(), (None, None), (0, 1))
+    }
+
+    #[test]
+    fn what_tombstones_may_have_deleted_of_the_oldest_run_may_be_dead() {
+        let dead = |oldest: u64, tombstones: [u64; 2]| {
+            let table = |id, bytes, entries| Table::new(id, bytes, 0u32, 9).entries(entries);
+            let mut tables = [
+                table(1, 1_000, oldest).tombstones(3),
+                table(2, 100, 9).tombstones(tombstones[0]),
+                table(3, 50, 9).tombstones(tombstones[1]),
+            ];
+            let runs: Vec<_> = (0..3).map(|at| Run::seal(9 - at as u8, at, &mut tables[at..=at]).unwrap()).collect();
+            let version = Version::new(&runs, &tables).unwrap();
+            Stack::of(&version, 3, (None, None), (0, 1)).dead()
+        };
+        assert_eq!(dead(20, [0, 0]), 150, "the newer runs");
+        assert_eq!(dead(20, [4, 1]), 150 + 250, "five of 20 entries, those of its own do not count");
+        assert_eq!(dead(4, [4, 1]), 1_150, "no more than there is");
+        assert_eq!(dead(0, [4, 1]), 150, "nothing is known of its entries");
     }
 
     #[test]

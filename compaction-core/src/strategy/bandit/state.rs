@@ -4,7 +4,7 @@
 //! next slot id u32 | scheduler: unit f64, total f64 | heat: unit f64, total f64, last u64 ms
 //! reward scale: known u8, mean f64 | number of slots u32
 //! reads that met runs: asked f64, stood f64 | traffic of the mean slot | estimator: count u8, that many f64
-//! estimator's kind u8 | newer runs may weigh f64 | slots judged alone since all were u32 | bytes in all slots u128, in newer runs u128
+//! estimator's kind u8 | what may be dead may weigh f64 | slots judged alone since all were u32 | bytes in all slots u128, that may be dead u128
 //! then each slot:
 //!     id u32 | picks u64 | weight f64 | mean f64 | heat f64 | owed, granted u64 | variance, risen, fallen f64 | traffic
 //!     layout u8 | a piece could sink u8 | when last judged: score f64, heat f64, context 8 f64
@@ -88,9 +88,9 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         writer.u8(position(&EstimatorKind::ALL, &self.settings.estimator));
         writer.u64(self.board.bloat_max.to_bits());
         writer.u32(self.renewed);
-        let (bytes, newer) = sums::held(slots);
+        let (bytes, dead) = sums::held(slots);
         writer.put(&bytes.to_le_bytes());
-        writer.put(&newer.to_le_bytes());
+        writer.put(&dead.to_le_bytes());
         for slot in slots {
             writer.u32(slot.id);
             writer.u64(slot.arm.picks);
@@ -216,7 +216,7 @@ fn header(reader: &mut Reader<'_>) -> Result<Header, DecodeError> {
     }
     if reader.version() >= 4 {
         let kind = EstimatorKind::ALL.get(usize::from(reader.u8("estimator")?)).copied();
-        let bloat_max = number_or_infinite(reader, "weight of newer runs")?;
+        let bloat_max = number_or_infinite(reader, "weight of what may be dead")?;
         let renewed = reader.u32("slots judged alone")?;
         let held = (wide(reader)?, wide(reader)?);
         header.judged = Judged { estimator: kind, bloat_max, renewed, held };

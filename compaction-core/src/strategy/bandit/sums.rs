@@ -25,15 +25,15 @@ pub(crate) struct Sum {
     /// Bytes in the slots.
     pub(crate) bytes: u128,
     /// Bytes in all runs of each slot but the oldest.
-    pub(crate) newer: u128,
-    /// How many times its oldest run the newer ones weigh in the slot where that is most.
+    pub(crate) dead: u128,
+    /// How many times what is surely live the rest weighs in the slot where that is most.
     pub(crate) bloat: f64,
 }
 
 impl Sum {
     /// Of no slots.
     pub(crate) const NONE: Self =
-        Self { due: 0, best: 0, deepest: 0, loose: false, crossed: false, debt: 0, bytes: 0, newer: 0, bloat: 0.0 };
+        Self { due: 0, best: 0, deepest: 0, loose: false, crossed: false, debt: 0, bytes: 0, dead: 0, bloat: 0.0 };
 }
 
 /// The position in the middle of a stretch.
@@ -57,8 +57,8 @@ pub(crate) fn of<K>(slots: &[Slot<K>], stretch: &Range<usize>) -> Sum {
 
 /// Bytes in the slots, and in all runs of each but the oldest, as last looked at. O(slots).
 pub(crate) fn held<K>(slots: &[Slot<K>]) -> (u128, u128) {
-    slots.iter().fold((0, 0), |(bytes, newer): (u128, u128), slot| {
-        (bytes.saturating_add(slot.shape.bytes.into()), newer.saturating_add(slot.shape.newer.into()))
+    slots.iter().fold((0, 0), |(bytes, dead): (u128, u128), slot| {
+        (bytes.saturating_add(slot.shape.bytes.into()), dead.saturating_add(slot.shape.dead.into()))
     })
 }
 
@@ -95,7 +95,7 @@ fn add_up<K>(slots: &mut [Slot<K>], stretch: &Range<usize>) {
         crossed: before.crossed || behind.crossed || slot.shape.crossed,
         debt: before.debt.saturating_add(behind.debt).saturating_add(slot.rank.debt.into()),
         bytes: before.bytes.saturating_add(behind.bytes).saturating_add(slot.shape.bytes.into()),
-        newer: before.newer.saturating_add(behind.newer).saturating_add(slot.shape.newer.into()),
+        dead: before.dead.saturating_add(behind.dead).saturating_add(slot.shape.dead.into()),
         bloat: before.bloat.max(behind.bloat).max(slot.bloat()),
     };
     if let Some(slot) = slots.get_mut(at) {

@@ -2,7 +2,8 @@
 //!
 //! 1. Sink: the newest tables meet nothing of the piece before them: they join it, and nothing is written. Not in a slot with too
 //!    many runs: there a merge takes away many at once.
-//! 2. Space: the newer runs of all slots outweigh the oldest ones by more than is allowed, and here most: all of them.
+//! 2. Space: what may be dead in all slots, by newer runs and their tombstones, outweighs the rest by more than is allowed, and
+//!    here most: everything.
 //! 3. Layout: what the slot's [layout](super::layout) merges.
 //! 4. Ski rental: reads had to look into more than one run, and what that has cost them beyond what the layout was chosen for,
 //!    the slot's `owed`, has reached a share of what a merge would cost: read and written, twice its bytes. Each group of
@@ -31,7 +32,7 @@ pub(crate) struct Target {
     pub(crate) layout: Layout,
     /// Bytes of a piece as flushes bring it; 0 if not known: then the newest piece counts as one.
     pub(crate) base: f64,
-    /// So many times the oldest the newer runs may weigh at present.
+    /// So many times what is surely live the rest may weigh at present.
     pub(crate) bloat_max: f64,
 }
 
@@ -128,10 +129,10 @@ pub(crate) fn cheapest(pieces: &[Piece], range: Range<usize>, width: usize) -> O
     Some(start..start.saturating_add(width))
 }
 
-/// Whether the newer runs outweigh the oldest by too much.
+/// Whether what may be dead outweighs the rest by too much.
 fn is_bloated(stack: &Stack, bloat_max: f64) -> bool {
-    let newer = stack.newer();
-    stack.runs > 1 && newer as f64 > bloat_max * stack.bytes.saturating_sub(newer).max(1) as f64
+    let dead = stack.dead();
+    stack.runs > 1 && dead as f64 > bloat_max * stack.bytes.saturating_sub(dead).max(1) as f64
 }
 
 /// What must be owed for a group of `bytes` to be paid for, times the extra runs in it.

@@ -63,7 +63,9 @@ lazy: as leveled, and
 bandit: as leveled (base_bytes, fanout, levels_max, dynamic and granularity are
 accepted and have no effect: its slots lie in one level), and
   max_space_amp_pct     100        as for tiered: the newer runs of all slots
-                                   against the oldest ones
+                                   against the oldest ones, and what tombstones
+                                   may have deleted of these
+  tombstone_pct_max     50         as for leveled, and of the older entries met
   slots_max             16         slots of the key range; flushes are cut at
                                    the borders of up to 64
   cold_runs_max         128        the most runs of a slot, whatever its layout
