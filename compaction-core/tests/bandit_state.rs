@@ -163,3 +163,40 @@ fn loaded_but_not_yet_shown_a_tree_it_still_acts() {
     assert!(again.choose(&tree.view(), &Moment::default()).choice.job().is_some());
     assert!(again.debt_bytes(&tree.view()) > 0);
 }
+
+/// A record of the first format: two slots, their guard at 40; what the next slot is called, and a reward scale.
+fn first_format() -> Vec<u8> {
+    let mut record = b"LSMb\x01\0\0\0\0\0\x09\0\0\0".to_vec();
+    let number = |record: &mut Vec<u8>, value: f64| record.extend(value.to_le_bytes());
+    [1.0, 5.0, 1.0, 6.0].into_iter().for_each(|value| number(&mut record, value));
+    record.extend(77u64.to_le_bytes());
+    record.push(1);
+    number(&mut record, -2.5);
+    record.extend(2u32.to_le_bytes());
+    for (id, picks, mean) in [(3u32, 4u64, 0.25), (8, 1, 0.75)] {
+        record.extend(id.to_le_bytes());
+        record.extend(picks.to_le_bytes());
+        [picks as f64, mean, 3.0].into_iter().for_each(|value| number(&mut record, value));
+        record.extend(100u64.to_le_bytes());
+    }
+    record.extend([4, 0, 0, 0, 40, 0, 0, 0]);
+    let len = record.len() as u32 + 4;
+    record[6..10].copy_from_slice(&len.to_le_bytes());
+    let crc = record.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+    });
+    record.extend((!crc).to_le_bytes());
+    record
+}
+
+#[test]
+fn what_was_saved_in_the_first_format_is_read() {
+    let settings = BanditSettings { slots_max: 16, ..Default::default() };
+    let mut bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+    bandit.load(&PlainKeys, &first_format()).unwrap();
+    let slots = bandit.slots().iter().map(|slot| (slot.id(), slot.picks(), slot.mean_reward(), slot.guard().copied()));
+    assert_eq!(slots.collect::<Vec<_>>(), [(3, 4, 0.25, None), (8, 1, 0.75, Some(40))]);
+    let mut again = BanditVec::<u32>::new(settings, vec![]).unwrap();
+    again.load(&PlainKeys, &saved(&bandit)).unwrap();
+    assert_eq!(saved(&again), saved(&bandit), "and written in the present one");
+}

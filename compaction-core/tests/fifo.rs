@@ -78,6 +78,19 @@ fn a_table_goes_only_with_all_older_ones_that_it_overlaps() {
 }
 
 #[test]
+fn a_table_goes_with_no_more_than_63_others() {
+    let chosen = |covered: u32| {
+        let mut older: Vec<_> = (0..covered).map(|at| written(u64::from(at) + 10, 20, at * 2, at * 2 + 1)).collect();
+        older.extend([written(1, 500, 180, 181), written(2, 10, 190, 199)]);
+        let mut buf = tree_of(&[(2, &older), (1, &[written(3, 20, 0, 150), written(4, 500, 160, 169)])]);
+        let stalest = buf.view().runs()[0].len() - 1;
+        let _running = buf.begin(common::rewrite(&buf.view(), 0, stalest)).unwrap();
+        chosen_ids(&buf.view(), &decide(MAX, 100, &buf, &at(150))).len()
+    };
+    assert_eq!((chosen(63), chosen(64)), (64, 0));
+}
+
+#[test]
 fn clocks_that_start_at_0_or_step_back_expire_nothing_by_wrapping() {
     let buf = tree_of(&[(0, &[written(1, 1_000, 0, 9)])]);
     for now_ms in [0, 1, 999] {

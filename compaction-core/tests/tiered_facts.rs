@@ -96,6 +96,10 @@ fn too_many_runs_that_are_all_at_work_are_said_to_be() {
     let job = strategy.choose(&buf.view(), &Moment::default()).choice.job().unwrap();
     let _running = buf.begin(job).unwrap();
     assert_eq!(strategy.choose(&buf.view(), &Moment::default()).reason.rule, Rule::Busy);
+    let mut buf = tree(&[1, 5, 10, 10]);
+    let _running = buf.begin(strategy.choose(&buf.view(), &Moment::default()).choice.job().unwrap()).unwrap();
+    let beside = strategy.choose(&buf.view(), &Moment::default()).choice.job().unwrap();
+    assert_eq!(beside.range(), 0..=1, "not the cheaper pair of which one is at work");
 }
 
 #[test]

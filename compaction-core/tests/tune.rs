@@ -312,6 +312,8 @@ proptest! {
         prop_assert!((plan.bits - budget).abs() <= 1e-6 * budget.max(1.0), "{plan:?} for {budget}");
         prop_assert!((plan.wasted_blocks - wasted(&levels, &bits)).abs() < 1e-9);
         prop_assert!(plan.wasted_blocks <= plan.wasted_blocks_equal + 1e-9, "{plan:?}");
+        let equal = vec![budget / levels.iter().map(|level| level.entries).sum::<f64>(); levels.len()];
+        prop_assert!((plan.wasted_blocks_equal - wasted(&levels, &equal)).abs() < 1e-9, "{plan:?}");
         for draws in draws {
             let sum: f64 = draws[..levels.len()].iter().sum();
             let other: Vec<f64> = levels.iter().zip(&draws).map(|(level, draw)| draw / sum * budget / level.entries).collect();
@@ -343,4 +345,39 @@ fn a_small_budget_leaves_the_deepest_level_without_a_filter() {
         assert!(filter_bits(&[FilteredLevel { entries, runs }], budget, &mut [0.0]).is_err());
     }
     assert!(filter_bits(&[], 1.0, &mut []).is_err());
+}
+
+#[test]
+fn a_filter_without_bits_errs_always_and_a_byte_is_read_and_written_with_what_it_meets() {
+    assert_eq!([0.0, -3.0].map(false_positive_rate), [1.0; 2]);
+    assert_eq!((merge_io(&[]), merge_io(&[4.0]), merge_io(&[4.0, 9.0])), (0.0, 10.0, 30.0));
+}
+
+#[test]
+fn refusals_have_as_many_digits_as_are_worth_reading() {
+    let product = |levels, wanted, possible| TuneError::Product { levels, wanted, possible }.to_string();
+    assert_eq!(
+        product(1, (1e6, f64::INFINITY), (2.0, 0.5e6)),
+        "the fan-outs of 1 level can multiply to 2 to 500000, the tree needs 1000000 and more: \
+         more levels, higher bounds, or a memtable 2 times larger would do"
+    );
+    assert!(
+        product(2, (3.0, 3.0), (9.0, 16.0))
+            .ends_with("fewer levels, lower bounds, or a memtable 3 times smaller would do")
+    );
+    assert!(product(2, (3.0, 3.0), (9.0, 16.0)).contains("of 2 levels"));
+    for (min, text) in
+        [(0.01, "0.010"), (0.004, "4.000e-3"), (1.5, "1.500"), (1e9 + 0.5, "1.000e9"), (1e14, "100000000000000")]
+    {
+        let error = TuneError::OutOfRange { name: "x", value: 0.5, min, max: f64::INFINITY };
+        assert_eq!(error.to_string(), format!("x is 0.5, must be at least {text}"));
+    }
+    let limits = |write_amp, space_amp| TuneError::Limits { write_amp, space_amp }.to_string();
+    let none = f64::INFINITY;
+    assert_eq!(limits((2.0, 2.5), (none, 1.0)), "no layout keeps write amplification at most 2: 2.500 is the least");
+    assert_eq!(
+        limits((2.0, 2.5), (1.25, none)),
+        "no layout keeps write amplification at most 2: 2.500 is the least within the other limit; \
+         space amplification at most 1.250: nothing keeps the other limit"
+    );
 }
