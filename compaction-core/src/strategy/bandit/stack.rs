@@ -263,6 +263,34 @@ mod tests {
     }
 
     #[test]
+    fn a_key_at_the_end_of_a_table_lies_in_it() {
+        let tables = [(0, 5), (10, 15), (20, 25)].map(|(min, max)| Table::new(1, 1, min, max));
+        for (min, max, met) in [
+            (5, 9, true),
+            (6, 9, false),
+            (6, 10, true),
+            (15, 19, true),
+            (16, 19, false),
+            (25, 30, true),
+            (26, 30, false),
+        ] {
+            assert_eq!(meets(&tables, &min, &max), met, "{min}..={max}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_ends_at_the_next_guard_reaches_over_it() {
+        for (last, crossed) in [(39, false), (40, true)] {
+            let mut tables = [Table::new(1, 10, 20u32, last)];
+            let runs = [Run::seal(1, 0, &mut tables).unwrap()];
+            let version = Version::new(&runs, &tables).unwrap();
+            let stack = |low, high| Stack::of(&version, 1, (low, high), (0, 1));
+            assert_eq!(stack(Some(&20), Some(&40)).crossed, crossed);
+            assert!(!stack(None, None).crossed && stack(Some(&21), None).crossed);
+        }
+    }
+
+    #[test]
     fn what_tombstones_may_have_deleted_of_the_oldest_run_may_be_dead() {
         let dead = |oldest: u64, tombstones: [u64; 2]| {
             let table = |id, bytes, entries| Table::new(id, bytes, 0u32, 9).entries(entries);
