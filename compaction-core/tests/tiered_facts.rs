@@ -172,6 +172,12 @@ fn an_empty_run_is_similar_to_anything_and_all_empty_never_fires_on_space() {
 }
 
 #[test]
+fn an_unlimited_ratio_finds_all_sizes_similar() {
+    let any = TieredSettings { size_ratio_ppm: u64::MAX, min_merge_width: 2, max_space_amp_pct: OFF, ..DEFAULTS };
+    assert_eq!(chosen(any, &[1, 1 << 60]), [1, 1 << 60]);
+}
+
+#[test]
 fn a_ratio_of_zero_wants_equal_sizes() {
     let equal = TieredSettings { size_ratio_ppm: 0, min_merge_width: 2, max_space_amp_pct: OFF, ..DEFAULTS };
     assert_eq!(chosen(equal, &[10, 11]), []);
