@@ -148,6 +148,7 @@ impl Range {
 impl Iterator for Range {
     type Item = Result<(Value, Value)>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.scan.next()
     }

@@ -51,6 +51,7 @@ impl<S: Sources> Scan<S> {
 impl<S: Sources> Iterator for Scan<S> {
     type Item = Result<(Value, Value)>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
             return None;
@@ -58,15 +59,11 @@ impl<S: Sources> Iterator for Scan<S> {
         if self.forward.is_none() {
             self.forward = Some(self.walk(Direction::Forward));
         }
-        let back = self.backward.as_ref().and_then(Visible::last);
-        match self.forward.as_mut()?.next() {
-            Some(Ok((key, _))) if back.is_some_and(|back| *back <= *key) => self.end(),
-            Some(Ok(pair)) => Some(Ok(pair)),
-            Some(Err(error)) => {
-                self.end::<()>();
-                Some(Err(error))
-            }
-            None => self.end(),
+        let (forward, back) = (self.forward.as_mut()?, self.backward.as_ref().and_then(Visible::last));
+        match forward.step() {
+            Ok(true) if back.is_none_or(|back| Some(back) > forward.last()) => Some(Ok(forward.take())),
+            Ok(_) => self.end(),
+            Err(error) => self.end().or(Some(Err(error))),
         }
     }
 }
@@ -79,15 +76,11 @@ impl<S: Sources> DoubleEndedIterator for Scan<S> {
         if self.backward.is_none() {
             self.backward = Some(self.walk(Direction::Backward));
         }
-        let front = self.forward.as_ref().and_then(Visible::last);
-        match self.backward.as_mut()?.next() {
-            Some(Ok((key, _))) if front.is_some_and(|front| *front >= *key) => self.end(),
-            Some(Ok(pair)) => Some(Ok(pair)),
-            Some(Err(error)) => {
-                self.end::<()>();
-                Some(Err(error))
-            }
-            None => self.end(),
+        let (backward, front) = (self.backward.as_mut()?, self.forward.as_ref().and_then(Visible::last));
+        match backward.step() {
+            Ok(true) if front.is_none_or(|front| Some(front) < backward.last()) => Some(Ok(backward.take())),
+            Ok(_) => self.end(),
+            Err(error) => self.end().or(Some(Err(error))),
         }
     }
 }

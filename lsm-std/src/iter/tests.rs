@@ -173,6 +173,6 @@ fn an_older_version_is_not_given_where_a_newer_one_could_not_be_read() {
     for (direction, good) in [(Direction::Backward, 1), (Direction::Forward, 2)] {
         let entries = vec![put(b"b"), put(b"a"), Err(Error::Closed)];
         let mut seen = Visible::new(Each::of(entries.into_iter()), 9, direction);
-        assert_eq!(seen.by_ref().take_while(Result::is_ok).count(), good, "{direction:?}");
+        assert_eq!(std::iter::repeat_with(|| seen.step()).take_while(Result::is_ok).count(), good, "{direction:?}");
     }
 }

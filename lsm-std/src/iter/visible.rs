@@ -1,5 +1,7 @@
 //! Which versions count: for a reader, and for a merge.
 
+use bytes::Bytes;
+
 use crate::error::Result;
 use crate::iter::{Cursor, Direction, Step};
 use crate::types::{EntryRef, Kind, SeqNo};
@@ -15,14 +17,15 @@ pub(crate) struct Visible<C> {
     direction: Direction,
     /// Of this key the version that counts is known.
     decided: Option<Vec<u8>>,
-    /// Backward: `entries` stand at the first entry of the next key.
+    /// Backward: the value of that version, and whether `entries` stand at the first entry of the next key.
+    value: Bytes,
     is_ahead: bool,
 }
 
 impl<C: Cursor> Visible<C> {
     /// Reads `entries`, which come in `direction`, as of `seqno`.
     pub(crate) fn new(entries: C, seqno: SeqNo, direction: Direction) -> Self {
-        Self { entries, seqno, direction, decided: None, is_ahead: false }
+        Self { entries, seqno, direction, decided: None, value: Bytes::new(), is_ahead: false }
     }
 
     /// The last key of which the version that counts is known; it was given, or is deleted.
@@ -42,8 +45,28 @@ impl<C: Cursor> Visible<C> {
         }
     }
 
-    /// The next pair, forward. Versions come newest first: the first that is old enough counts.
-    fn next_forward(&mut self) -> Result<Option<(Value, Value)>> {
+    /// Goes to the next pair; false at the end.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Result<bool> {
+        match self.direction {
+            Direction::Forward => self.step_forward(),
+            Direction::Backward => self.step_backward(),
+        }
+    }
+
+    /// The pair that the last step came to. Made where it is wanted: on its way through several hands it would be copied each time.
+    #[inline]
+    pub(crate) fn take(&mut self) -> (Value, Value) {
+        let value = match self.direction {
+            Direction::Forward => self.entries.value(),
+            Direction::Backward => std::mem::take(&mut self.value),
+        };
+        (Value::copied(self.last().unwrap_or_default()), Value::new(value))
+    }
+
+    /// Versions come newest first: the first that is old enough counts.
+    #[inline]
+    fn step_forward(&mut self) -> Result<bool> {
         while self.come()? {
             let EntryRef { key, seqno, kind, .. } = self.entries.entry();
             if seqno > self.seqno || self.decided.as_deref() == Some(key) {
@@ -51,14 +74,14 @@ impl<C: Cursor> Visible<C> {
             }
             note(&mut self.decided, key);
             if kind == Kind::Put {
-                return Ok(Some((Value::copied(key), Value::new(self.entries.value()))));
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// The same backward: the last that is old enough counts.
-    fn next_backward(&mut self) -> Result<Option<(Value, Value)>> {
+    fn step_backward(&mut self) -> Result<bool> {
         while std::mem::take(&mut self.is_ahead) || self.come()? {
             let key = Value::copied(self.entries.key());
             let mut best = None;
@@ -76,23 +99,11 @@ impl<C: Cursor> Visible<C> {
             let Some((kind, value)) = best else { continue };
             note(&mut self.decided, &key);
             if kind == Kind::Put {
-                return Ok(Some((key, Value::new(value))));
+                self.value = value;
+                return Ok(true);
             }
         }
-        Ok(None)
-    }
-}
-
-impl<C: Cursor> Iterator for Visible<C> {
-    type Item = Result<(Value, Value)>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        match self.direction {
-            Direction::Forward => self.next_forward(),
-            Direction::Backward => self.next_backward(),
-        }
-        .transpose()
+        Ok(false)
     }
 }
 

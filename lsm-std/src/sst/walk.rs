@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::block::{Block, Cell};
 use super::entries::Entries;
@@ -188,6 +188,9 @@ impl BlockWalk {
     /// The value of that entry, a slice of the block.
     #[inline]
     fn value(&self) -> Bytes {
-        self.block.data().slice(self.cell.value.clone())
+        let mut value = self.block.data().clone();
+        value.truncate(self.cell.value.end);
+        value.advance(self.cell.value.start);
+        value
     }
 }
