@@ -98,6 +98,11 @@ impl Cache {
         Slots::new(if self.bytes_max > 0 { blocks } else { 0 })
     }
 
+    /// Whether block `index` of a table, so many bytes long, is to be kept.
+    pub(crate) fn admits(&self, slots: &Slots, index: usize, bytes: usize) -> bool {
+        self.bytes_max > 0 && lock(&self.blocks).admits(slots, index, bytes as u64 + ENTRY_BYTES)
+    }
+
     /// Keeps block `index` of a table, unless it is larger than a part of the cache.
     pub(crate) fn keep_block(&self, slots: &Arc<Slots>, index: usize, block: &Arc<[u8]>) {
         if self.bytes_max > 0 {

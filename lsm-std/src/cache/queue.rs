@@ -3,6 +3,9 @@
 //! Blocks come into a small queue. Who was asked for again by the time it gets to the front goes on into the main queue, the
 //! others go: what is read once, by a scan, drives nothing else out. At the front of the main queue a block that was asked for
 //! goes to the back. A block that went a short while ago and is read again comes into the main queue at once.
+//!
+//! Once all room is taken, a block is kept when it is read for the second time within a short while. What is read evenly, and is more
+//! than fits, would else drive out its like at every read: as much work again as the read itself, for nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -14,6 +17,9 @@ const SMALL_PART: u64 = 10;
 
 /// A queue's worth of evictions is counted in so many steps.
 const STEPS: u64 = 16;
+
+/// A full cache keeps a block that was read, or went, less than so many steps ago.
+const RECENT_STEPS: u16 = 4;
 
 /// Of so many blocks in a row that were all asked for, the next one goes nevertheless: nobody waits for a walk over the whole line.
 const LOOKS_MAX: u32 = 64;
@@ -27,8 +33,8 @@ pub(super) struct Queue {
     small: Line,
     main: Line,
     bytes_max: u64,
-    /// Counts of all that went so far.
-    evicted: u64,
+    /// Counts of all that went so far, or got no place.
+    passed: u64,
     /// What blocks count that are still in line and went with their tables.
     gone: u64,
 }
@@ -75,12 +81,24 @@ impl Line {
 impl Queue {
     /// For blocks that count up to `bytes_max` in all.
     pub(super) fn new(bytes_max: u64) -> Self {
-        Self { small: Line::default(), main: Line::default(), bytes_max, evicted: 0, gone: 0 }
+        Self { small: Line::default(), main: Line::default(), bytes_max, passed: 0, gone: 0 }
     }
 
     /// What the blocks in memory count.
     pub(super) fn bytes(&self) -> u64 {
         (self.small.bytes + self.main.bytes).saturating_sub(self.gone)
+    }
+
+    /// Whether a block that was read, and counts so many bytes, gets a place: if there is room, or if it was read, or went, a short
+    /// while ago. Else it is noted when it was read.
+    pub(super) fn admits(&mut self, slots: &Slots, index: usize, bytes: u64) -> bool {
+        let has_room = self.small.bytes + self.main.bytes + bytes <= self.bytes_max;
+        if has_room || self.went(slots.asked(index), RECENT_STEPS) {
+            return true;
+        }
+        self.passed += bytes;
+        slots.pass_over(index, self.now());
+        false
     }
 
     /// Puts a block in its place, which counts so many bytes, and takes out what is too much.
@@ -91,8 +109,7 @@ impl Queue {
         }
         let Some(went) = slots.put(index, block, bytes) else { return };
         let ticket = Ticket { slots: Arc::downgrade(slots), index: at, bytes: count };
-        let went = (went > 0).then(|| (u16::from(self.now()) + TIMES - u16::from(went)) % TIMES);
-        if went.is_some_and(|ago| ago < STEPS as u16) {
+        if self.went(went, STEPS as u16) {
             self.main.push(ticket);
         } else {
             self.small.push(ticket);
@@ -104,9 +121,14 @@ impl Queue {
         }
     }
 
-    /// The time, in evictions, from 1 to [`TIMES`] and again from 1.
+    /// The time, in blocks that went or got no place, from 1 to [`TIMES`] and again from 1.
     fn now(&self) -> u8 {
-        (self.evicted / (self.bytes_max / STEPS).max(1) % u64::from(TIMES)) as u8 + 1
+        (self.passed / (self.bytes_max / STEPS).max(1) % u64::from(TIMES)) as u8 + 1
+    }
+
+    /// Whether a block of this mark, which is not in memory, went less than so many steps ago.
+    fn went(&self, mark: u8, steps: u16) -> bool {
+        mark > 0 && (u16::from(self.now()) + TIMES - u16::from(mark)) % TIMES < steps
     }
 
     /// Takes a block out, or, unless one `must` go, gives it another place.
@@ -124,7 +146,7 @@ impl Queue {
             slots.set_asked(index, if is_small { 0 } else { asked - 1 });
             self.main.push(ticket);
         } else {
-            self.evicted += bytes;
+            self.passed += bytes;
             slots.evict(index, bytes, self.now());
         }
     }

@@ -15,7 +15,7 @@ const ASKED_MAX: u8 = 3;
 /// 33 bytes for each block, in memory or not.
 pub(crate) struct Slots {
     blocks: Box<[Slot]>,
-    /// Of a block in memory, how often it was asked for; of another one, when it went, 0 if it never came.
+    /// Of a block in memory, how often it was asked for; of another one, when it went or was read and not kept, 0 if never.
     marks: Box<[AtomicU8]>,
     /// What its blocks count in the cache, in bytes.
     counted: AtomicU64,
@@ -73,6 +73,16 @@ impl Slots {
             self.marks[index].store(when, Relaxed);
             self.counted.fetch_sub(bytes, Relaxed);
             drop(block);
+        }
+    }
+
+    /// Notes when block `index` was read and got no place, unless it has one by now.
+    pub(super) fn pass_over(&self, index: usize, when: u8) {
+        if let Some(slot) = self.blocks.get(index) {
+            let slot = read(slot);
+            if slot.is_none() {
+                self.marks[index].store(when, Relaxed);
+            }
         }
     }
 

@@ -66,6 +66,26 @@ fn a_block_that_went_a_short_while_ago_and_is_read_again_stays() {
 }
 
 #[test]
+fn a_full_cache_keeps_what_is_read_twice_within_a_short_while_and_nothing_else() {
+    let bytes_max = 100 * (BLOCK_BYTES as u64 + ENTRY_BYTES);
+    let cache = Cache::new(bytes_max, 1);
+    let (table, others) = (Slots::new(101), Slots::new(300));
+    let is_kept = |slots: &Arc<Slots>, index| {
+        let is_kept = cache.admits(slots, index, BLOCK_BYTES);
+        if is_kept {
+            read(&cache, slots, index);
+        }
+        is_kept
+    };
+    assert!((0..100).all(|index| is_kept(&table, index)), "there is room");
+    assert!((0..100).all(|index| !is_kept(&others, index)) && !is_kept(&table, 100));
+    assert_eq!((0..100).filter(|&index| table.with(index, |_| ()).is_some()).count(), 100);
+    assert!((100..115).all(|index| !is_kept(&others, index)) && is_kept(&table, 100), "a short while ago");
+    assert!((0..80).all(|index| !is_kept(&others, index)), "too long ago");
+    assert_eq!(cache.stats().bytes, bytes_max);
+}
+
+#[test]
 fn one_block_more_passes_a_bounded_number_of_those_that_are_read_again() {
     let cache = Cache::new(1_000 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
     let table = Slots::new(1_001);

@@ -1,7 +1,8 @@
 //! Reads a table.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::block::{Block, FoundAt};
 use super::footer::Tail;
 use super::index::BlockHandle;
 use super::iter::TableCursor;
-use super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES, shared_zeros, unseal, unseal_shared};
+use super::seal::{BLOCK_BYTES_MAX, TRAILER_BYTES, shared_zeros, unseal, unseal_lent, unseal_shared};
 use crate::cache::{Asked, Cache, Slots};
 use crate::codec::Malformed;
 use crate::error::{Error, Result};
@@ -22,6 +23,14 @@ use crate::types::{FileId, Found, SeqNo, TableMeta};
 
 /// Values up to this length are copied out of their blocks: a reader that shared the block would write to it.
 const COPIED_BYTES_MAX: usize = 1024;
+
+/// Blocks longer than this are not read to where the one before was: what a thread holds on to is bounded.
+const PASSING_BYTES_MAX: usize = 64 << 10;
+
+thread_local! {
+    /// The last block that was read and not kept.
+    static PASSING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// How an iterator gets at blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +122,8 @@ impl TableReader {
         asked.point_blocks += 1;
         let in_memory = self.slots.with(index, |block| {
             asked.laps.end(Part::Cache);
-            find_in(block, key, snapshot)
+            let keep = |value: Range<usize>| Bytes::from_owner(Arc::clone(block)).slice(value);
+            find_in(payload(block), key, snapshot, keep)
         });
         let found = match in_memory {
             Some(found) => {
@@ -122,7 +132,7 @@ impl TableReader {
             }
             None => {
                 asked.misses += 1;
-                find_in(&self.load(index, &mut asked.laps)?, key, snapshot)
+                self.find_read(index, key, snapshot, &mut asked.laps)?
             }
         };
         asked.laps.end(Part::Decode);
@@ -153,7 +163,9 @@ impl TableReader {
         if let Some(block) = self.block_in_memory(index) {
             return Ok(block);
         }
-        let block = Block::parse(shared(self.load(index, &mut Laps::start())?));
+        let handle = self.existing(index)?;
+        let is_kept = self.cache.admits(&self.slots, index, handle.len);
+        let block = Block::parse(shared(self.load(index, handle, is_kept, &mut Laps::start())?));
         block.map_err(|e| e.in_file(&self.path, self.offset_of(index)))
     }
 
@@ -164,10 +176,40 @@ impl TableReader {
         cached.and_then(|block| Block::parse(shared(block)).ok())
     }
 
-    /// Reads block `index` into the cache.
+    /// What [`find`](Self::find) finds in block `index`, which is not in memory. Where that will not be kept it is read to where the
+    /// one before was: memory that is at hand, and that nobody allocates or frees.
     #[cold]
-    fn load(&self, index: usize, laps: &mut Laps) -> Result<Arc<[u8]>> {
-        let Some(handle) = self.handle(index) else { return Err(Error::corrupt(&self.path, 0, "no such block")) };
+    fn find_read(
+        &self,
+        index: usize,
+        key: &[u8],
+        snapshot: SeqNo,
+        laps: &mut Laps,
+    ) -> Result<std::result::Result<Option<Found>, Malformed>> {
+        let handle = self.existing(index)?;
+        if handle.len > PASSING_BYTES_MAX || self.cache.admits(&self.slots, index, handle.len) {
+            let block = self.load(index, handle, true, laps)?;
+            let keep = |value: Range<usize>| Bytes::from_owner(Arc::clone(&block)).slice(value);
+            return Ok(find_in(payload(&block), key, snapshot, keep));
+        }
+        let file = self.cached_file()?;
+        PASSING.with_borrow_mut(|stored| {
+            stored.resize(handle.len, 0);
+            laps.end(Part::Cache);
+            file.read_at(stored, handle.offset)?;
+            laps.end(Part::Disk);
+            let raw = unseal_lent(stored, self.tail.meta.id, handle.offset);
+            Ok(raw.and_then(|raw| find_in(&raw, key, snapshot, |value| Bytes::copy_from_slice(&raw[value]))))
+        })
+    }
+
+    fn existing(&self, index: usize) -> Result<BlockHandle> {
+        self.handle(index).ok_or_else(|| Error::corrupt(&self.path, 0, "no such block"))
+    }
+
+    /// Reads block `index`, into the cache if it `is_kept`.
+    #[cold]
+    fn load(&self, index: usize, handle: BlockHandle, is_kept: bool, laps: &mut Laps) -> Result<Arc<[u8]>> {
         let (id, offset, file) = (self.tail.meta.id, handle.offset, self.cached_file()?);
         let too_long = || Error::corrupt(&self.path, offset, format!("{} bytes do not fit memory", handle.len));
         let mut stored = shared_zeros(handle.len).ok_or_else(too_long)?;
@@ -178,7 +220,9 @@ impl TableReader {
         let block = block.and_then(|block| Block::parse(payload(&block)).map(|_| Arc::clone(&block)));
         let block = block.map_err(|e| e.in_file(&self.path, offset))?;
         laps.end(Part::Decode);
-        self.cache.keep_block(&self.slots, index, &block);
+        if is_kept {
+            self.cache.keep_block(&self.slots, index, &block);
+        }
         laps.end(Part::Cache);
         Ok(block)
     }
@@ -228,16 +272,21 @@ fn shared(block: Arc<[u8]>) -> Bytes {
     Bytes::from_owner(block).slice(..len)
 }
 
-/// The newest version of `key` in `block` that is at most `snapshot`.
+/// The newest version of `key` in `block` that is at most `snapshot`. A value that is not copied is what `keep` makes of its place.
 #[inline]
-fn find_in(block: &Arc<[u8]>, key: &[u8], snapshot: SeqNo) -> std::result::Result<Option<Found>, Malformed> {
-    let parsed = Block::parse(payload(block))?;
+fn find_in(
+    block: &[u8],
+    key: &[u8],
+    snapshot: SeqNo,
+    keep: impl Fn(Range<usize>) -> Bytes,
+) -> std::result::Result<Option<Found>, Malformed> {
+    let parsed = Block::parse(block)?;
     parsed.fetch();
     let found = parsed.get(key, snapshot)?;
     Ok(found.map(|FoundAt { seqno, kind, value }| {
         let value = match value.len() <= COPIED_BYTES_MAX {
             true => Bytes::copy_from_slice(&block[value]),
-            false => Bytes::from_owner(Arc::clone(block)).slice(value),
+            false => keep(value),
         };
         Found { seqno, kind, value }
     }))

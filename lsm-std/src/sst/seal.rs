@@ -1,5 +1,6 @@
 //! How each part of a table is stored: packed, and under a checksum.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use byteorder::{ByteOrder, LE};
@@ -89,6 +90,16 @@ pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64, raw_max: usize) ->
     let mut raw = zeros(packed.raw_len).ok_or(CANNOT)?;
     packed.unpack(&mut raw)?;
     Ok(raw.into())
+}
+
+/// As [`unseal`], of a data block. Copied only if it was packed.
+pub(super) fn unseal_lent(stored: &[u8], id: FileId, offset: u64) -> Result<Cow<'_, [u8]>, Malformed> {
+    let Some(packed) = Packed::of(stored, id, offset, BLOCK_BYTES_MAX)? else {
+        return Ok(Cow::Borrowed(&stored[..stored.len() - TRAILER_BYTES]));
+    };
+    let mut raw = zeros(packed.raw_len).ok_or(CANNOT)?;
+    packed.unpack(&mut raw)?;
+    Ok(Cow::Owned(raw))
 }
 
 /// As [`unseal`], in memory to be shared. [`TRAILER_BYTES`] of no meaning follow the payload: so a block that was not packed

@@ -125,8 +125,15 @@ proptest! {
     }
 
     #[test]
-    fn a_get_at_any_snapshot_agrees_with_the_model(model in model(), options in options(), others in prop::collection::vec(key(), 10)) {
-        let table = table(&options, &model);
+    fn a_get_at_any_snapshot_agrees_with_the_model(
+        model in model(),
+        options in options(),
+        others in prop::collection::vec(key(), 10),
+        cache_bytes in prop::sample::select(vec![0, 3_000, 1 << 20]),
+    ) {
+        let fs = Arc::new(MemFs::new());
+        write(&*fs, 7, &options, &model).unwrap();
+        let table = TableReader::open(fs, Path::new(DIR), 7, Cache::new(cache_bytes, 8)).unwrap();
         for key in model.keys().map(|(key, _)| key).chain(&others) {
             for snapshot in (0..32).step_by(3).chain([SeqNo::MAX]) {
                 let found = table.get(key, key_hash(key), snapshot).unwrap();
@@ -265,6 +272,25 @@ fn large_values_are_not_copied() {
         let get = || table.get(b"large", key_hash(b"large"), SeqNo::MAX).unwrap().unwrap().value;
         let (first, second) = (get(), get());
         assert_eq!((first.as_ptr(), &*second), (second.as_ptr(), &[7; 10_000][..]));
+    }
+}
+
+#[test]
+fn a_block_that_is_not_kept_is_checked_and_its_large_values_are_copied() {
+    for lz4 in [false, true] {
+        let fs = Arc::new(MemFs::new());
+        let mut model = plain(3);
+        model.values_mut().for_each(|(_, value)| *value = vec![7; 10_000].into());
+        write(&*fs, 7, &TableOptions { lz4, ..TableOptions::default() }, &model).unwrap();
+        let table = TableReader::open(fs.clone(), Path::new(DIR), 7, Cache::new(0, 8)).unwrap();
+        let get = |key: &str| table.get(key.as_bytes(), key_hash(key.as_bytes()), SeqNo::MAX);
+        let found = get("key000000").unwrap().unwrap().value;
+        let mut bad = fs.bytes("000007.sst").unwrap();
+        bad[10] ^= 1;
+        fs.set_bytes("000007.sst", bad);
+        assert!(matches!(get("key000000"), Err(Error::Corrupt { offset: 0, .. })));
+        assert!(get("key000002").unwrap().is_some());
+        assert_eq!(found, vec![7; 10_000]);
     }
 }
 
