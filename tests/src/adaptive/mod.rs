@@ -24,6 +24,7 @@ pub mod random;
 pub mod real;
 pub mod show;
 pub mod stationary;
+pub mod wild;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::field::{arms, bandit, six};
 use super::known::Known;
 use super::race::{Paid, Row, race};
 use super::show::{Field, Spread};
-use super::{ablation, moving, random, real, stationary};
+use super::{ablation, moving, random, real, stationary, wild};
 
 fn all_cases(set: Set) -> Vec<Case> {
     [stationary::cases(set), moving::cases(set), random::cases(set, 200), real::cases(set)].concat()
@@ -25,7 +25,15 @@ fn there_are_as_many_workloads_as_are_named_and_all_make_sense() {
     assert_eq!(real::cases(Set::Judge).len(), 12);
     let random = random::cases(Set::Judge, 200);
     assert_eq!(random.iter().filter(|case| case.group == "stationary").count(), 100);
-    for case in [all_cases(Set::Tune), all_cases(Set::Judge), ablation::cases(Set::Tune)].concat() {
+    for case in [
+        all_cases(Set::Tune),
+        all_cases(Set::Judge),
+        ablation::cases(Set::Tune),
+        wild::cases(Set::Tune, 99),
+        wild::cases(Set::Judge, 99),
+    ]
+    .concat()
+    {
         assert_eq!(case.workload.check(), Ok(()), "{}", case.name);
     }
 }

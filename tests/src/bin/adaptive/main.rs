@@ -13,7 +13,7 @@ use lsm_tests::adaptive::field::{Entrant, MEMTABLE_BYTES, arms, bandit, six};
 use lsm_tests::adaptive::known::Known;
 use lsm_tests::adaptive::race::{Paid, Row, each, race};
 use lsm_tests::adaptive::show::Field;
-use lsm_tests::adaptive::{ablation, hot, moving, random, real, stationary};
+use lsm_tests::adaptive::{ablation, hot, moving, random, real, stationary, wild};
 use serde_json::{Value, json};
 
 /// Measure the adaptive strategy against tiered 4 and 8, leveled 4 and 10, lazy 4 and 10.
@@ -69,6 +69,12 @@ enum What {
         #[arg(long, default_value_t = 200)]
         count: u64,
     },
+    /// Random ones of any kind: deletes, appends, keys in order, values of other sizes
+    Wild {
+        /// How many
+        #[arg(long, default_value_t = 200)]
+        count: u64,
+    },
     /// Where the bandit works when 4 of 16 slots are hot, and when they move
     Hot,
     /// Variants of the bandit beside each other
@@ -106,6 +112,7 @@ fn run(args: &Args) -> Result<(), String> {
         What::Stationary => compare(args, stationary::cases(args.set), adaptive),
         What::Moving => compare(args, moving::cases(args.set), adaptive),
         What::Random { count } => compare(args, random::cases(args.set, count), adaptive),
+        What::Wild { count } => compare(args, wild::cases(args.set, count), adaptive),
         What::Ablation => compare(args, ablation::cases(args.set), ablation::entrants),
         What::Hot => {
             let picks = hot::run(args.set, BanditSettings::default())?;
