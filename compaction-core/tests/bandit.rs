@@ -322,7 +322,7 @@ fn the_reward_of_a_merge_can_be_read_and_belongs_to_its_slot() {
 #[test]
 fn the_same_events_and_entropy_give_the_same_decisions() {
     let run = |seed: u64| {
-        let mut store = Store::new(small());
+        let mut store = Store::new(BanditSettings { epsilon_ppm: 100_000, ..small() });
         for round in 0..80u32 {
             store.flush(spread(round));
             store.read(round * 31 % 4_000, 100);

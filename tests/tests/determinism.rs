@@ -38,7 +38,7 @@ const SUMS: [(&str, u64); settings::EACH.len()] = [
     ("leveled", 0x4FCE_AD96_53F4_FA1D),
     ("static", 0xDAC3_E2C5_9BAF_537A),
     ("lazy", 0xCAB4_9803_C5A9_F0CB),
-    ("bandit", 0x9EE8_8A82_55C9_0A12),
+    ("bandit", 0xAE48_CC53_1F00_E3E7),
     ("fifo", 0x7AF2_FA84_4E5C_1391),
     ("idle", 0x4B88_9D73_36AF_13E5),
     ("full", 0x6F75_2C9C_D1F7_4A74),

@@ -19,7 +19,7 @@ pub fn variants() -> Vec<(&'static str, BanditSettings)> {
     let others = EstimatorKind::ALL.into_iter().filter(|kind| *kind != plain.estimator);
     variants.extend(others.map(|estimator| (estimator.name(), BanditSettings { estimator, ..plain })));
     variants.extend([
-        ("no exploration", BanditSettings { epsilon_ppm: 0, ..plain }),
+        ("exploring", BanditSettings { epsilon_ppm: 100_000, ..plain }),
         ("one slot", BanditSettings { slots_max: 1, ..plain }),
         ("8 slots", BanditSettings { slots_max: 8, ..plain }),
     ]);

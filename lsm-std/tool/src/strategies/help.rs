@@ -81,7 +81,7 @@ accepted and have no effect: its slots lie in one level), and
                                    (epsilon + variance_k x variance), thompson
                                    (Thompson 1933), contextual (Widrow and Hoff
                                    1960)
-  epsilon               0.1        epsilon-greedy: share of picks at random
+  epsilon               0          epsilon-greedy: share of picks at random
   ucb_c                 2.0        UCB1: weight of the exploration bonus
   alpha                 0.1        weight of a new reward in the moving average
   discount              1.0        discounted UCB (Garivier and Moulines 2011):

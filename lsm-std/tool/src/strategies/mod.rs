@@ -156,7 +156,7 @@ pub fn describe(settings: &AnySettings) -> String {
             cap("time to live in ms", s.ttl_ms)
         ),
         AnySettings::Bandit(s) => format!(
-            "up to {} in level 0, up to {} of up to {}, estimator {}, explores {} %, tables of {}, jobs {}{}",
+            "up to {} in level 0, up to {} of up to {}, estimator {}, picks at random {} %, tables of {}, jobs {}{}",
             count(s.l0_runs_max, "run"),
             count(s.slots_max.into(), "slot"),
             count(s.cold_runs_max.into(), "run"),
@@ -216,7 +216,7 @@ mod tests {
                 ("switch", json!(0.9)),
                 ("rent", json!(0.4)),
                 ("estimator", json!("ucb")),
-                ("epsilon", json!(0.1)),
+                ("epsilon", json!(0.0)),
                 ("ucb_c", json!(2.0)),
                 ("alpha", json!(0.1)),
                 ("discount", json!(1.0)),
