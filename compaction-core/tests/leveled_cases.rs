@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{chosen_ids, table, tree_of as tree};
+use common::{chosen_ids, leveled as settings, table, tree_of as tree};
 use compaction_core::{
     Choice, CompactionStrategy, Cut, Decision, Event, Leveled, LeveledSettings, Moment, Outcome, Place, Plan, Rule,
     VersionVec, Work,
@@ -11,19 +11,6 @@ use compaction_core::{
 
 const MAX: u64 = u64::MAX;
 const NOW: Moment = Moment { now_ms: 1_000, entropy: 0, free_bytes: MAX, snapshot_floor: MAX };
-
-/// Three levels, level 1 of 1 000 B, everything else off.
-fn settings() -> LeveledSettings {
-    LeveledSettings {
-        l0_runs_max: 2,
-        base_bytes: 1_000,
-        levels_max: 3,
-        job_bytes_max: MAX,
-        dynamic: false,
-        tombstone_pct_max: 100,
-        ..LeveledSettings::default()
-    }
-}
 
 fn decide(settings: LeveledSettings, buf: &VersionVec<u32>, moment: &Moment) -> Decision {
     Leveled::new(settings).unwrap().choose(&buf.view(), moment)

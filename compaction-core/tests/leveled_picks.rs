@@ -3,26 +3,13 @@
 
 mod common;
 
-use common::{chosen_ids, table, tree_of as tree};
+use common::{chosen_ids, leveled as settings, table, tree_of as tree};
 use compaction_core::{
     CompactionStrategy, Decision, Event, Leveled, LeveledSettings, Moment, Outcome, Place, Rule, Verdict, VersionVec,
     Work,
 };
 
 const MAX: u64 = u64::MAX;
-
-/// Three levels, level 1 of 1 000 B, everything else off.
-fn settings() -> LeveledSettings {
-    LeveledSettings {
-        l0_runs_max: 2,
-        base_bytes: 1_000,
-        levels_max: 3,
-        job_bytes_max: MAX,
-        dynamic: false,
-        tombstone_pct_max: 100,
-        ..LeveledSettings::default()
-    }
-}
 
 fn decide(settings: LeveledSettings, buf: &VersionVec<u32>) -> Decision {
     Leveled::new(settings).unwrap().choose(&buf.view(), &Moment::default())

@@ -1,7 +1,7 @@
 //! What a layout is expected to cost, beside the simulator; the choice among layouts, beside a search over all of them.
 #![cfg(all(feature = "sim", feature = "tune"))]
 
-use compaction_core::sim::{Hot, Mix, Phase, Prices, SimCounts, Skew, StoreSettings, TableFormat, Workload, simulate};
+use compaction_core::sim::{Mix, Phase, Prices, Skew, StoreSettings, TableFormat, Workload, simulate};
 use compaction_core::tune::{
     Charges, Expected, FilteredLevel, Layout, Limits, Load, Popularity, TuneError, choose, choose_among, expect,
     layouts, level_shapes,
@@ -58,15 +58,10 @@ fn settings(layout: Layout, memtable_bytes: u64) -> AnySettings {
 /// every key was written.
 fn simulated(load: &Load, layout: Layout) -> [f64; 4] {
     let memtable_bytes = MEMTABLE * (ENTRY.0 + ENTRY.1 + ENTRY.2);
-    let skew = match load.popularity {
-        Popularity::Uniform => Skew::Uniform,
-        Popularity::Zipf(theta) => Skew::Zipf(theta),
-        Popularity::Hot { keys, ops } => Skew::Hot(Hot { share_of_keys: keys, share_of_ops: ops, at: 0.0 }),
-    };
     let first = Phase { skew: Skew::Sequential, value_bytes: ENTRY.1, ..Phase::puts(KEYS, KEYS) };
     let mix = Mix { put: load.writes, delete: 0.0, get: load.reads, miss: load.misses, scan: load.scans };
     let ops = (KEYS * ROUNDS) as f64 / load.writes;
-    let phases = vec![first, Phase { ops: ops as u64, skew, mix, ..first }];
+    let phases = vec![first, Phase { ops: ops as u64, skew: load.popularity.into(), mix, ..first }];
     let store = StoreSettings {
         memtable_bytes,
         table_bytes: memtable_bytes,
@@ -78,21 +73,11 @@ fn simulated(load: &Load, layout: Layout) -> [f64; 4] {
     let report =
         simulate(&Workload { seed: 1, ttl_ms: None, phases }, settings(layout, memtable_bytes), &store).unwrap();
     let before = report.samples.iter().map(|sample| sample.counts).find(|counts| counts.ops >= KEYS).unwrap();
-    let all = report.counts();
-    let since = |of: fn(&SimCounts) -> u64| of(&all) - of(&before);
-    let counts = SimCounts {
-        ops: since(|counts| counts.ops),
-        merge_read_bytes: since(|counts| counts.merge_read_bytes),
-        merge_written_bytes: since(|counts| counts.merge_written_bytes),
-        filters_asked: since(|counts| counts.filters_asked),
-        get_blocks: since(|counts| counts.get_blocks),
-        scan_runs: since(|counts| counts.scan_runs),
-        ..SimCounts::default()
-    };
+    let counts = report.counts().since(&before);
     let [merge_written, merge_read, reads @ ..] = counts.cost_parts(&Prices::default()).map(|bytes| bytes as f64);
     let per_op = |bytes: f64| bytes / counts.ops as f64;
-    let written = since(|counts| counts.merge_written_bytes) + since(|counts| counts.flush_bytes);
-    let write_amp = written as f64 / since(|counts| counts.user_bytes) as f64;
+    let written = counts.merge_written_bytes + counts.flush_bytes;
+    let write_amp = written as f64 / counts.user_bytes as f64;
     let space = report.peak_space_amp().unwrap();
     let space = space.num() as f64 / space.den() as f64;
     [per_op(merge_written + merge_read), per_op(reads.iter().sum()), write_amp, space]

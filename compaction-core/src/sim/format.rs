@@ -2,13 +2,16 @@
 
 use super::size::TableSize;
 
+/// An index is packed if it is longer than this part of the data.
+const INDEX_SHARE: u64 = 64;
+
 /// What a table file costs beside its keys and values. The defaults are those of `lsm-std`; another engine puts in its own.
 ///
 /// ```text
 /// entry   entry_bytes, its lengths and sequence number as varints if `varints`, the rest of its key, the value
 /// block   entries until they take block_bytes; restart_bytes every restart_entries; block_end_bytes; part_bytes
-/// index   a separator and index_entry_bytes a block while it is written; in the file the first of them, and for each further
-///         block index_packed_bytes and what of its last key differs from that of the block before
+/// index   a separator and index_entry_bytes a block; if `packs`, and it is longer than a 64th of the data, the first of them,
+///         and for each further block index_packed_bytes and what of its last key differs from that of the block before
 /// filter  filter_bits a key, in whole lines; one byte
 /// table   data blocks, index, filter (part_bytes each), table_bytes, footer_bytes, its first and last key, and if `varints`
 ///         its id, the numbers of its entries and tombstones, two times, its oldest and newest sequence number
@@ -44,9 +47,9 @@ pub struct TableFormat {
     pub block_end_bytes: u64,
     /// Bytes around each part of a file: its checksum, say.
     pub part_bytes: u64,
-    /// Bytes of the index for a block, beside the separator key: counts where a writer decides to cut.
+    /// Bytes of the index for a block, beside the separator key.
     pub index_entry_bytes: u64,
-    /// Bytes of the index for a block in the file, packed, beside the end of a key.
+    /// The same in an index that is packed, beside the end of a key.
     pub index_packed_bytes: u64,
     /// Bits of the filter for a key; 0 for no filter.
     pub filter_bits: u64,
@@ -113,6 +116,22 @@ impl TableFormat {
             KeyPrefix::Digits => differing.min(self.key_bytes),
             KeyPrefix::Shared(bytes) => self.key_bytes.saturating_sub(bytes),
         }
+    }
+
+    /// Bytes of the key that stands for a block in the index: one more than what its neighbours have in common, where so many
+    /// digits of them differ.
+    pub(super) fn separator(&self, differing: u64) -> u64 {
+        match self.prefix {
+            KeyPrefix::Digits => self.key_bytes.saturating_sub(differing).saturating_add(1),
+            KeyPrefix::Shared(bytes) => bytes.saturating_add(1),
+            KeyPrefix::Whole => self.key_bytes,
+        }
+    }
+
+    /// Bytes of the index in the file, `raw` or `packed`: packed where it is long beside the data and that makes it an eighth smaller.
+    pub(super) fn index(&self, data: u64, (raw, packed): (u64, u64)) -> u64 {
+        let is_long = self.packs && raw > data / INDEX_SHARE;
+        if is_long && packed <= raw.saturating_sub(raw / 8) { packed } else { raw }
     }
 
     /// Bytes of an entry with `rest` bytes of key.

@@ -54,6 +54,26 @@ impl Default for Prices {
 }
 
 impl SimCounts {
+    /// What was counted since `before`, counts of the same simulation.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let since = |of: fn(&Self) -> u64| of(self).saturating_sub(of(before));
+        Self {
+            ops: since(|counts| counts.ops),
+            user_bytes: since(|counts| counts.user_bytes),
+            flush_bytes: since(|counts| counts.flush_bytes),
+            flushes: since(|counts| counts.flushes),
+            jobs: since(|counts| counts.jobs),
+            merge_read_bytes: since(|counts| counts.merge_read_bytes),
+            merge_written_bytes: since(|counts| counts.merge_written_bytes),
+            gets: since(|counts| counts.gets),
+            filters_asked: since(|counts| counts.filters_asked),
+            get_blocks: since(|counts| counts.get_blocks),
+            scans: since(|counts| counts.scans),
+            scan_runs: since(|counts| counts.scan_runs),
+        }
+    }
+
     /// Table bytes written per byte that the user wrote; `None` before the first.
     #[must_use]
     pub fn write_amp(&self) -> Option<Ratio> {

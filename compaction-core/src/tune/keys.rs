@@ -4,6 +4,8 @@
 //! `n (1 - exp(-w s / n))` are different after `w` operations on all keys: the Poisson form of drawing with repetition.
 
 use super::TuneError;
+#[cfg(feature = "sim")]
+use crate::sim::{Hot, Skew};
 
 /// Classes that a skew is cut into at most.
 const CLASSES: usize = 24;
@@ -25,6 +27,18 @@ pub enum Popularity {
         /// Share of the operations.
         ops: f64,
     },
+}
+
+/// The skew that the simulator knows it by; hot keys are the first.
+#[cfg(feature = "sim")]
+impl From<Popularity> for Skew {
+    fn from(popularity: Popularity) -> Self {
+        match popularity {
+            Popularity::Uniform => Self::Uniform,
+            Popularity::Zipf(theta) => Self::Zipf(theta),
+            Popularity::Hot { keys, ops } => Self::Hot(Hot { share_of_keys: keys, share_of_ops: ops, at: 0.0 }),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]

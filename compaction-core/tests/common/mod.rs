@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use compaction_core::{Cut, Decision, Job, Moment, Place, Plan, Running, Table, Ticket, Version, VersionVec, Work};
+use compaction_core::{
+    Cut, Decision, Job, LeveledSettings, Moment, Place, Plan, Running, Table, Ticket, Version, VersionVec, Work,
+};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -188,4 +190,17 @@ pub fn table(id: u64, bytes: u64, min: u32, max: u32) -> Table<u32> {
 /// A tree drawn by hand, oldest run first.
 pub fn tree_of(runs: &[(u8, &[Table<u32>])]) -> VersionVec<u32> {
     Tree(runs.iter().map(|(level, tables)| (*level, tables.to_vec())).collect()).build()
+}
+
+/// Leveled compaction of three levels, level 1 of 1 000 B, everything else off.
+pub fn leveled() -> LeveledSettings {
+    LeveledSettings {
+        l0_runs_max: 2,
+        base_bytes: 1_000,
+        levels_max: 3,
+        job_bytes_max: u64::MAX,
+        dynamic: false,
+        tombstone_pct_max: 100,
+        ..LeveledSettings::default()
+    }
 }

@@ -10,23 +10,19 @@ pub fn cases(set: Set, count: u64) -> Vec<Case> {
     (1..=count).map(|at| if at % 2 == 1 { stationary(at, &mut rng) } else { moving(at, &mut rng) }).collect()
 }
 
-fn between(rng: &mut SplitMix, low: f64, high: f64) -> f64 {
+/// Any number between these.
+pub(super) fn between(rng: &mut SplitMix, low: f64, high: f64) -> f64 {
     low + (high - low) * rng.next_f64()
-}
-
-/// One of `0..count`.
-fn one_of(rng: &mut SplitMix, count: u64) -> u64 {
-    rng.below(count)
 }
 
 /// A mix with one kind of read or all three. Half of the mixes have any share of puts between few and nearly all; the other half
 /// have so few reads, down to one in 300, that these cost no more than merges do.
 fn mix(rng: &mut SplitMix) -> Mix {
-    let put = match one_of(rng, 2) {
+    let put = match rng.below(2) {
         0 => between(rng, 0.03, 0.97),
-        _ => 1.0 - READ_SHARES[one_of(rng, 9) as usize],
+        _ => 1.0 - READ_SHARES[rng.below(9) as usize],
     };
-    let parts = match one_of(rng, 4) {
+    let parts = match rng.below(4) {
         0 => [1.0, 0.0, 0.0],
         1 => [0.0, 1.0, 0.0],
         2 => [0.0, 0.0, 1.0],
@@ -38,7 +34,7 @@ fn mix(rng: &mut SplitMix) -> Mix {
 }
 
 fn skew(rng: &mut SplitMix) -> Skew {
-    match one_of(rng, 4) {
+    match rng.below(4) {
         0 => Skew::Uniform,
         1 => Skew::Zipf(between(rng, 0.6, 0.99)),
         _ => hot(between(rng, 0.05, 0.5), between(rng, 0.6, 1.0), rng.next_f64()),
@@ -48,7 +44,7 @@ fn skew(rng: &mut SplitMix) -> Skew {
 /// Skews of writes and reads: alike, or in one case of three each its own.
 fn skews(rng: &mut SplitMix) -> (Skew, Option<Skew>) {
     let of_writes = skew(rng);
-    (of_writes, (one_of(rng, 3) == 0).then(|| skew(rng)))
+    (of_writes, (rng.below(3) == 0).then(|| skew(rng)))
 }
 
 /// Shares of reads, evenly spread over their orders of magnitude.
@@ -74,13 +70,13 @@ fn stationary(at: u64, rng: &mut SplitMix) -> Case {
 
 fn moving(at: u64, rng: &mut SplitMix) -> Case {
     let n = size(rng);
-    let count = 2 + one_of(rng, 9);
+    let count = 2 + rng.below(9);
     // Phases of different lengths that together put three times the data set.
     let shares: Vec<f64> = (0..count).map(|_| between(rng, 0.3, 1.0)).collect();
     let sum: f64 = shares.iter().sum();
-    let grows = one_of(rng, 4) == 0;
+    let grows = rng.below(4) == 0;
     // Some come again: a day is followed by another.
-    let period = if one_of(rng, 2) == 0 { count } else { 2.min(count) };
+    let period = if rng.below(2) == 0 { count } else { 2.min(count) };
     let mut phases = vec![load(memtables(if grows { n / 3.0 } else { n }))];
     for (turn, share) in shares.iter().enumerate() {
         let done = (turn + 1) as f64 / count as f64;

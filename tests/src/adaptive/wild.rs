@@ -6,6 +6,7 @@
 use compaction_core::sim::{Mix, Phase, Skew, SplitMix};
 
 use super::case::{Case, Set, hot, memtables, phase};
+use super::random::between;
 
 /// `count` workloads of one to three phases, each of which writes one to three times the first data set.
 pub fn cases(set: Set, count: u64) -> Vec<Case> {
@@ -29,10 +30,6 @@ fn case(at: u64, rng: &mut SplitMix) -> Case {
 /// One of `all`.
 fn one_of<T: Copy>(rng: &mut SplitMix, all: &[T]) -> T {
     all[rng.below(all.len() as u64) as usize]
-}
-
-fn between(rng: &mut SplitMix, low: f64, high: f64) -> f64 {
-    low + (high - low) * rng.next_f64()
 }
 
 fn stretch(rng: &mut SplitMix, keys: u64, is_first: bool) -> Phase {

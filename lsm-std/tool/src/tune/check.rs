@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use compaction_core::sim::{Hot, Mix, Phase, Prices, SimCounts, SimReport, Skew, Workload};
+use compaction_core::sim::{Mix, Phase, Prices, SimReport, Skew, Workload};
 use compaction_core::tune::{Bounds, Charges, Layout, Limits, Popularity, expect};
 
 use super::answer::{settings, words};
@@ -162,34 +162,18 @@ fn workload(question: &Question, entries: f64) -> Workload {
     let value_bytes = (question.entry_bytes as u64).saturating_sub(KEY_BYTES);
     let keys = entries as u64;
     let load = Phase { skew: Skew::Sequential, value_bytes, ..Phase::puts(keys, keys) };
-    let skew = match question.popularity {
-        Popularity::Uniform => Skew::Uniform,
-        Popularity::Zipf(theta) => Skew::Zipf(theta),
-        Popularity::Hot { keys, ops } => Skew::Hot(Hot { share_of_keys: keys, share_of_ops: ops, at: 0.0 }),
-    };
     // With hardly a write among them the tree stays as it is, and fewer operations tell as much.
     let ops = (entries * (ROUNDS / question.writes).min(OPS_MAX)) as u64;
     let Question { reads: get, writes: put, scans: scan, misses: miss, .. } = *question;
     let mix = Mix { put, delete: 0.0, get, miss, scan };
-    Workload { seed: 1, ttl_ms: None, phases: vec![load, Phase { ops, skew, mix, ..load }] }
+    Workload { seed: 1, ttl_ms: None, phases: vec![load, Phase { ops, skew: question.popularity.into(), mix, ..load }] }
 }
 
 /// The price of an operation after the first `load` ones.
 fn cost_after(report: &SimReport, load: u64) -> f64 {
     let before =
         report.samples.iter().map(|sample| sample.counts).find(|counts| counts.ops >= load).unwrap_or_default();
-    let counts = report.counts();
-    let since = |of: fn(&SimCounts) -> u64| of(&counts).saturating_sub(of(&before));
-    let counts = SimCounts {
-        ops: since(|counts| counts.ops),
-        merge_read_bytes: since(|counts| counts.merge_read_bytes),
-        merge_written_bytes: since(|counts| counts.merge_written_bytes),
-        filters_asked: since(|counts| counts.filters_asked),
-        get_blocks: since(|counts| counts.get_blocks),
-        scan_runs: since(|counts| counts.scan_runs),
-        ..SimCounts::default()
-    };
-    number(counts.cost(&Prices::default()))
+    number(report.counts().since(&before).cost(&Prices::default()))
 }
 
 /// The head of the table of checks.
