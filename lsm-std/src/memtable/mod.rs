@@ -3,6 +3,7 @@
 //! Ordered as tables are: keys ascending, of one key the newest version first. Only the leader of a commit group writes to it. A
 //! lock is held for one write, one look-up, or one stretch of a scan, by any number of readers at once.
 
+mod filter;
 mod records;
 mod sorted;
 
@@ -14,8 +15,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::batch::Op;
 use crate::iter::{Bounds, Direction};
+use crate::memtable::filter::Filter;
 use crate::memtable::records::large_record;
 use crate::memtable::sorted::{Passed, Place, Sorted};
+use crate::sst::key_hash;
 use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
 use crate::types::{Entry, FileId, Found, SeqNo};
 
@@ -33,6 +36,7 @@ const COPY_BYTES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Memtable {
     sorted: RwLock<Sorted>,
+    filter: Filter,
     bytes: AtomicU64,
     newest_seqno: AtomicU64,
     /// The oldest log segment that holds any of its writes.
@@ -44,6 +48,7 @@ impl Memtable {
     pub(crate) fn new(first_log: FileId, bytes: u64) -> Self {
         Self {
             sorted: RwLock::new(Sorted::new(bytes)),
+            filter: Filter::new(bytes),
             bytes: AtomicU64::new(0),
             newest_seqno: AtomicU64::new(0),
             first_log,
@@ -74,15 +79,17 @@ impl Memtable {
     /// on. O(log entries).
     pub(crate) fn insert(&self, op: &Op<'_>, seqno: SeqNo) {
         let large = large_record(op);
+        self.filter.add(key_hash(op.key));
         write(&self.sorted).insert(op, large, seqno);
         let bytes = op.key.len() as u64 + op.value.len() as u64 + ENTRY_OVERHEAD_BYTES;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.newest_seqno.store(seqno, Ordering::Release);
     }
 
-    /// The newest version of `key` that is no newer than `seqno`. O(log entries).
-    pub(crate) fn get(&self, key: &[u8], seqno: SeqNo) -> Option<Found> {
-        if self.is_empty() {
+    /// The newest version of `key`, which has this [hash](key_hash), that is no newer than `seqno`. O(log entries); mostly O(1) if it
+    /// has none.
+    pub(crate) fn get(&self, key: &[u8], hash: u64, seqno: SeqNo) -> Option<Found> {
+        if !self.filter.may_contain(hash) {
             return None;
         }
         let sorted = read(&self.sorted);
@@ -204,12 +211,12 @@ mod tests {
         let table = Memtable::new(1, 0);
         table.insert(&put(b"b", b"old"), 3);
         table.insert(&put(b"b", b"new"), 5);
-        let value = |seqno| table.get(b"b", seqno).map(|found| found.value);
+        let value = |seqno| table.get(b"b", key_hash(b"b"), seqno).map(|found| found.value);
         assert_eq!(value(2), None);
         assert_eq!(value(3).as_deref(), Some(&b"old"[..]));
         assert_eq!(value(4).as_deref(), Some(&b"old"[..]));
         assert_eq!(value(9).as_deref(), Some(&b"new"[..]));
-        assert_eq!(table.get(b"a", 9), None);
+        assert_eq!(table.get(b"a", key_hash(b"a"), 9), None);
         assert_eq!(table.newest_seqno(), 5);
     }
 
@@ -217,7 +224,7 @@ mod tests {
     fn the_first_write_may_be_of_nothing() {
         let table = Arc::new(Memtable::new(1, 0));
         table.insert(&put(b"", b""), 1);
-        assert_eq!(table.get(b"", 1).map(|found| found.value), Some(Bytes::new()));
+        assert_eq!(table.get(b"", key_hash(b""), 1).map(|found| found.value), Some(Bytes::new()));
         assert_eq!(table.entries().map(|entry| entry.key).collect::<Vec<_>>(), [Bytes::new()]);
     }
 

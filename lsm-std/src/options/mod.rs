@@ -118,7 +118,7 @@ impl Options {
 
     /// A memtable of this many bytes is frozen and flushed. Keys, values and 64 bytes an entry count. Default: 16 MiB. Room for keys
     /// and values, and as much for their places, is asked of the system at once, up to 64 MiB each; memory that was never
-    /// written to is not taken.
+    /// written to is not taken. A filter takes a 128th of it, at most 8 MiB.
     #[must_use]
     pub fn memtable_bytes(mut self, bytes: u64) -> Self {
         self.memtable_bytes = bytes;

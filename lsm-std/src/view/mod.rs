@@ -41,15 +41,15 @@ impl View {
     /// The newest version of `key` no newer than `seqno`, a delete included. Newest to oldest, the first hit wins. What is asked
     /// on the way is counted in `asked`.
     pub(crate) fn get(&self, key: &[u8], seqno: SeqNo, asked: &mut Asked) -> Result<Option<Found>> {
+        let (hash, head) = (key_hash(key), head(key));
         let memtables = std::iter::once(&self.active).chain(self.frozen.iter().rev());
         for memtable in memtables {
-            let found = memtable.get(key, seqno);
+            let found = memtable.get(key, hash, seqno);
             asked.laps.end(Part::Memtable);
             if let Some(found) = found {
                 return Ok(Some(found));
             }
         }
-        let (hash, head) = (key_hash(key), head(key));
         let mut rest = self.runs.newest_first().filter_map(|run| run.find(key, head));
         loop {
             let (mut tables, mut denied) = ([None; RUNS_AT_ONCE], [false; RUNS_AT_ONCE]);
