@@ -166,7 +166,11 @@ struct CountingWriteFile {
 
 impl WriteFile for CountingWriteFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.inner.append(bytes)?;
+        self.append_headed(bytes, bytes.len())
+    }
+
+    fn append_headed(&mut self, bytes: &[u8], head: usize) -> Result<()> {
+        self.inner.append_headed(bytes, head)?;
         let counters = self.counts.counters(self.purpose);
         counters.written.fetch_add(bytes.len() as u64, Relaxed);
         counters.writes.fetch_add(1, Relaxed);

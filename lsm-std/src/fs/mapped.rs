@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use memmap2::{MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, fallocate, fstatfs};
 
-use super::SECTOR_BYTES;
+use super::{SECTOR_BYTES, reaches_next_sector};
 
 /// A map starts at a multiple of this, which every page size divides.
 const ALIGNED_BYTES: u64 = 1 << 16;
@@ -44,11 +44,13 @@ impl Mapped {
         Ok(Self { map, at })
     }
 
-    /// Puts `bytes` at `at` of the file, if they fit and lie within one sector; the first of them last, so that whoever finds it
-    /// finds all. Of two sectors a device may take one before and one in the midst of the writing, which nobody could tell from damage.
-    pub(super) fn write(&mut self, bytes: &[u8], at: u64) -> bool {
+    /// Puts `bytes` at `at` of the file, if they fit and lie within one sector, the first of them last, so that whoever finds it
+    /// finds all. The first `head` of them say where they end, so they may [reach into the next](reaches_next_sector) before a zero.
+    pub(super) fn write(&mut self, bytes: &[u8], head: usize, at: u64) -> bool {
         let Some((first, rest)) = bytes.split_first() else { return true };
-        if at % SECTOR_BYTES + bytes.len() as u64 > SECTOR_BYTES {
+        let (end, room_end) = (at + bytes.len() as u64, self.at + self.map.len() as u64);
+        let lies_in_one = at % SECTOR_BYTES + bytes.len() as u64 <= SECTOR_BYTES;
+        if !(lies_in_one || end < room_end && reaches_next_sector(at, head as u64, end)) {
             return false;
         }
         let start = at.checked_sub(self.at).and_then(|start| usize::try_from(start).ok());
@@ -102,7 +104,7 @@ mod tests {
                     while looked_for.load(Ordering::Acquire) < record {
                         std::thread::yield_now();
                     }
-                    assert!(writer.write(&[1; SECTOR_BYTES as usize], record * SECTOR_BYTES));
+                    assert!(writer.write(&[1; SECTOR_BYTES as usize], 0, record * SECTOR_BYTES));
                 }
             });
             let (begun, mut torn) = (Instant::now(), None);

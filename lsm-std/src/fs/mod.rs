@@ -36,6 +36,15 @@ use crate::error::Result;
 /// Smallest unit that a device takes or loses, in bytes.
 pub const SECTOR_BYTES: u64 = 512;
 
+/// True if what lies from `at` to `end` reaches into a second sector, not up to its end, and its first `head` bytes do not.
+///
+/// A device takes a sector as it is at some moment, two of them at two. Has it taken the first one when all was written and the
+/// second one in the midst of the writing, then nothing that came later is in the second, and a zero stands at `end`.
+pub(crate) fn reaches_next_sector(at: u64, head: u64, end: u64) -> bool {
+    let next = at - at % SECTOR_BYTES + SECTOR_BYTES;
+    at + head <= next && next < end && end < next + SECTOR_BYTES
+}
+
 /// What a file is opened for. Bytes are counted by it, so that amplification can be computed from what the disk saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -140,6 +149,13 @@ pub trait WriteFile: Send + fmt::Debug {
     /// After an error an unknown part of them has been written.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
 
+    /// As [`append`](Self::append), for a reader who knows from the first `head` bytes where the last ones end, and takes these for
+    /// unfinished where a zero stands behind them. Without an implementation of its own a file layer makes no use of that.
+    fn append_headed(&mut self, bytes: &[u8], head: usize) -> Result<()> {
+        let _ = head;
+        self.append(bytes)
+    }
+
     /// Makes the file `len` bytes long, with zeros behind the bytes appended, over which the next ones are written: syncs have less
     /// to do then. [`end`](Self::end) cuts off what is left. Without an implementation of its own a file layer does nothing.
     ///
@@ -150,9 +166,9 @@ pub trait WriteFile: Send + fmt::Debug {
     }
 
     /// As [`reserve`](Self::reserve), and room on the device is taken at once. An append that fits and lies within one
-    /// [sector](SECTOR_BYTES) is handed over through memory shared with the system, which costs no call: as good as one if the
-    /// process dies. Its first byte comes last: the power may go in between. A device that then fails to read a page back ends the
-    /// process.
+    /// [sector](SECTOR_BYTES), or [behind its head](Self::append_headed) in a part of the next one too, is handed over through memory
+    /// shared with the system, which costs no call: as good as one if the process dies. Its first byte comes last: the power may go
+    /// in between. A device that then fails to read a page back ends the process.
     ///
     /// Fails with `Unsupported` where the file system does not promise that what has room can be written.
     fn reserve_mapped(&mut self, len: u64) -> Result<()> {

@@ -182,7 +182,11 @@ impl RealWriteFile {
 
 impl WriteFile for RealWriteFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        if !self.map.as_mut().is_some_and(|map| map.write(bytes, self.len)) {
+        self.append_headed(bytes, bytes.len())
+    }
+
+    fn append_headed(&mut self, bytes: &[u8], head: usize) -> Result<()> {
+        if !self.map.as_mut().is_some_and(|map| map.write(bytes, head, self.len)) {
             self.file.write_all_at(bytes, self.len).map_err(|e| Error::io("append", &self.path, e))?;
         }
         self.len += bytes.len() as u64;

@@ -232,7 +232,7 @@ fn what_is_appended_to_mapped_room_is_seen_at_once_and_what_does_not_fit_too() {
 }
 
 #[test]
-fn what_lies_in_two_sectors_does_not_go_through_the_map() {
+fn what_lies_in_two_sectors_goes_through_the_map_only_if_a_zero_behind_it_can_tell_that_it_was_not_finished() {
     let dir = tempfile::tempdir().unwrap();
     let file = File::options().read(true).write(true).create_new(true).open(dir.path().join("a")).unwrap();
     let mut map = match Mapped::new(&file, 0, 2_000) {
@@ -242,7 +242,11 @@ fn what_lies_in_two_sectors_does_not_go_through_the_map() {
     for (at, len, is_taken) in
         [(0, 512, true), (0, 513, false), (450, 62, true), (450, 63, false), (511, 2, false), (1_536, 512, false)]
     {
-        assert_eq!(map.write(&vec![1; len], at), is_taken, "{len} bytes at {at}");
+        assert_eq!(map.write(&vec![1; len], len, at), is_taken, "{len} bytes at {at}");
+    }
+    let headed = [(480, 33, true), (481, 33, false), (480, 543, true), (480, 544, false), (0, 1_025, false)];
+    for (at, len, is_taken) in headed.into_iter().chain([(1_500, 499, true), (1_500, 500, false)]) {
+        assert_eq!(map.write(&vec![1; len], 32, at), is_taken, "{len} bytes at {at}");
     }
 }
 

@@ -162,4 +162,6 @@ fn header_crc(id: FileId, offset: u64, head: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
+mod room_tests;
+#[cfg(test)]
 mod tests;

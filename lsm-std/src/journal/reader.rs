@@ -220,9 +220,16 @@ impl JournalReader {
             || self.has_lost_sector(if has_room(&self.bytes) { end } else { len })
     }
 
-    /// True if the record at `self.at` was not finished when the device took it.
+    /// True if the record at `self.at` was not finished when the device took it: its first byte comes last, and what of it lies in
+    /// a second sector before all that follows.
     fn is_unfinished(&self) -> bool {
-        self.at >= HEADER_BYTES && has_room(&self.bytes) && self.bytes.get(self.at) == Some(&0)
+        let is_zero = |at: u64| usize::try_from(at).is_ok_and(|at| self.bytes.get(at) == Some(&0));
+        let (at, head_bytes) = (self.at as u64, RECORD_HEADER_BYTES as u64);
+        let is_half = |head: RecordHeader| {
+            let end = at + head_bytes + u64::from(head.len);
+            is_zero(end) && fs::reaches_next_sector(at, head_bytes, end)
+        };
+        self.at >= HEADER_BYTES && has_room(&self.bytes) && (is_zero(at) || self.head(self.at).is_some_and(is_half))
     }
 
     /// True if what lies of some sector between `self.at` and `end` is all zeros. A record never starts with a zero.

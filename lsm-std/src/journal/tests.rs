@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::fs::{Fs, MemFs};
 
-const KIND: JournalKind = JournalKind { magic: *b"journal\n", version: 3, purpose: Purpose::Other, cuts_damage: false };
-const PATH: &str = "j";
+pub(super) const KIND: JournalKind =
+    JournalKind { magic: *b"journal\n", version: 3, purpose: Purpose::Other, cuts_damage: false };
+pub(super) const PATH: &str = "j";
 
 /// The work of a power cut: what lies from `end` to `len` is lost.
 fn lost(end: usize, len: usize, records: u64) -> Torn {
@@ -15,11 +16,11 @@ fn lost(end: usize, len: usize, records: u64) -> Torn {
 }
 
 /// What a journal of these bytes says.
-fn read(bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
+pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
     read_as(&KIND, bytes)
 }
 
-fn read_as(kind: &JournalKind, bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
+pub(super) fn read_as(kind: &JournalKind, bytes: &[u8]) -> Result<(Vec<Bytes>, Option<Torn>)> {
     let fs = MemFs::new();
     fs.set_bytes(PATH, bytes.to_vec());
     let mut reader = JournalReader::open(&fs, Path::new(PATH), 9, kind)?;
@@ -33,7 +34,7 @@ fn journal(payloads: &[Vec<u8>], sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<
 }
 
 /// The same, with this room.
-fn with_room(payloads: &[Vec<u8>], room: Room, sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
+pub(super) fn with_room(payloads: &[Vec<u8>], room: Room, sync: impl Fn(usize) -> bool) -> (Vec<u8>, Vec<usize>) {
     let fs = MemFs::new();
     let mut journal = JournalWriter::create(&fs, Path::new(PATH), 9, &KIND, room).unwrap();
     let mut ends = vec![journal.len() as usize];
@@ -47,7 +48,7 @@ fn with_room(payloads: &[Vec<u8>], room: Room, sync: impl Fn(usize) -> bool) -> 
     (fs.bytes(PATH).unwrap(), ends)
 }
 
-fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {
+pub(super) fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 1..8)
 }
 
@@ -267,56 +268,4 @@ fn headers_whose_payloads_overlap_are_an_error_found_in_linear_time() {
     bytes.resize(len, 0);
     let found = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes);
     assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[1] as u64), "{found:?}");
-}
-
-proptest! {
-    #[test]
-    fn room_that_was_not_filled_is_no_damage_and_what_lies_in_it_is(payloads in payloads(), at in 700..2000usize, bit in 0..8u32) {
-        let (mut bytes, ends) = with_room(&payloads, Room::Zeros(2000 - HEADER_BYTES as u64), |_| false);
-        prop_assert_eq!(bytes.len(), 2000);
-        prop_assert_eq!(read(&bytes).unwrap(), (payloads.iter().map(|p| Bytes::from(p.clone())).collect(), None));
-        let fs = MemFs::new();
-        fs.set_bytes(PATH, bytes.clone());
-        prop_assert_eq!(JournalReader::salvage(&fs, Path::new(PATH), 9, &KIND).unwrap().gaps, []);
-        let end = ends[payloads.len()];
-        bytes[at] |= 1u8 << bit;
-        let (found, torn) = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes).unwrap();
-        let torn = torn.map(|torn| (torn.offset as usize, torn.bytes_lost as usize));
-        prop_assert_eq!((found.len(), torn), (payloads.len(), Some((end, at + 1 - end))));
-    }
-
-    #[test]
-    fn a_record_that_was_taken_before_its_first_byte_is_cut_off_and_one_that_was_synced_is_damage(
-        payloads in payloads(), sync in any::<bool>(), which in any::<prop::sample::Index>(), seed in any::<u8>(),
-    ) {
-        let which = which.index(payloads.len());
-        let (mut bytes, ends) = with_room(&payloads, Room::Mapped(2000), |at| sync && at == which);
-        bytes[ends[which]] = 0;
-        // Any part of the rest may have been taken.
-        let (start, end) = (ends[which] + 1 + usize::from(seed) % (ends[which + 1] - ends[which]), ends[which + 1]);
-        bytes[start..end.max(start)].fill(0);
-        let found = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes);
-        if sync && which + 1 < payloads.len() {
-            prop_assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[which] as u64), "{found:?}");
-        } else {
-            let (found, torn) = found.unwrap();
-            prop_assert_eq!(found.len(), which);
-            let is_left = bytes[ends[which]..].iter().any(|&byte| byte != 0);
-            prop_assert_eq!(torn.map(|torn| torn.offset as usize), is_left.then_some(ends[which]));
-        }
-    }
-
-    #[test]
-    fn a_power_cut_that_leaves_the_length_leaves_whole_records(mut payloads in payloads()) {
-        payloads.iter_mut().for_each(|payload| payload.push(7));
-        let (bytes, ends) = with_room(&payloads, Room::Zeros(2000 - HEADER_BYTES as u64), |_| false);
-        for len in HEADER_BYTES..ends[payloads.len()] {
-            let mut left = bytes.clone();
-            left[len..].fill(0);
-            let whole = ends.iter().rposition(|&end| end <= len).unwrap();
-            let (found, torn) = read(&left).unwrap();
-            prop_assert_eq!(found.len(), whole);
-            prop_assert_eq!(torn.is_some(), left[ends[whole]..].iter().any(|&byte| byte != 0), "cut at {}", len);
-        }
-    }
 }

@@ -34,7 +34,7 @@ impl JournalWriter {
         Ok(journal)
     }
 
-    fn new(file: Box<dyn WriteFile>, path: &Path, id: FileId, synced: u64) -> Self {
+    pub(super) fn new(file: Box<dyn WriteFile>, path: &Path, id: FileId, synced: u64) -> Self {
         Self { file, path: path.into(), id, synced, group: Vec::new(), room: Room::None, room_end: 0 }
     }
 
@@ -87,8 +87,21 @@ impl JournalWriter {
     /// [`Error::BatchTooLarge`] before anything is written if a payload does not fit 32 bits of length. Costs one copy of
     /// the payloads.
     pub fn append_group<'a>(&mut self, records: impl IntoIterator<Item = (u64, &'a [u8])>) -> Result<u64> {
+        let last = self.encode(records)?;
+        self.file.append_headed(&self.group, last + RECORD_HEADER_BYTES)?;
+        let written = self.group.len() as u64;
+        if self.group.capacity() > KEPT_BYTES_MAX {
+            self.group = Vec::new();
+        }
+        Ok(written)
+    }
+
+    /// Makes a group of records, and room for it. Returns where in the group the last one starts.
+    fn encode<'a>(&mut self, records: impl IntoIterator<Item = (u64, &'a [u8])>) -> Result<usize> {
         self.group.clear();
+        let mut last = 0;
         for (tag, payload) in records {
+            last = self.group.len();
             let too_large = |_| Error::BatchTooLarge { len: payload.len() as u64, max: u32::MAX.into() };
             let len = u32::try_from(payload.len()).map_err(too_large)?;
             let payload_crc = crc32fast::hash(payload);
@@ -98,13 +111,8 @@ impl JournalWriter {
             self.group.extend_from_slice(&record.encode(self.id, offset));
             self.group.extend_from_slice(payload);
         }
-        let written = self.group.len() as u64;
         self.make_room(self.group.len());
-        self.file.append(&self.group)?;
-        if self.group.capacity() > KEPT_BYTES_MAX {
-            self.group = Vec::new();
-        }
-        Ok(written)
+        Ok(last)
     }
 
     /// Cuts off what a failed [`append_group`](Self::append_group) has left behind `len`, the length before it, and goes on there.
@@ -114,8 +122,11 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Cuts off the room that is not filled.
-    pub fn end(&mut self) -> Result<()> {
+    /// Appends the last record and cuts off the room behind it.
+    pub fn end(&mut self, tag: u64, payload: &[u8]) -> Result<()> {
+        self.encode([(tag, payload)])?;
+        // Nothing will stand behind it to say that all of it was written.
+        self.file.append(&self.group)?;
         self.file.end()
     }
 

@@ -68,8 +68,7 @@ impl WalWriter {
     pub fn seal(&mut self, next: FileId) -> Result<()> {
         let mut payload = Vec::new();
         put_u64(&mut payload, next);
-        self.journal.append_group([(SEAL, payload.as_slice())])?;
-        self.journal.end()
+        self.journal.end(SEAL, &payload)
     }
 
     /// Hands a group of batches to the operating system, each as its first sequence number, from 1 on, and its bytes, with

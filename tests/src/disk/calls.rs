@@ -233,6 +233,10 @@ struct Writer {
 impl WriteFile for Writer {
     /// A full disk takes what it has room for; an append that fails otherwise leaves any part of its bytes.
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.append_headed(bytes, bytes.len())
+    }
+
+    fn append_headed(&mut self, bytes: &[u8], head: usize) -> Result<()> {
         let mut state = self.process.disk.state();
         let mut fate = state.begin(self.process.life, Op::Append, &self.path)?;
         let at = self.len as usize;
@@ -248,7 +252,7 @@ impl WriteFile for Writer {
         }
         let State { files, rng, .. } = &mut *state;
         match self.is_mapped {
-            true => files[self.file].write_mapped(at, &bytes[..taken], rng),
+            true => files[self.file].write_mapped(at, &bytes[..taken], head, rng),
             false => files[self.file].write(at, &bytes[..taken]),
         }
         state.last = Some(self.file);

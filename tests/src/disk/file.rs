@@ -53,10 +53,13 @@ impl File {
     }
 
     /// The same through memory shared with the system: what lies within one sector in pieces in any order, of which the disk may see
-    /// some, the first byte last; all else at once.
-    pub fn write_mapped(&mut self, at: usize, bytes: &[u8], rng: &mut SplitMix) {
+    /// some, the first byte last; so does what reaches into the next one, not up to its end, if the `head` lies in the first; all else
+    /// at once.
+    pub fn write_mapped(&mut self, at: usize, bytes: &[u8], head: usize, rng: &mut SplitMix) {
         let rest = bytes.len().saturating_sub(1);
-        if bytes.is_empty() || at / SECTOR_BYTES != (at + rest) / SECTOR_BYTES {
+        let (first, last, end) = (at / SECTOR_BYTES, (at + rest) / SECTOR_BYTES, at + bytes.len());
+        let is_headed = last == first + 1 && (at + head).div_ceil(SECTOR_BYTES) == last && end % SECTOR_BYTES > 0;
+        if bytes.is_empty() || first != last && !is_headed {
             return self.write(at, bytes);
         }
         let split = 1 + rng.below(rest as u64 + 1) as usize;
