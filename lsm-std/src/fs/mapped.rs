@@ -1,4 +1,5 @@
-//! The next piece of a growing file as memory that is shared with the operating system. The only unsafe code of this crate.
+//! The next piece of a growing file as memory that is shared with the operating system, and memory in large pages. The only unsafe
+//! code of this crate.
 
 #![expect(unsafe_code, reason = "a log record handed over by a call takes ten times as long as one copied")]
 
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use memmap2::{MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, fallocate, fstatfs};
+use rustix::mm::{Advice, madvise};
 
 use super::{SECTOR_BYTES, reaches_next_sector};
 
@@ -16,6 +18,22 @@ const ALIGNED_BYTES: u64 = 1 << 16;
 
 /// ext2 to ext4, xfs and tmpfs: on these a page that has room on the device can be written, however full it gets.
 const KEEP_THEIR_PROMISE: [u32; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+
+/// Less memory is not worth asking for large pages.
+const LARGE_BYTES_MIN: usize = 16 << 20;
+
+/// An empty array with room for so many. The system is asked to give the memory, as it is written to, in large pages where it can.
+pub(crate) fn roomy<T>(capacity: usize) -> Vec<T> {
+    let array = Vec::<T>::with_capacity(capacity);
+    let (start, bytes) = (array.as_ptr().cast::<u8>(), capacity.saturating_mul(size_of::<T>()));
+    let skipped = start.align_offset(ALIGNED_BYTES as usize);
+    if bytes >= LARGE_BYTES_MIN && skipped < bytes {
+        let whole = (bytes - skipped) / ALIGNED_BYTES as usize * ALIGNED_BYTES as usize;
+        // SAFETY: these pages are the array's, and the advice changes nothing of what is in them.
+        let _ = unsafe { madvise(start.wrapping_add(skipped).cast_mut().cast(), whole, Advice::LinuxHugepage) };
+    }
+    array
+}
 
 /// Memory in which some bytes of a file lie.
 #[derive(Debug)]
@@ -41,6 +59,8 @@ impl Mapped {
         // only copies into it, and drops it. Bytes beyond the end of a file that somebody cuts off raise a signal, which ends the
         // process; this process cuts a file off only when it has dropped its map, or will write no more to it.
         let map = unsafe { MmapOptions::new().offset(at).len(len).map_mut(file)? };
+        // All at once: a page that is first met by a write costs an interruption. Linux before 5.14 cannot do it, and need not.
+        let _ = map.advise(memmap2::Advice::PopulateWrite);
         Ok(Self { map, at })
     }
 
@@ -70,6 +90,45 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+
+    /// What Linux says of `field` for the memory in which `place` lies.
+    fn told<T>(place: *const T, field: &str) -> String {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let number = |hex: &str| usize::from_str_radix(hex, 16).ok();
+        let mut is_meant = false;
+        for line in maps.lines() {
+            let (word, rest) = line.split_once(' ').unwrap();
+            if let Some((Some(from), Some(to))) = word.split_once('-').map(|(from, to)| (number(from), number(to))) {
+                is_meant = (from..to).contains(&place.addr());
+            } else if is_meant && word == field {
+                return rest.trim().to_owned();
+            }
+        }
+        String::new()
+    }
+
+    #[test]
+    fn much_memory_is_asked_for_in_large_pages() {
+        if std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+            let mut array = roomy::<u64>(1 << 22);
+            assert_eq!(array.capacity(), 1 << 22);
+            let flags = told(&raw const array.spare_capacity_mut()[1 << 21], "VmFlags:");
+            assert!(flags.split(' ').any(|flag| flag == "hg"), "{flags}");
+        }
+        assert!(roomy::<u8>(0).is_empty() && roomy::<u8>(LARGE_BYTES_MIN - 1).capacity() < LARGE_BYTES_MIN);
+    }
+
+    #[test]
+    fn what_is_mapped_is_there_before_it_is_written_to() {
+        let file = tempfile::tempfile().unwrap();
+        match Mapped::new(&file, 0, 1 << 20) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            made => {
+                let made = made.unwrap();
+                assert_eq!(told(made.map.as_ptr(), "Rss:"), "1024 kB");
+            }
+        }
+    }
 
     #[test]
     fn all_that_is_mapped_has_room_on_the_device() {

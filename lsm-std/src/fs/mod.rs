@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub(crate) use counting::CountingFs;
 pub use counting::IoStats;
 pub(crate) use dirs::make_dir;
+pub(crate) use mapped::roomy;
 pub use mem::MemFs;
 pub(crate) use names::FileName;
 pub use overlay::Overlay;

@@ -6,6 +6,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::batch::Op;
+use crate::fs::roomy;
 use crate::types::{Entry, Kind, SeqNo};
 
 /// Fewest and most bytes of a chunk.
@@ -56,7 +57,7 @@ impl Records {
         }
         let len = op.key.len() + op.value.len();
         if self.chunks.last().is_none_or(|chunk| chunk.capacity() - chunk.len() < len) {
-            self.chunks.push(Vec::with_capacity(self.chunk_bytes));
+            self.chunks.push(roomy(self.chunk_bytes));
         }
         let last = self.chunks.len() - 1;
         let chunk = &mut self.chunks[last];

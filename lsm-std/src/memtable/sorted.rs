@@ -6,6 +6,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::batch::Op;
+use crate::fs::roomy;
 use crate::memtable::records::{self, Record, Records};
 use crate::types::{Entry, Found, Kind, SeqNo, head, order};
 
@@ -84,7 +85,7 @@ impl Sorted {
         let head = head(op.key);
         let at_leaf = self.leaf(head, op.key, seqno);
         let Some(&leaf) = self.order.get(at_leaf) else {
-            self.leaves.reserve_exact(self.leaves_expected);
+            self.leaves = roomy(self.leaves_expected);
             self.add_leaf(0, Leaf::new(&[head], &[slot]));
             return;
         };
