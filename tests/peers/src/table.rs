@@ -159,7 +159,10 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 }
 
 fn median(sorted: &[f64]) -> Option<f64> {
-    sorted.get(sorted.len() / 2).copied()
+    let middle = sorted.len() / 2;
+    let upper = sorted.get(middle).copied()?;
+    let lower = if sorted.len().is_multiple_of(2) { sorted.get(middle - 1).copied()? } else { upper };
+    Some(f64::midpoint(lower, upper))
 }
 
 fn short(value: f64) -> String {
