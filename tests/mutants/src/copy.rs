@@ -36,8 +36,8 @@ pub struct Mutant {
     pub number: u32,
     /// The file below the core's `src`.
     pub file: PathBuf,
-    /// Its line.
-    pub line: usize,
+    /// Its line and column, from 1 on.
+    pub place: (usize, usize),
     /// What stands there.
     pub was: String,
     /// What stands there instead.
@@ -111,7 +111,7 @@ impl Copy {
             self.mutants.push(Mutant {
                 number: self.mutants.len() as u32 + 1,
                 file: file.clone(),
-                line: site.line,
+                place: site.place,
                 was: text[site.range.clone()].to_owned(),
                 is: is.clone(),
                 compiles: true,

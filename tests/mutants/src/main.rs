@@ -23,9 +23,9 @@ use serde_json::{Value, json};
 use crate::copy::{Copy, Mutant};
 use crate::run::Known;
 
-/// What is built: the core's tests, and those of the whole whose decisions are known by a sum.
+/// What is built: the core's tests; of the whole those of the bandit's workloads, and those whose decisions are known by a sum.
 const TESTS: [&[&str]; 2] =
-    [&["-p", "compaction-core", "--all-features"], &["-p", "lsm-tests", "--test", "determinism"]];
+    [&["-p", "compaction-core", "--all-features"], &["-p", "lsm-tests", "--lib", "--test", "determinism"]];
 
 /// Changes the core, and tells which changes no test sees.
 #[derive(Debug, Parser)]
@@ -76,7 +76,8 @@ fn main() -> Result<()> {
 
 /// What a change is known by.
 fn key(mutant: &Mutant) -> String {
-    format!("{}:{}: {} => {}", mutant.file.display(), mutant.line, mutant.was, mutant.is)
+    let (line, column) = mutant.place;
+    format!("{}:{line}:{column}: {} => {}", mutant.file.display(), mutant.was, mutant.is)
 }
 
 /// The fates in a file of results.

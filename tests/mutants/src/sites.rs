@@ -36,8 +36,8 @@ const METHODS: [(&str, &str); 18] = [
 pub struct Site {
     /// Where, in bytes.
     pub range: Range<usize>,
-    /// The line, from 1 on.
-    pub line: usize,
+    /// Line and column, from 1 on.
+    pub place: (usize, usize),
     /// What may stand there.
     pub others: Vec<String>,
 }
@@ -118,7 +118,11 @@ impl Finder<'_> {
     }
 
     fn add(&mut self, span: Span, other: String) {
-        self.sites.push(Site { range: span.byte_range(), line: span.start().line, others: vec![other] });
+        self.sites.push(Site {
+            range: span.byte_range(),
+            place: (span.start().line, span.start().column + 1),
+            others: vec![other],
+        });
     }
 
     /// A condition that may be any of these words instead, part by part if it binds names.
