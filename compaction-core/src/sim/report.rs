@@ -192,3 +192,28 @@ impl SimReport {
         self.samples.iter().filter(|sample| sample.counts.user_bytes >= from).filter_map(SimSample::space_amp).max()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_every_count_what_was_before_is_taken_off() {
+        let counts = SimCounts {
+            ops: 1,
+            user_bytes: 2,
+            flush_bytes: 3,
+            flushes: 4,
+            jobs: 5,
+            merge_read_bytes: 6,
+            merge_written_bytes: 7,
+            gets: 8,
+            filters_asked: 9,
+            get_blocks: 10,
+            scans: 11,
+            scan_runs: 12,
+        };
+        assert_eq!(counts.since(&SimCounts::default()), counts);
+        assert_eq!(counts.since(&counts), SimCounts::default());
+    }
+}
