@@ -79,6 +79,9 @@ impl Copy {
     /// Copies what git knows of `from` to `to` and finds the changes of all files of the core whose paths begin with one of `parts`.
     pub fn new(from: &Path, to: &Path, parts: &[String]) -> Result<Self> {
         let listed = Command::new("git").arg("-C").arg(from).args(["ls-files", "-z"]).output()?;
+        if !listed.status.success() {
+            return Err(Error::other(format!("{}: {}", from.display(), String::from_utf8_lossy(&listed.stderr))));
+        }
         for name in String::from_utf8_lossy(&listed.stdout).split('\0').filter(|name| !name.is_empty()) {
             let target = to.join(name);
             fs::create_dir_all(target.parent().unwrap_or(to))?;
@@ -141,7 +144,7 @@ impl Copy {
     pub fn build(&mut self, what: &[&[&str]]) -> Result<Vec<Program>> {
         loop {
             self.write()?;
-            let (mut programs, mut errors) = (Vec::new(), Vec::new());
+            let (mut programs, mut errors, mut is_built) = (Vec::new(), Vec::new(), true);
             for args in what {
                 let output = Command::new("cargo")
                     .args(["test", "--no-run", "--message-format=json"])
@@ -149,6 +152,7 @@ impl Copy {
                     .current_dir(&self.root)
                     .stderr(Stdio::inherit())
                     .output()?;
+                is_built &= output.status.success();
                 for message in
                     output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
                 {
@@ -157,7 +161,7 @@ impl Copy {
                 }
             }
             let left_out = errors.iter().filter(|(file, at)| self.leave_out(file, *at)).count();
-            match (errors.is_empty(), left_out) {
+            match (is_built, left_out) {
                 (true, _) => return Ok(programs),
                 (false, 0) => return Err(Error::other(format!("does not build: {errors:?}"))),
                 _ => println!("{left_out} changes do not compile"),
