@@ -10,6 +10,7 @@ use compaction_core::{AnySettings, TieredSettings};
 use lsm_std::fs::Purpose;
 use lsm_std::{Error, Options, SyncPolicy};
 use lsm_tests::disk::{Disk, Fault, Left, Op, STORE};
+use lsm_tests::faults::late::lag;
 use lsm_tests::faults::script::exhaust;
 use lsm_tests::faults::{Kind, Tally, run};
 
@@ -66,6 +67,13 @@ fn a_power_cut_in_every_call_and_at_every_byte_of_a_script_takes_nothing_that_wa
         println!("{sync:?}: {exhausted:?}");
         assert!(exhausted.moments > 200 && exhausted.torn > 5000, "{exhausted:?}");
     }
+}
+
+#[test]
+fn a_sector_of_the_log_that_the_disk_took_earlier_than_the_others_leaves_whole_batches() {
+    let (cuts, losses) = (0..4).map(lag).reduce(|a, b| (a.0 + b.0, a.1 + b.1)).unwrap_or_default();
+    println!("{cuts} cuts, {losses} took something");
+    assert!(cuts > 4000 && losses > 1000);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Dir {
                 (_, 2 | 3) => rng.below(2) == 0,
                 (Left::Nothing, _) => false,
                 (Left::Alternating, _) => at % 2 == 1,
-                (Left::Everything | Left::Torn(_) | Left::Random, _) => true,
+                (Left::Everything | Left::Torn(_) | Left::Late { .. } | Left::Random, _) => true,
             };
             if reaches {
                 apply(&mut self.durable, &name, node);

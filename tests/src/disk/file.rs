@@ -94,6 +94,11 @@ impl File {
         }
     }
 
+    /// Steps that are not durable, and sectors.
+    pub fn writes(&self) -> (usize, usize) {
+        (self.steps.len(), self.live.len().div_ceil(SECTOR_BYTES))
+    }
+
     /// A sync has failed: some of the steps have reached the disk, the others never will. Readers go on finding what was
     /// written, or, if `evict`, what is on disk.
     pub fn lose(&mut self, rng: &mut SplitMix, evict: bool) {
@@ -143,7 +148,11 @@ impl File {
         match left {
             Left::Nothing => self.durable.clone(),
             Left::Torn(bytes) if is_last => self.up_to(all.saturating_sub(1), bytes),
-            Left::Everything | Left::Torn(_) => self.up_to(all, 0),
+            Left::Late { sector, writes } if is_last => {
+                let len = self.up_to(all, 0).len();
+                self.mixed(len, |at| if at == sector { writes.min(all) } else { all })
+            }
+            Left::Everything | Left::Torn(_) | Left::Late { .. } => self.up_to(all, 0),
             Left::Alternating => {
                 let len = self.up_to(all, 0).len();
                 self.mixed(len, |sector| if sector % 2 == 1 { all } else { 0 })
@@ -154,7 +163,7 @@ impl File {
 
     fn random(&self, rng: &mut SplitMix) -> Vec<u8> {
         let all = self.steps.len();
-        match rng.below(8) {
+        match rng.below(10) {
             0 => self.durable.clone(),
             1 => self.up_to(all, 0),
             // The last steps in order, the very last torn at any byte.
@@ -171,10 +180,14 @@ impl File {
                 let len = self.up_to(all, 0).len();
                 self.mixed(len, |_| 0)
             }
-            // Each sector as it was at some moment, and so the length.
-            _ => {
+            // Each sector, or one of them, as it was at some moment, and so the length.
+            way => {
                 let sectors = self.live.len().max(self.durable.len()) / SECTOR_BYTES + 1;
-                let times: Vec<_> = (0..sectors).map(|_| rng.below(all as u64 + 1) as usize).collect();
+                let mut times: Vec<_> = (0..sectors).map(|_| rng.below(all as u64 + 1) as usize).collect();
+                if way >= 8 {
+                    let late = rng.below(sectors as u64) as usize;
+                    times.iter_mut().enumerate().filter(|(at, _)| *at != late).for_each(|(_, time)| *time = all);
+                }
                 let (short, long) = (self.durable.len(), self.live.len());
                 let len = match rng.below(3) {
                     0 => long,

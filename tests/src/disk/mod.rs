@@ -45,6 +45,13 @@ pub enum Left {
     Alternating,
     /// Everything, but of the last write of all only so many bytes.
     Torn(usize),
+    /// Everything, but of the file last written to one sector as it was after so many of the writes that are not durable.
+    Late {
+        /// The sector.
+        sector: usize,
+        /// The writes.
+        writes: usize,
+    },
     /// What the seed says, differently for every file and name.
     Random,
 }
@@ -220,5 +227,12 @@ impl Disk {
     pub fn last_write(&self) -> Option<usize> {
         let state = self.state();
         state.files[state.last?].last_write()
+    }
+
+    /// Writes to the file last written to that are not durable, and sectors that it has.
+    #[must_use]
+    pub fn last_writes(&self) -> Option<(usize, usize)> {
+        let state = self.state();
+        Some(state.files[state.last?].writes())
     }
 }

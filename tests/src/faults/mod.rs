@@ -12,6 +12,7 @@
 //! A run without threads is the same each time: its seed replays it.
 
 pub mod history;
+pub mod late;
 mod life;
 mod room;
 pub mod script;

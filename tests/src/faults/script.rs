@@ -66,7 +66,7 @@ fn value(at: u64, len: usize) -> Vec<u8> {
     (0..len as u64).map(|byte| (at * 31 + byte * (at + 3) % 251) as u8).collect()
 }
 
-fn pairs(db: &Db) -> Result<Map> {
+pub(super) fn pairs(db: &Db) -> Result<Map> {
     db.iter().map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
 }
 
