@@ -1,4 +1,4 @@
-//! A copy of the repository with all changes in its core, and the tests built from it.
+//! A copy of the repository with all changes in one of its crates, and the tests built from it.
 
 use std::fs;
 use std::io::{Error, Result};
@@ -34,7 +34,7 @@ pub(crate) fn on(number: u32) -> bool {
 pub struct Mutant {
     /// Its number, from 1 on.
     pub number: u32,
-    /// The file below the core's `src`.
+    /// The file below the crate's `src`.
     pub file: PathBuf,
     /// Its line and column, from 1 on.
     pub place: (usize, usize),
@@ -57,7 +57,7 @@ pub struct Program {
     pub dir: PathBuf,
 }
 
-/// A file of the core, and where in the switched one which changes stand.
+/// A file of the crate, and where in the switched one which changes stand.
 #[derive(Debug)]
 struct Source {
     file: PathBuf,
@@ -70,14 +70,16 @@ struct Source {
 #[derive(Debug)]
 pub struct Copy {
     root: PathBuf,
+    name: String,
     sources: Vec<Source>,
     /// All changes.
     pub mutants: Vec<Mutant>,
 }
 
 impl Copy {
-    /// Copies what git knows of `from` to `to` and finds the changes of all files of the core whose paths begin with one of `parts`.
-    pub fn new(from: &Path, to: &Path, parts: &[String]) -> Result<Self> {
+    /// Copies what git knows of `from` to `to` and finds the changes of all files of the crate `name` whose paths begin with one of
+    /// `parts`.
+    pub fn new(from: &Path, to: &Path, name: &str, parts: &[String]) -> Result<Self> {
         let listed = Command::new("git").arg("-C").arg(from).args(["ls-files", "-z"]).output()?;
         if !listed.status.success() {
             return Err(Error::other(format!("{}: {}", from.display(), String::from_utf8_lossy(&listed.stderr))));
@@ -87,9 +89,10 @@ impl Copy {
             fs::create_dir_all(target.parent().unwrap_or(to))?;
             fs::copy(from.join(name), target)?;
         }
-        let mut copy = Self { root: to.to_owned(), sources: Vec::new(), mutants: Vec::new() };
+        let mut copy = Self { root: to.to_owned(), name: name.to_owned(), sources: Vec::new(), mutants: Vec::new() };
         let names = String::from_utf8_lossy(&listed.stdout).into_owned();
-        for name in names.split('\0').filter_map(|name| name.strip_prefix("compaction-core/src/")) {
+        let src = format!("{name}/src/");
+        for name in names.split('\0').filter_map(|name| name.strip_prefix(&src)) {
             let stem = name.trim_end_matches(".rs");
             let is_test = stem.ends_with("tests") || !name.ends_with(".rs");
             if parts.iter().any(|part| name.starts_with(part.as_str())) && !is_test {
@@ -104,7 +107,7 @@ impl Copy {
     }
 
     fn src(&self) -> PathBuf {
-        self.root.join("compaction-core/src")
+        self.root.join(&self.name).join("src")
     }
 
     fn add(&mut self, file: PathBuf) -> Result<()> {
@@ -149,6 +152,7 @@ impl Copy {
                 let output = Command::new("cargo")
                     .args(["test", "--no-run", "--message-format=json"])
                     .args(*args)
+                    .env("CARGO_PROFILE_DEV_OPT_LEVEL", "2")
                     .current_dir(&self.root)
                     .stderr(Stdio::inherit())
                     .output()?;

@@ -1,4 +1,4 @@
-//! Mutation testing of `compaction-core`: small changes to its text, one at a time, and whether a test sees each.
+//! Mutation testing of `compaction-core` or `lsm-std`: small changes to its text, one at a time, and whether a test sees each.
 //!
 //! All changes are compiled into one copy of the crate, each behind its number, and picked by a variable: to build the tests for
 //! each anew would take days. What is no expression of a running function (constants, types, patterns) is not changed.
@@ -23,16 +23,28 @@ use serde_json::{Value, json};
 use crate::copy::{Copy, Mutant};
 use crate::run::Known;
 
-/// What is built: the core's tests; of the whole those of the bandit's workloads, and those whose decisions are known by a sum.
-const TESTS: [&[&str]; 2] =
-    [&["-p", "compaction-core", "--all-features"], &["-p", "lsm-tests", "--lib", "--test", "determinism"]];
+/// What is built for a crate: its tests. For the core also those of the bandit's workloads, those whose decisions are known by a
+/// sum, and those that hold the simulator against the engine; for the engine those on a simulated disk.
+fn tests(name: &str) -> &'static [&'static [&'static str]] {
+    match name {
+        "compaction-core" => &[
+            &["-p", "compaction-core", "--all-features"],
+            &["-p", "lsm-tests", "--lib", "--test", "determinism"],
+            &["-p", "lsm-tool", "--test", "cli"],
+        ],
+        _ => &[&["-p", "lsm-std"], &["-p", "lsm-tests", "--test", "faults"]],
+    }
+}
 
-/// Changes the core, and tells which changes no test sees.
+/// Changes a crate, and tells which changes no test sees.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Files: what their paths below compaction-core/src begin with
+    /// Files: what their paths below the crate's src begin with
     #[arg(required = true)]
     parts: Vec<String>,
+    /// The crate: compaction-core or lsm-std
+    #[arg(long = "crate", default_value = "compaction-core")]
+    name: String,
     /// Where the copy is made and results are kept: what is known already is not run again
     #[arg(long)]
     out: PathBuf,
@@ -45,6 +57,9 @@ struct Args {
     /// Only every so manieth change
     #[arg(long, default_value_t = 1)]
     every: usize,
+    /// Tests that take longer are not run, in seconds
+    #[arg(long, default_value_t = f64::INFINITY)]
+    longest: f64,
     /// Tests that are not run: what their names contain
     #[arg(long)]
     skip: Vec<String>,
@@ -55,11 +70,11 @@ fn main() -> Result<()> {
     fs::create_dir_all(&args.out)?;
     let results = args.out.join("results.jsonl");
     let known = known(&fs::read_to_string(&results).unwrap_or_default());
-    let mut copy = Copy::new(&args.root, &args.out.join("copy"), &args.parts)?;
-    let programs = copy.build(&TESTS)?;
+    let mut copy = Copy::new(&args.root, &args.out.join("copy"), &args.name, &args.parts)?;
+    let programs = copy.build(tests(&args.name))?;
     let left_out = copy.mutants.iter().filter(|mutant| !mutant.compiles).count();
     println!("{} changes, {left_out} of which do not compile", copy.mutants.len());
-    let tests = run::learn(programs, &args.skip, &args.out.join("reached"))?;
+    let tests = run::learn(&programs, &args.skip, args.longest, &args.out.join("reached"))?;
     let tried = copy.mutants.iter().step_by(args.every).filter(|mutant| mutant.compiles);
     let open: Vec<&Mutant> = tried.clone().filter(|mutant| !known.contains_key(&key(mutant))).collect();
     println!("{} to be tried, {} known", open.len(), tried.clone().count() - open.len());
@@ -96,7 +111,7 @@ fn try_all(
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(mutant) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done(mutant, &run::fate(mutant.number, tests, &args.skip)?.words())?;
+            done(mutant, &run::fate(mutant.number, tests)?.words())?;
         }
         Ok(())
     };

@@ -1,4 +1,4 @@
-//! Runs test programs with one change in force.
+//! Runs tests with one change in force.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,10 +17,11 @@ const LEAST: Duration = Duration::from_secs(10);
 /// Cases of each property test.
 const CASES: &str = "64";
 
-/// A test program that passes unchanged.
+/// A test that passes unchanged.
 #[derive(Clone, Debug)]
 pub struct Known {
     program: Program,
+    test: String,
     took: Duration,
     reaches: BTreeSet<u32>,
 }
@@ -28,18 +29,18 @@ pub struct Known {
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// This program fails.
+    /// This test fails.
     Killed(String),
     /// This one does not end.
     Hangs(String),
     /// All pass.
     Left,
-    /// No program comes there.
+    /// No test comes there.
     Unreached,
 }
 
 impl Fate {
-    /// In one word, with the program.
+    /// In one word, with the test.
     pub fn words(&self) -> String {
         match self {
             Self::Killed(by) => format!("killed by {by}"),
@@ -50,54 +51,67 @@ impl Fate {
     }
 }
 
-fn command(program: &Program, skip: &[String]) -> Command {
+/// The tests of a program, but for those in whose names one of `skip` is.
+fn tests(program: &Program, skip: &[String]) -> Result<Vec<String>> {
+    let output =
+        Command::new(&program.path).args(["--list", "--format", "terse"]).current_dir(&program.dir).output()?;
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(names.filter(|name| !skip.iter().any(|skip| name.contains(skip.as_str()))).map(str::to_owned).collect())
+}
+
+fn command(program: &Program, test: &str) -> Command {
     let mut command = Command::new(&program.path);
     command.current_dir(&program.dir).env("PROPTEST_CASES", CASES).env("PROPTEST_FAILURE_PERSISTENCE", "off");
-    command.args(skip.iter().flat_map(|name| ["--skip", name])).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args([test, "--exact"]).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-/// Runs all programs unchanged, and notes which changes each comes to; quickest first. Those that fail are left out, and said.
-pub fn learn(programs: Vec<Program>, skip: &[String], scratch: &Path) -> Result<Vec<Known>> {
+/// Runs all tests unchanged, each alone, and notes which changes each comes to; quickest first. Left out, and said, are those that
+/// fail or take more than `longest` seconds.
+pub fn learn(programs: &[Program], skip: &[String], longest: f64, scratch: &Path) -> Result<Vec<Known>> {
     let mut all = Vec::new();
     for program in programs {
-        let _ = fs::remove_file(scratch);
-        let begun = Instant::now();
-        let passes = command(&program, skip).env("REACHED", scratch).status()?.success();
-        let took = begun.elapsed();
-        let reached = fs::read_to_string(scratch).unwrap_or_default();
-        let reaches: BTreeSet<u32> = reached.lines().filter_map(|line| line.parse().ok()).collect();
-        println!(
-            "{}: {:.1} s, {} changes{}",
-            program.name,
-            took.as_secs_f64(),
-            reaches.len(),
-            if passes { "" } else { ", FAILS" }
-        );
-        if passes && !reaches.is_empty() {
-            all.push(Known { program, took, reaches });
+        let (before, begun) = (all.len(), Instant::now());
+        for test in tests(program, skip)? {
+            let _ = fs::remove_file(scratch);
+            let begun = Instant::now();
+            let passes = command(program, &test).env("REACHED", scratch).status()?.success();
+            let took = begun.elapsed();
+            let reached = fs::read_to_string(scratch).unwrap_or_default();
+            let reaches: BTreeSet<u32> = reached.lines().filter_map(|line| line.parse().ok()).collect();
+            if !passes {
+                println!("{}: {test} FAILS", program.name);
+            } else if took.as_secs_f64() > longest {
+                println!("{}: {test} takes {:.1} s", program.name, took.as_secs_f64());
+            } else if !reaches.is_empty() {
+                all.push(Known { program: program.clone(), test, took, reaches });
+            }
         }
+        let (took, count) = (begun.elapsed().as_secs_f64(), all.len() - before);
+        println!("{}: {took:.1} s, {count} tests come to changes", program.name);
     }
     all.sort_by_key(|known| known.took);
     Ok(all)
 }
 
 /// What becomes of change `number`.
-pub fn fate(number: u32, all: &[Known], skip: &[String]) -> Result<Fate> {
+pub fn fate(number: u32, all: &[Known]) -> Result<Fate> {
     let mut fate = Fate::Unreached;
     for known in all.iter().filter(|known| known.reaches.contains(&number)) {
-        let mut child = command(&known.program, skip).env("MUTANT", number.to_string()).spawn()?;
+        let mut child = command(&known.program, &known.test).env("MUTANT", number.to_string()).spawn()?;
         let until = Instant::now() + LEAST.max(known.took * TIMES);
+        let by = || format!("{}: {}", known.program.name, known.test);
         fate = loop {
             match child.try_wait()? {
                 Some(status) if status.success() => break Fate::Left,
-                Some(_) => break Fate::Killed(known.program.name.clone()),
+                Some(_) => break Fate::Killed(by()),
                 None if Instant::now() > until => {
                     child.kill()?;
                     child.wait()?;
-                    break Fate::Hangs(known.program.name.clone());
+                    break Fate::Hangs(by());
                 }
-                None => sleep(Duration::from_millis(5)),
+                None => sleep(Duration::from_millis(1)),
             }
         };
         if fate != Fate::Left {

@@ -6,7 +6,8 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
-    Arm, Attribute, BinOp, Expr, ExprBinary, ExprIf, ExprMethodCall, ExprUnary, ExprWhile, ImplItemFn, ItemFn, UnOp,
+    Arm, Attribute, BinOp, Expr, ExprBinary, ExprIf, ExprMethodCall, ExprUnary, ExprWhile, ImplItemFn, ItemFn, Stmt,
+    UnOp,
 };
 
 /// Methods and what is called in place of each.
@@ -246,6 +247,15 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         self.visit_expr(&arm.body);
     }
 
+    fn visit_stmt(&mut self, statement: &'ast Stmt) {
+        if let Stmt::Expr(expr @ (Expr::MethodCall(_) | Expr::Call(_) | Expr::Try(_) | Expr::Assign(_)), Some(_)) =
+            statement
+        {
+            self.add(expr.span(), "()".to_owned());
+        }
+        visit::visit_stmt(self, statement);
+    }
+
     fn visit_expr_binary(&mut self, expr: &'ast ExprBinary) {
         let (whole, op) = (expr.span(), expr.op.span().byte_range());
         for other in other_operators(&expr.op) {
@@ -298,6 +308,13 @@ mod tests {
             ("a.min(7)", "a.max(7)"),
         ];
         assert_eq!(changed(source), expected.map(|(was, is)| (was.to_owned(), is.to_owned())));
+    }
+
+    #[test]
+    fn what_is_done_for_its_effect_alone_is_left_out() {
+        let found = changed("fn f(a: &mut Vec<u32>, mut b: u32) -> u32 { a.sort(); b = g(a)?; h(b)?; a.len() }");
+        let all: Vec<_> = found.iter().map(|(was, is)| (was.as_str(), is.as_str())).collect();
+        assert_eq!(all, [("a.sort()", "()"), ("b = g(a)?", "()"), ("h(b)?", "()")]);
     }
 
     #[test]
