@@ -42,4 +42,13 @@ mod tests {
         assert_eq!((0..10).position(|_| detect(&mut arm, 0.1, 1.0)), Some(1));
         assert_eq!((arm.mean, arm.weight), (0.1, 2.0));
     }
+
+    #[test]
+    fn a_rise_is_noticed_like_a_fall_and_small_ones_are_summed_up() {
+        let mut arm = Arm { picks: 9, weight: 8.0, mean: 0.5, ..Arm::default() };
+        assert!(!detect(&mut arm, 0.75, 0.4) && !detect(&mut arm, 0.25, 0.4));
+        assert_eq!((arm.risen, arm.fallen), (0.0, 0.2), "each forgets as the other goes");
+        assert!(!detect(&mut arm, 0.75, 0.4) && detect(&mut arm, 0.8, 0.4));
+        assert_eq!((arm.mean, arm.weight, arm.risen, arm.fallen), (0.8, 2.0, 0.0, 0.0));
+    }
 }

@@ -46,4 +46,17 @@ mod tests {
         assert!(full.iter().zip(rest).all(|(now, before)| *now >= before && *now <= 1.0), "{full:?}");
         assert!(full.iter().all(|feature| *feature >= 0.5));
     }
+
+    #[test]
+    fn what_is_as_large_as_its_measure_is_a_half_and_three_times_as_large_three_quarters() {
+        for (times, expected) in [(1u32, 0.5), (3, 0.75)] {
+            let pressure = Pressure { debt_bytes: u128::from(times) * 1_000, job_bytes_max: 1_000, runs: 4 * times };
+            let mut slot = Slot::<u32>::EMPTY;
+            (slot.shape.runs, slot.shape.bytes) = (4 * times, 1_000 * u64::from(times));
+            (slot.traffic.paid, slot.traffic.came) = (500.0 * f64::from(times), 500.0);
+            slot.owed = slot.shape.bytes * u64::from(times);
+            let context = of(&slot, f64::from(times), &pressure);
+            assert_eq!(context, [1.0, expected, expected, expected, expected, expected, expected, expected]);
+        }
+    }
 }

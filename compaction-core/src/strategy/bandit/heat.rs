@@ -145,4 +145,35 @@ mod tests {
             assert!((shares.0 + shares.1 - 2.0).abs() < 1e-6, "{shares:?}");
         }
     }
+
+    #[test]
+    fn reads_and_time_raise_what_the_next_read_weighs() {
+        assert_eq!(read_cost(2, 3), 2 * 553 + 3 * 4_096);
+        let (mut heat, mut slots) = (Heat::default(), [0.0; 2]);
+        add(&mut heat, &mut slots, 0, 1, 600_000);
+        let grown = 2.0 * (1.0 + 1.0 / 16_384.0);
+        assert_eq!((heat.unit, slots[0], heat.last_ms), (grown, grown * 553.0, 600_000));
+        add(&mut heat, &mut slots, 1, 1, 1_200_000);
+        assert_eq!((heat.unit, slots[1]), (grown * grown, grown * grown * 553.0));
+        assert_eq!(heat.total, slots[0] + slots[1]);
+        let (unit, before) = (heat.unit, slots);
+        heat.rescale(slots.iter_mut());
+        assert_eq!((slots, heat.unit), (before.map(|slot| slot / unit), 1.0));
+        assert_eq!(heat.total, slots[0] + slots[1]);
+    }
+
+    #[test]
+    fn point_reads_pay_for_the_share_of_the_runs_that_they_look_into_and_scans_for_all() {
+        let mut met = Met::default();
+        let mut cost = |gets, scans, asked, runs| {
+            let cost = met.cost(&ReadSample { key: &1, gets, scans, runs: asked, now_ms: 0 }, runs);
+            (cost, met.asked, met.stood)
+        };
+        // Two of four runs beyond the first, and four of four that are taken for known.
+        assert_eq!(cost(10, 1, 3, 5), (5_530.0 * 6.0 / 8.0 + 4_096.0, 2.0, 4.0));
+        let (asked, stood) = (2.0 * 0.995 + 4.0, 4.0 * 0.995 + 4.0);
+        assert_eq!(cost(10, 0, 9, 5), (5_530.0 * ((asked + 4.0) / (stood + 4.0)), asked, stood));
+        assert_eq!(cost(0, 2, 1, 5), (8_192.0, asked, stood), "scans teach nothing");
+        assert_eq!(cost(1, 0, 1, 1), (553.0 * ((asked + 4.0) / (stood + 4.0)), asked, stood), "nor does one run");
+    }
 }

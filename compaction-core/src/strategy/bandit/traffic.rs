@@ -157,4 +157,25 @@ mod tests {
             Traffic { base: 3.0, came: 4.0, paid: 5.0, seen: 5.0, samples: 6.0, fresh: 7.0, fresh_samples: 8.0 };
         assert_eq!(traffic.scaled(0.5).joined(traffic.scaled(0.5)), traffic);
     }
+
+    #[test]
+    fn each_figure_fades_at_its_own_pace() {
+        let mut traffic = Traffic::NONE;
+        [100.0, 100.0].into_iter().for_each(|cost| traffic.read(cost));
+        traffic.fade(0.9);
+        traffic.read(50.0);
+        traffic.fade(0.9);
+        assert_eq!((traffic.paid, traffic.seen, traffic.samples), (200.0, 230.0, 2.0 * 0.9 + 1.0));
+        assert_eq!((traffic.fresh, traffic.fresh_samples), (0.0, 0.0));
+        [1_000, 2_000, 0].into_iter().for_each(|bytes| traffic.bring(bytes));
+        assert_eq!((traffic.base, traffic.came), (1_250.0, (1_000.0 * 0.75 + 2_000.0) * 0.75));
+        assert!((Traffic::kept(1.0) - 0.8825).abs() < 1e-4 && Traffic::kept(100.0) == KEPT);
+    }
+
+    #[test]
+    fn a_slot_counts_half_for_itself_and_half_for_a_mean_one_where_that_has_a_hundredth_of_a_sample() {
+        let mean = Traffic { paid: 1_000.0, seen: 400.0, samples: 0.01, ..Traffic::NONE };
+        let slot = Traffic { seen: 800.0, came: 3_000.0, ..Traffic::NONE };
+        assert_eq!((slot.run_price(&mean), slot.usual(&mean)), (0.5, 375.0));
+    }
 }

@@ -68,4 +68,17 @@ mod tests {
         assert!((contextual.score(&new, &with(1.0, 0.3)) - 0.7).abs() < 0.02);
         assert!((contextual.score(&new, &with(0.0, 0.9)) - 0.1).abs() < 0.02);
     }
+
+    #[test]
+    fn a_reward_moves_each_weight_by_its_part_of_the_error() {
+        let mut contextual = Contextual { alpha: 0.5, weights: [0.0; FEATURES] };
+        let (mut seen, mut arm) = (Seen::default(), Arm::default());
+        (seen.context[0], seen.context[1]) = (1.0, 0.5);
+        contextual.update(&mut arm, 1.0, &seen);
+        let near = |weights: [f64; 2]| contextual.weights.iter().zip(weights).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(near([0.4, 0.2]) && contextual.weights[2..].iter().all(|weight| *weight == 0.0));
+        assert!((contextual.score(&arm, &seen) - 0.5).abs() < 1e-6 && contextual.memory().len() == FEATURES);
+        contextual.update(&mut arm, 1.0, &seen);
+        assert!((contextual.weights[0] - 0.6).abs() < 1e-6, "half of the error is left, and half of that goes");
+    }
 }

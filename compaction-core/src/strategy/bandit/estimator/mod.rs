@@ -129,3 +129,28 @@ impl Estimator for AnyEstimator {
 pub(crate) fn ratio(ppm: u64) -> f64 {
     ppm as f64 / PPM as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewards_move_the_mean_and_the_variance_about_it() {
+        let mut arm = Arm::NEW;
+        let mut after = |reward| {
+            smooth(&mut arm, reward, 0.5);
+            arm.picks += 1;
+            (arm.mean, arm.variance)
+        };
+        assert_eq!([after(0.0), after(1.0), after(1.0)], [(0.0, 0.0), (0.5, 0.25), (0.75, 0.1875)]);
+    }
+
+    #[test]
+    fn one_half_of_the_bits_says_how_far_off_a_draw_is_and_the_other_half_which_way() {
+        let far = libm::sqrt(2.0 * core::f64::consts::LN_2);
+        for (bits, expected) in [(0, far), (1 << 30, 0.0), (1 << 31, -far)] {
+            assert!((normal(1 << 63 | bits) - expected).abs() < 1e-6, "{bits:x}: {}", normal(1 << 63 | bits));
+        }
+        assert!((normal(u64::MAX >> 32) - 6.76).abs() < 0.01, "{}", normal(u64::MAX >> 32));
+    }
+}

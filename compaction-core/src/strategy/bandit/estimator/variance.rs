@@ -60,4 +60,17 @@ mod tests {
         assert!((epsilon([0.5, 0.5]) - 0.05).abs() < 1e-9);
         assert!(epsilon([0.0, 1.0]) > 0.25, "{}", epsilon([0.0, 1.0]));
     }
+
+    #[test]
+    fn each_reward_moves_the_spread_a_share_of_the_way() {
+        let (mut variance, mut arm) = (Variance { k: 2.0, alpha: 0.5, spread: 0.0 }, Arm::default());
+        for reward in [0.0, 1.0, 1.0] {
+            variance.update(&mut arm, reward, &Seen::default());
+            arm.picks += 1;
+        }
+        // Means of 0, 0.5 and 0.75: off by 1 and by 0.5.
+        assert_eq!((variance.spread, arm.mean), (0.5 + 0.5 * (0.25 - 0.5), 0.75));
+        assert_eq!((variance.epsilon(0.1), variance.epsilon(0.5)), (0.1 + 0.75, 1.0));
+        assert_eq!((variance.score(&arm, &Seen::default()), variance.memory().len()), (0.75, 1));
+    }
 }
