@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -58,8 +59,8 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     every: usize,
     /// Tests that take longer are not run, in seconds
-    #[arg(long, default_value_t = f64::INFINITY)]
-    longest: f64,
+    #[arg(long, default_value_t = 600)]
+    longest: u64,
     /// Tests that are not run: what their names contain
     #[arg(long)]
     skip: Vec<String>,
@@ -74,7 +75,7 @@ fn main() -> Result<()> {
     let programs = copy.build(tests(&args.name))?;
     let left_out = copy.mutants.iter().filter(|mutant| !mutant.compiles).count();
     println!("{} changes, {left_out} of which do not compile", copy.mutants.len());
-    let tests = run::learn(&programs, &args.skip, args.longest, &args.out.join("reached"))?;
+    let tests = run::learn(&programs, &args.skip, Duration::from_secs(args.longest), &args.out.join("reached"))?;
     let tried = copy.mutants.iter().step_by(args.every).filter(|mutant| mutant.compiles);
     let open: Vec<&Mutant> = tried.clone().filter(|mutant| !known.contains_key(&key(mutant))).collect();
     println!("{} to be tried, {} known", open.len(), tried.clone().count() - open.len());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Result;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -68,24 +68,24 @@ fn command(program: &Program, test: &str) -> Command {
 }
 
 /// Runs all tests unchanged, each alone, and notes which changes each comes to; quickest first. Left out, and said, are those that
-/// fail or take more than `longest` seconds.
-pub fn learn(programs: &[Program], skip: &[String], longest: f64, scratch: &Path) -> Result<Vec<Known>> {
+/// fail or take longer than `longest`.
+pub fn learn(programs: &[Program], skip: &[String], longest: Duration, scratch: &Path) -> Result<Vec<Known>> {
     let mut all = Vec::new();
     for program in programs {
         let (before, begun) = (all.len(), Instant::now());
         for test in tests(program, skip)? {
             let _ = fs::remove_file(scratch);
             let begun = Instant::now();
-            let passes = command(program, &test).env("REACHED", scratch).status()?.success();
+            let mut child = command(program, &test).env("REACHED", scratch).spawn()?;
+            let passes = ended(&mut child, longest)?;
             let took = begun.elapsed();
             let reached = fs::read_to_string(scratch).unwrap_or_default();
             let reaches: BTreeSet<u32> = reached.lines().filter_map(|line| line.parse().ok()).collect();
-            if !passes {
-                println!("{}: {test} FAILS", program.name);
-            } else if took.as_secs_f64() > longest {
-                println!("{}: {test} takes {:.1} s", program.name, took.as_secs_f64());
-            } else if !reaches.is_empty() {
-                all.push(Known { program: program.clone(), test, took, reaches });
+            match passes {
+                None => println!("{}: {test} takes too long", program.name),
+                Some(false) => println!("{}: {test} FAILS", program.name),
+                Some(true) if reaches.is_empty() => {}
+                Some(true) => all.push(Known { program: program.clone(), test, took, reaches }),
             }
         }
         let (took, count) = (begun.elapsed().as_secs_f64(), all.len() - before);
@@ -95,24 +95,30 @@ pub fn learn(programs: &[Program], skip: &[String], longest: f64, scratch: &Path
     Ok(all)
 }
 
+/// Whether the test passes; `None` if it is not done after so long, and was ended.
+fn ended(child: &mut Child, longest: Duration) -> Result<Option<bool>> {
+    let begun = Instant::now();
+    while begun.elapsed() < longest {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status.success()));
+        }
+        sleep(Duration::from_millis(1));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(None)
+}
+
 /// What becomes of change `number`.
 pub fn fate(number: u32, all: &[Known]) -> Result<Fate> {
     let mut fate = Fate::Unreached;
     for known in all.iter().filter(|known| known.reaches.contains(&number)) {
         let mut child = command(&known.program, &known.test).env("MUTANT", number.to_string()).spawn()?;
-        let until = Instant::now() + LEAST.max(known.took * TIMES);
         let by = || format!("{}: {}", known.program.name, known.test);
-        fate = loop {
-            match child.try_wait()? {
-                Some(status) if status.success() => break Fate::Left,
-                Some(_) => break Fate::Killed(by()),
-                None if Instant::now() > until => {
-                    child.kill()?;
-                    child.wait()?;
-                    break Fate::Hangs(by());
-                }
-                None => sleep(Duration::from_millis(1)),
-            }
+        fate = match ended(&mut child, LEAST.max(known.took * TIMES))? {
+            Some(true) => Fate::Left,
+            Some(false) => Fate::Killed(by()),
+            None => Fate::Hangs(by()),
         };
         if fate != Fate::Left {
             break;
