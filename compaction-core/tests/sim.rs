@@ -219,3 +219,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn gets_find_in_tables_what_an_earlier_phase_wrote() {
+    let gets = Mix { put: 0.0, delete: 0.0, get: 0.3, miss: 0.5, scan: 0.2 };
+    let phases = vec![Phase::puts(5_000, 1_000), Phase { mix: gets, ..Phase::puts(2_000, 1_000) }];
+    let format = TableFormat { filter_pass_ppm: 0, ..TableFormat::default() };
+    let store = StoreSettings { format, samples: 10, ..store(16 * KIB) };
+    let report = simulate(&Workload { seed: 1, ttl_ms: None, phases }, AnySettings::Idle, &store).unwrap();
+    let found = report.counts().get_blocks;
+    assert!((500..=650).contains(&found), "{found} of about 600");
+    assert_eq!(report.samples.len(), 11, "ten on the way and the last");
+}
+
+#[test]
+fn a_workload_that_makes_no_sense_is_refused() {
+    let phase = Phase { mix: Mix { put: -1.0, ..Phase::puts(1, 1).mix }, ..Phase::puts(100, 10) };
+    assert!(matches!(simulate(&workload(1, phase), AnySettings::Idle, &store(KIB)), Err(SimError::Workload(_))));
+}

@@ -22,12 +22,14 @@ enum Seen {
     Flushed { runs: Vec<Vec<Table<u32>>>, bytes: u64, now_ms: u64 },
     Done { runs: Vec<Vec<Table<u32>>>, outcome: Outcome },
     Read(Told),
+    Debt(u64),
 }
 
 /// A strategy, and all that it was told of.
 struct Watched {
     strategy: AnyStrategyVec<u32>,
     seen: Rc<RefCell<VecDeque<Seen>>>,
+    space_bytes: u64,
 }
 
 fn runs(version: &Version<'_, u32>) -> Vec<Vec<Table<u32>>> {
@@ -40,6 +42,9 @@ impl CompactionStrategy<u32> for Watched {
     }
 
     fn decide(&self, search: &mut Search<'_, '_, u32>) -> Decision {
+        let used = runs(&search.version()).iter().flatten().map(|table| table.bytes).sum();
+        let free_bytes = if self.space_bytes == u64::MAX { u64::MAX } else { self.space_bytes.saturating_sub(used) };
+        assert_eq!(search.moment().free_bytes, free_bytes);
         self.strategy.decide(search)
     }
 
@@ -64,7 +69,9 @@ impl CompactionStrategy<u32> for Watched {
     }
 
     fn debt_bytes(&self, version: &Version<'_, u32>) -> u64 {
-        self.strategy.debt_bytes(version)
+        let debt = self.strategy.debt_bytes(version);
+        self.seen.borrow_mut().push_back(Seen::Debt(debt));
+        debt
     }
 }
 
@@ -90,6 +97,9 @@ struct Twin {
     levels: HashMap<u8, (u64, u64)>,
     peak_bytes: u64,
     peak_job_bytes: u64,
+    debts: Vec<u64>,
+    /// Bytes that were read and written because of flushes.
+    worked: u64,
     read: u64,
     untold: VecDeque<Told>,
 }
@@ -112,6 +122,8 @@ impl Twin {
             levels: HashMap::new(),
             peak_bytes: 0,
             peak_job_bytes: 0,
+            debts: Vec::new(),
+            worked: 0,
             read: 0,
             untold: VecDeque::new(),
         }
@@ -269,6 +281,7 @@ impl Twin {
                 Seen::Flushed { runs, bytes, now_ms } => self.flushed(&runs, bytes, now_ms),
                 Seen::Done { runs, outcome } => self.done(&runs, &outcome),
                 Seen::Read(told) => assert_eq!(Some(told), self.untold.pop_front()),
+                Seen::Debt(debt) => self.debts.push(debt),
             }
         }
         // What many runs have paid for is told at once.
@@ -277,15 +290,24 @@ impl Twin {
     }
 }
 
+fn worked(counts: &SimCounts) -> u64 {
+    counts.flush_bytes + counts.merge_read_bytes + counts.merge_written_bytes
+}
+
 /// Plays random operations and holds everything against the twin. Answers with what was counted.
 fn play(settings: AnySettings, store: StoreSettings, scale: u64, seed: u64) -> SimCounts {
     let seen = Rc::default();
     let strategy = AnyStrategyVec::from_settings(settings).expect("sound settings");
-    let mut simulation = Simulation::new(Watched { strategy, seen: Rc::clone(&seen) }, &store, scale);
+    let watched = Watched { strategy, seen: Rc::clone(&seen), space_bytes: store.space_bytes };
+    let mut simulation = Simulation::new(watched, &store, scale);
     let (mut twin, mut rng) = (Twin::new(store, scale), SplitMix::new(seed));
-    seen.borrow_mut().clear();
+    assert!(matches!(seen.borrow().front(), Some(Seen::Flushed { bytes: 0, now_ms: 0, .. })), "told of an empty tree");
+    twin.follow(&seen);
     for _ in 0..12_000 {
-        let (key, kind) = (1_000 + rng.below(600) as u32 * 3, rng.below(10));
+        let before = simulation.counts();
+        let kind = rng.below(10);
+        // Reads also look where nothing was ever written.
+        let key = if kind < 5 { 1_000 + rng.below(600) as u32 * 3 } else { rng.below(4_000) as u32 };
         match kind {
             0..4 => {
                 let length = rng.below(200) as u32;
@@ -310,21 +332,27 @@ fn play(settings: AnySettings, store: StoreSettings, scale: u64, seed: u64) -> S
                 twin.scan(key, keys);
             }
         }
+        let found = simulation.counts();
+        twin.worked += if found.flushes > before.flushes { worked(&found) - worked(&before) } else { 0 };
         twin.follow(&seen);
-        let (found, read) = (simulation.counts(), twin.read_bytes);
+        let read = twin.read_bytes;
         let data = found.merge_read_bytes;
         assert!(data <= read && data >= read / 10 * 7, "{data} B of data in {read} B of tables");
         assert_eq!(found, SimCounts { merge_read_bytes: data, ..twin.counts });
     }
+    let before = simulation.counts();
     let live = twin.live.values().sum::<u64>() * scale;
     twin.freeze();
     let report = simulation.finish().expect("at rest");
+    twin.worked += worked(&report.counts()) - worked(&before);
     twin.follow(&seen);
     assert_eq!(report.counts(), SimCounts { merge_read_bytes: report.counts().merge_read_bytes, ..twin.counts });
     assert_eq!((report.last().live_bytes, report.last().table_bytes), (live, twin.bytes()));
     assert_eq!((report.last().runs, report.peak_bytes), (twin.runs.len() as u64, twin.peak_bytes));
     assert_eq!(report.peak_job_bytes, twin.peak_job_bytes);
-    assert!(report.peak_debt_bytes >= report.debt_bytes);
+    assert_eq!(Some(report.debt_bytes), twin.debts.pop());
+    assert_eq!(Some(report.peak_debt_bytes), twin.debts.iter().copied().max());
+    assert_eq!(report.stalls.busy_us, twin.worked * 1_000);
     for level in &report.levels {
         assert_eq!((level.written_bytes, level.merges), twin.levels.remove(&level.level).unwrap_or_default());
     }
@@ -358,6 +386,7 @@ fn every_count_and_every_table_is_that_of_the_twin() {
     for (seed, settings) in (1..).zip(strategies) {
         let counts = play(settings, store, 1, seed);
         assert!(counts.flushes > 50 && counts.jobs > 20, "{counts:?}");
-        play(settings, StoreSettings { read_weight: 3, format: format(0), ..store }, 2, seed + 10);
+        let thin = StoreSettings { read_weight: 3, format: format(0), space_bytes: 1 << 20, ..store };
+        play(settings, thin, 2, seed + 10);
     }
 }

@@ -160,3 +160,35 @@ impl TableFormat {
 pub(super) fn varint(n: u64) -> u64 {
     u64::from(n.max(1).ilog2() / 7).saturating_add(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_key_an_entry_takes_what_differs_and_the_index_what_tells_two_blocks_apart() {
+        let format = |prefix| TableFormat { key_bytes: 16, prefix, ..TableFormat::default() };
+        let of = |prefix, differing| (format(prefix).rest(differing), format(prefix).separator(differing));
+        assert_eq!([of(KeyPrefix::Digits, 4), of(KeyPrefix::Digits, 20)], [(4, 13), (16, 1)]);
+        assert_eq!([of(KeyPrefix::Shared(5), 4), of(KeyPrefix::Whole, 4)], [(11, 6), (16, 16)]);
+    }
+
+    #[test]
+    fn an_index_is_packed_where_it_is_long_and_that_makes_it_an_eighth_smaller() {
+        let format = TableFormat { packs: true, ..TableFormat::default() };
+        let at = |data, packed| format.index(data, (100, packed));
+        assert_eq!([at(6_400, 50), at(6_399, 50), at(0, 88), at(0, 89)], [100, 50, 88, 100]);
+        assert_eq!(TableFormat { packs: false, ..format }.index(0, (100, 50)), 100);
+    }
+
+    #[test]
+    fn an_entry_has_its_numbers_and_a_filter_whole_lines() {
+        let format = TableFormat { entry_bytes: 3, varints: false, ..TableFormat::default() };
+        assert_eq!((format.entry(10, 1 << 20, Some(100)), format.entry(10, 1, None)), (113, 13));
+        // Three bytes of number, and two for twice what these and the value come to.
+        assert_eq!(TableFormat { varints: true, ..format }.entry(10, 1 << 20, Some(100)), 113 + 3 + 2);
+        let filtered = |filter_bits| TableFormat { filter_bits, filter_line_bytes: 64, part_bytes: 4, ..format };
+        assert_eq!([0, 1, 51, 52].map(|keys| filtered(10).filter(keys)), [69, 69, 69, 133]);
+        assert_eq!(filtered(0).filter(100), 0);
+    }
+}
