@@ -13,19 +13,34 @@ use crate::sites::{self, Site};
 /// The module that says which change is in force, and notes which were reached.
 const SWITCHED: &str = "
 use crate::switched_std::{env, fs::OpenOptions, io::Write, string::String, sync::OnceLock};
-use core::sync::atomic::{AtomicBool, Ordering};
-static CHOSEN: OnceLock<(u32, Option<String>)> = OnceLock::new();
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+const NOT_YET_KNOWN: u32 = u32::MAX;
+const ALL_ARE_NOTED: u32 = u32::MAX - 1;
+static CHOSEN: AtomicU32 = AtomicU32::new(NOT_YET_KNOWN);
+static NOTES: OnceLock<Option<String>> = OnceLock::new();
 static REACHED: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
+#[inline]
 pub(crate) fn on(number: u32) -> bool {
-    let (chosen, reached) = CHOSEN.get_or_init(|| {
-        (env::var(\"MUTANT\").ok().and_then(|chosen| chosen.parse().ok()).unwrap_or(0), env::var(\"REACHED\").ok())
-    });
-    if let Some(file) = reached && !REACHED[number as usize].swap(true, Ordering::Relaxed) {
+    match CHOSEN.load(Relaxed) {
+        NOT_YET_KNOWN | ALL_ARE_NOTED => slow(number),
+        chosen => chosen == number,
+    }
+}
+#[cold]
+fn slow(number: u32) -> bool {
+    let notes = NOTES.get_or_init(|| env::var(\"REACHED\").ok());
+    let Some(file) = notes else {
+        let chosen = env::var(\"MUTANT\").ok().and_then(|chosen| chosen.parse().ok()).unwrap_or(0);
+        CHOSEN.store(chosen, Relaxed);
+        return chosen == number;
+    };
+    CHOSEN.store(ALL_ARE_NOTED, Relaxed);
+    if !REACHED[number as usize].swap(true, Relaxed) {
         let file = OpenOptions::new().append(true).create(true).open(file);
         let line = crate::switched_std::format!(\"{number}\\n\");
         file.and_then(|mut file| file.write_all(line.as_bytes())).expect(\"what is reached is noted\");
     }
-    *chosen == number
+    false
 }
 ";
 
