@@ -54,4 +54,12 @@ mod tests {
         assert_eq!((again.weight, again.mean), (3.0, 0.25));
         assert_eq!(Arm::default().joined(Arm::default()), Arm::default());
     }
+
+    #[test]
+    fn of_two_arms_that_become_one_the_mean_is_weighed_and_the_rest_the_larger() {
+        let left = Arm { picks: 1, weight: 1.0, mean: 0.8, variance: 0.3, risen: 0.1, fallen: 0.4 };
+        let right = Arm { picks: 3, weight: 3.0, mean: 0.4, variance: 0.2, risen: 0.5, fallen: 0.2 };
+        let both = Arm { picks: 4, weight: 4.0, mean: 0.5, variance: 0.3, risen: 0.5, fallen: 0.4 };
+        assert_eq!([left.joined(right), right.joined(left)], [both, both]);
+    }
 }

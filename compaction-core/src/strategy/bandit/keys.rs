@@ -43,3 +43,28 @@ impl KeyCodec<alloc::vec::Vec<u8>> for PlainKeys {
         Some(bytes.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again<K>(key: &K) -> Option<K>
+    where
+        PlainKeys: KeyCodec<K>,
+    {
+        let mut bytes = std::vec::Vec::new();
+        PlainKeys.encode(key, &mut |part| bytes.extend_from_slice(part));
+        PlainKeys.decode(&bytes)
+    }
+
+    #[test]
+    fn every_key_comes_back_and_bytes_of_another_length_are_none() {
+        assert_eq!((again(&7u32), again(&u64::MAX)), (Some(7), Some(u64::MAX)));
+        assert_eq!(
+            (KeyCodec::<u32>::decode(&PlainKeys, &[1; 8]), KeyCodec::<u64>::decode(&PlainKeys, &[1; 4])),
+            (None, None)
+        );
+        #[cfg(feature = "alloc")]
+        assert_eq!(again(&alloc::vec![1u8, 2, 3]), Some(alloc::vec![1, 2, 3]));
+    }
+}

@@ -75,6 +75,7 @@ mod tests {
         let (mut seen, mut arm) = (Seen::default(), Arm::default());
         (seen.context[0], seen.context[1]) = (1.0, 0.5);
         contextual.update(&mut arm, 1.0, &seen);
+        assert_eq!(arm.mean, 1.0);
         let near = |weights: [f64; 2]| contextual.weights.iter().zip(weights).all(|(a, b)| (a - b).abs() < 1e-6);
         assert!(near([0.4, 0.2]) && contextual.weights[2..].iter().all(|weight| *weight == 0.0));
         assert!((contextual.score(&arm, &seen) - 0.5).abs() < 1e-6 && contextual.memory().len() == FEATURES);

@@ -64,4 +64,19 @@ mod tests {
         assert!(mean.abs() < 0.01 && (few / 0.00973 - 1.0).abs() < 0.1, "{mean} {few}");
         assert!((many / 0.0001 - 1.0).abs() < 0.1, "{many}");
     }
+
+    #[test]
+    fn an_arm_never_picked_stands_first_and_one_little_known_before_its_equal() {
+        let thompson = Thompson { alpha: 0.5 };
+        let seen = Seen { picks: 3.0, ..Seen::default() };
+        assert_eq!(thompson.score(&Arm::NEW, &seen), f64::INFINITY);
+        assert_eq!(thompson.draw(&Arm::NEW, &seen, 7), Some(f64::INFINITY));
+        let mut arm = Arm { picks: 3, mean: 0.5, variance: 0.25, ..Arm::NEW };
+        let error = libm::sqrt((0.75 + 1.0 / 12.0) / 16.0);
+        assert_eq!(thompson.score(&arm, &seen), 0.5 + error);
+        // The highest draw of all: the upper half of the bits zero, and the lower one too.
+        assert!(thompson.draw(&arm, &seen, 0).is_some_and(|draw| (draw - 0.5 - 6.76 * error).abs() < 0.01));
+        Thompson { alpha: 0.5 }.update(&mut arm, 1.0, &seen);
+        assert_eq!(arm.mean, 0.75);
+    }
 }

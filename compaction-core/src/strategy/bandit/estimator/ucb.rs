@@ -87,4 +87,10 @@ mod tests {
             assert!(!UCB.score(&arm, &seen(1e-300, total)).is_nan());
         }
     }
+
+    #[test]
+    fn an_arm_whose_picks_are_all_forgotten_stands_first() {
+        let arm = Arm { picks: 1, mean: 0.5, ..Arm::NEW };
+        assert_eq!(UCB.score(&arm, &seen(0.0, 10.0)), f64::INFINITY);
+    }
 }

@@ -73,4 +73,12 @@ mod tests {
         assert_eq!((variance.epsilon(0.1), variance.epsilon(0.5)), (0.1 + 0.75, 1.0));
         assert_eq!((variance.score(&arm, &Seen::default()), variance.memory().len()), (0.75, 1));
     }
+
+    #[test]
+    fn an_arm_never_picked_stands_first_and_its_first_reward_is_no_surprise() {
+        let (mut variance, mut arm) = (Variance { k: 1.0, alpha: 0.5, spread: 0.0 }, Arm::default());
+        assert_eq!(variance.score(&arm, &Seen::default()), f64::INFINITY);
+        variance.update(&mut arm, 1.0, &Seen::default());
+        assert_eq!((variance.spread, arm.mean), (0.0, 1.0));
+    }
 }
