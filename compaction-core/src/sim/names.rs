@@ -102,4 +102,21 @@ mod tests {
         let format = TableFormat { key_bytes: 9, ..TableFormat::default() };
         assert_eq!((names.bytes(2, &format), names.bytes(7, &format)), (4, 9));
     }
+
+    #[test]
+    fn a_separator_is_short_where_that_tells_two_keys_apart_and_packs_by_what_is_alike() {
+        let mut named = Named { last: 4, shared: u64::MAX, ..Named::default() };
+        let mut come = |bytes, shared| (named.come(Beside { bytes, shared }), named.first, named.shared);
+        assert_eq!(come(5, 9), (4, 5, u64::MAX), "the first has none before it");
+        assert_eq!(come(6, 2), (3, 5, 2));
+        assert_eq!(come(3, 2), (4, 5, 2), "three bytes are the whole key");
+        assert_eq!(come(9, 4), (4, 5, 2), "the last key is the start of this one");
+        let mut named = Named { separator: 8, shared: 7, ..Named::default() };
+        assert_eq!((named.pack(10, 3), named.separator, named.shared), (13 - 4, 10, u64::MAX));
+        let mut pack = |shared, separator| {
+            named.shared = shared;
+            named.pack(separator, 3)
+        };
+        assert_eq!([pack(3, 10), pack(3, 11), pack(u64::MAX, 6), pack(9, 9)], [13 - 1, 14, 9 - 3, 12 - 3]);
+    }
 }

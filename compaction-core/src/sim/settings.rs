@@ -164,3 +164,30 @@ impl From<EditError> for SimError {
         Self::Edit(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Phase;
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn the_scale_is_the_smallest_that_bounds_the_work_and_leaves_a_memtable_its_writes() {
+        // 6 400 writes a memtable: at a scale of 100 these are 64.
+        let store = StoreSettings { memtable_bytes: 180 * 6_400, ..StoreSettings::default() };
+        let of = |store: &StoreSettings, phases: &[(u64, u64)]| {
+            let phases: Vec<_> = phases.iter().map(|(ops, keys)| Phase::puts(*ops, *keys)).collect();
+            store.scale_of(&Workload { seed: 1, ttl_ms: None, phases })
+        };
+        for (ops, scale) in [(0, 1), (8_000_000, 1), (8_000_001, 2), (80_000_000, 10), (10_000_000_000, 100)] {
+            assert_eq!(of(&store, &[(ops, 10)]), Ok(scale), "{ops} operations");
+        }
+        assert_eq!(of(&store, &[(112 << 27, 10)]), Ok(112), "more would be too many, whatever the memtable");
+        assert_eq!(of(&store, &[(9, 10), (9, 80_000_000), (9, 10)]), Ok(10), "keys count as well");
+        assert_eq!(of(&store, &[(9, 112 << 27)]), Ok(112));
+        let given = |scale| StoreSettings { scale: Some(scale), ..store };
+        assert_eq!((of(&given(0), &[(LIMIT, 9)]), of(&given(7), &[(9, 9)])), (Ok(1), Ok(7)));
+        let too_large = SimError::TooLarge { what: "operations", simulated: LIMIT + 1, max: LIMIT };
+        assert_eq!(of(&given(1), &[(LIMIT + 1, 9)]), Err(too_large));
+    }
+}
