@@ -344,41 +344,5 @@ fn mean_digits_milli(gap: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_that_differ_are_counted_and_averaged() {
-        assert_eq!(
-            [(9, 9), (8, 9), (9, 10), (99, 100), (5, 205)].map(|(a, b)| digits_differing(a, b)),
-            [0, 1, 2, 3, 3]
-        );
-        for gap in [1u64, 7, 30, 1_234] {
-            let mean = (0..100_000).map(|at| digits_differing(at, at + gap)).sum::<u64>() / 100;
-            assert!(mean.abs_diff(mean_digits_milli(gap)) <= 40, "gap {gap}: {mean} {}", mean_digits_milli(gap));
-        }
-    }
-
-    #[test]
-    fn a_table_of_weighted_entries_is_as_long_as_one_of_as_many() {
-        for (value, gap) in [(100, 1), (8, 20), (1_000, 3), (20_000, 1)] {
-            let fill = |weight: u64, gap: u64| {
-                let mut size = TableSize::new(TableFormat::default(), weight);
-                (0..100_000 / weight).for_each(|at| size.add((at * gap, None), 50_000, Some(value)));
-                size.finish(1, (0, 0)).bytes as f64
-            };
-            let (full, sampled) = (fill(1, gap), fill(100, gap));
-            assert!((sampled / full - 1.0).abs() < 0.002, "values of {value} B: {sampled} for {full}");
-        }
-    }
-
-    #[test]
-    fn no_format_and_no_size_overflows() {
-        let huge =
-            TableFormat { key_bytes: u64::MAX, filter_bits: u64::MAX, restart_entries: 0, ..TableFormat::default() };
-        assert_eq!(huge.table_bytes(10, u64::MAX), u64::MAX);
-        let mut size = TableSize::new(TableFormat { filter_line_bytes: 0, ..huge }, u64::MAX);
-        size.add((0, None), u64::MAX, None);
-        assert!(size.bytes_so_far() >= u64::MAX / 1_000);
-    }
-}
+#[path = "size_tests.rs"]
+mod tests;
