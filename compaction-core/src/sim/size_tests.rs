@@ -44,7 +44,7 @@ fn added_up(format: &TableFormat, values: &[u64]) -> (u64, Sizes) {
         if !open.is_empty() && (is_full || key + value >= format.block_bytes) {
             blocks.push(std::mem::take(&mut open));
         }
-        let restart = if open.len() as u64 % format.restart_entries == 0 { format.restart_bytes } else { 0 };
+        let restart = if (open.len() as u64).is_multiple_of(format.restart_entries) { format.restart_bytes } else { 0 };
         open.push(format.entry_bytes + key + value + restart);
     }
     let block = |entries: &Vec<u64>| entries.iter().sum::<u64>() + format.block_end_bytes + format.part_bytes;
