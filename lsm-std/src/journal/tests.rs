@@ -269,3 +269,16 @@ fn headers_whose_payloads_overlap_are_an_error_found_in_linear_time() {
     let found = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes);
     assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[1] as u64), "{found:?}");
 }
+
+#[test]
+fn records_of_another_file_or_from_another_place_are_none() {
+    let (bytes, ends) = journal(&[vec![7; 30], vec![8; 30]], |_| false);
+    let whole = |id, parts: [&[u8]; 2]| {
+        let fs = MemFs::new();
+        fs.set_bytes(PATH, parts.concat());
+        JournalReader::salvage(&fs, Path::new(PATH), id, &KIND).unwrap().records.len()
+    };
+    assert_eq!(whole(9, [&bytes, &[]]), 2);
+    assert_eq!(whole(12, [&header(&KIND, 12, 0), &bytes[HEADER_BYTES..]]), 0, "written to file 9");
+    assert_eq!(whole(9, [&bytes[..ends[0]], &bytes[ends[1]..]]), 0, "written further behind");
+}

@@ -25,7 +25,7 @@ use crate::copy::{Copy, Mutant};
 use crate::run::Known;
 
 /// What is built for a crate: its tests. For the core also those of the bandit's workloads, those whose decisions are known by a
-/// sum, and those that hold the simulator against the engine; for the engine those on a simulated disk.
+/// sum, and those that hold the simulator against the engine; for the engine those on a simulated disk and with files of before.
 fn tests(name: &str) -> &'static [&'static [&'static str]] {
     match name {
         "compaction-core" => &[
@@ -33,7 +33,10 @@ fn tests(name: &str) -> &'static [&'static [&'static str]] {
             &["-p", "lsm-tests", "--lib", "--test", "determinism"],
             &["-p", "lsm-tool", "--test", "cli"],
         ],
-        _ => &[&["-p", "lsm-std"], &["-p", "lsm-tests", "--test", "faults"]],
+        _ => &[
+            &["-p", "lsm-std"],
+            &["-p", "lsm-tests", "--test", "faults", "--test", "golden", "--test", "golden_store", "--test", "hostile"],
+        ],
     }
 }
 
