@@ -76,3 +76,25 @@ impl Salvaged {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_unread_if_a_page_in_it_is() {
+        let is_unread = |start, end, unread: &[usize]| {
+            let mut salvaged = Salvaged::default();
+            salvaged.gap(start, end, unread);
+            salvaged.gaps.first().map(|gap| gap.is_unread)
+        };
+        let (page, second) = (PAGE_BYTES, 2 * PAGE_BYTES);
+        assert_eq!(is_unread(7, 7, &[0]), None);
+        assert_eq!([is_unread(0, page, &[page]), is_unread(0, page + 1, &[page])], [Some(false), Some(true)]);
+        assert_eq!(
+            [is_unread(second, 9_000, &[page]), is_unread(second - 1, 9_000, &[page])],
+            [Some(false), Some(true)]
+        );
+        assert_eq!(is_unread(second, second + 1, &[0, second]), Some(true));
+    }
+}

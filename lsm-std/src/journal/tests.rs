@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::Error;
 use crate::fs::{Fs, MemFs};
 
 pub(super) const KIND: JournalKind =
@@ -281,4 +282,40 @@ fn records_of_another_file_or_from_another_place_are_none() {
     assert_eq!(whole(9, [&bytes, &[]]), 2);
     assert_eq!(whole(12, [&header(&KIND, 12, 0), &bytes[HEADER_BYTES..]]), 0, "written to file 9");
     assert_eq!(whole(9, [&bytes[..ends[0]], &bytes[ends[1]..]]), 0, "written further behind");
+}
+
+#[test]
+fn what_no_power_cut_explains_is_damage() {
+    let is_damage =
+        |bytes: &[u8], offset| matches!(read(bytes), Err(Error::Corrupt { offset: at, .. }) if at == offset as u64);
+    let (bytes, ends) = journal(&[vec![7; 30], vec![8; 30]], |_| false);
+    let mut header = bytes[..HEADER_BYTES].to_vec();
+    header[3] ^= 1;
+    assert!(is_damage(&header, 0), "a whole header, alone");
+    let mut first = bytes.clone();
+    first[ends[0]] = 0;
+    assert!(is_damage(&first, ends[0]), "the first byte of a record, where there was no room");
+    let (mut room, ends) = with_room(&[vec![7; 30]], Room::Zeros(2000), |_| false);
+    room[ends[1] - 1] ^= 1;
+    assert!(is_damage(&room, ends[0]), "the zeros behind it are room");
+}
+
+#[test]
+fn a_sector_lost_behind_a_damaged_record_explains_it_where_there_was_no_room() {
+    let (mut bytes, ends) = journal(&[vec![7; 30], vec![8; 2_000]], |_| false);
+    bytes[ends[0] + 40] ^= 1;
+    bytes[1024..1536].fill(0);
+    let (found, torn) = read(&bytes).unwrap();
+    assert_eq!((found.len(), torn), (0, Some(lost(ends[0], bytes.len(), 0))));
+}
+
+#[test]
+fn a_journal_that_is_cut_within_its_header_gets_it_again() {
+    let (bytes, _) = journal(&[vec![7; 30]], |_| false);
+    for len in 0..HEADER_BYTES as u64 {
+        let fs = MemFs::new();
+        fs.set_bytes(PATH, bytes.clone());
+        drop(JournalWriter::resume(&fs, Path::new(PATH), 9, &KIND, len).unwrap());
+        assert_eq!(fs.bytes(PATH).unwrap(), bytes[..HEADER_BYTES], "{len}");
+    }
 }
