@@ -9,6 +9,8 @@
 //! Sources: Dayan and Idreos, "Dostoevsky", SIGMOD 2018 (between tiering and leveling); O'Neil et al., "The LSM-tree", 1996,
 //! theorem 3.1 (equal ratios between neighbours).
 
+use crate::config::ConfigError;
+
 /// How the pieces of a slot are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,6 +62,15 @@ impl Layout {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|layout| layout.name() == name)
     }
+
+    /// Refuses what is not one of [`ALL`](Self::ALL).
+    pub(crate) fn check(self) -> Result<(), ConfigError> {
+        match self {
+            Self::Leveled(classes) => ConfigError::within("layout leveled", classes.into(), 1, 3),
+            Self::Tiered(width) if width != 8 => ConfigError::within("layout tiered", width.into(), 2, 4),
+            Self::One | Self::Tiered(_) | Self::Pile => Ok(()),
+        }
+    }
 }
 
 /// What merges of a pile that has too many runs have made is merged again with what is newer when there are so many of it.
@@ -106,10 +117,8 @@ impl Layout {
             let fresh = above.get(taken..end).unwrap_or(&[]);
             // Those of this very class; smaller ones among them go along uncounted.
             let own = fresh.iter().filter(|size| **size > bound / ratio || bound <= border * 1.1).count();
-            let brought = usize::from(taken > 0 && taken_sum > bound / ratio);
-            let joined = taken == 0 || own > 0;
-            if end.saturating_sub(taken).saturating_add(brought) > 1 && joined && own.saturating_add(brought) > allowed
-            {
+            let brought = usize::from(taken_sum > bound / ratio);
+            if own.saturating_add(brought) > allowed {
                 taken_sum += fresh.iter().sum::<f64>();
                 taken = end;
             }
@@ -240,6 +249,48 @@ mod tests {
         assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 50.0]), 7);
         assert_eq!(Layout::Tiered(8).newest(&[10.0, 20.0, 20.0, 50.0]), 0, "as much as the bottom, but there is room");
         assert_eq!(Layout::Leveled(2).newest(&[10.0, 20.0, 20.0, 50.0]), 4, "as much as the bottom");
+    }
+
+    #[test]
+    fn pieces_count_for_their_own_class_and_the_smallest_class_has_no_lower_end() {
+        // Of ratio 4: up to 2, to 8, to 32.
+        assert_eq!(Layout::Tiered(4).newest(&[0.3, 0.3, 0.3, 0.3, 50.0]), 4, "all of these are in the smallest");
+        assert_eq!(
+            Layout::Tiered(4).newest(&[1.0, 1.0, 5.0, 5.0, 5.0, 50.0]),
+            0,
+            "three of the second, and smaller ones"
+        );
+        assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 5.0, 5.0, 5.0, 5.0, 50.0]), 6, "smaller ones go along");
+        assert_eq!(Layout::Tiered(4).newest(&[5.0, 1.0, 1.0, 1.0, 1.0, 50.0]), 0, "an older small one is no reason");
+        assert_eq!(Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 50.0]), 7, "4 come to the second");
+        assert_eq!(Layout::Tiered(4).newest(&[0.4, 0.4, 0.4, 0.4, 3.0, 3.0, 3.0, 50.0]), 4, "1.6 stay in the smallest");
+        assert_eq!(
+            Layout::Tiered(4).newest(&[1.0, 1.0, 1.0, 1.0, 20.0, 20.0, 20.0, 50.0]),
+            4,
+            "4 are not of the third"
+        );
+        assert_eq!(
+            Layout::Tiered(4).newest(&[1.0, 1.0, 20.0, 20.0, 20.0, 20.0, 50.0]),
+            6,
+            "past a class that is empty"
+        );
+    }
+
+    #[test]
+    fn a_layout_without_a_name_is_refused() {
+        for layout in Layout::ALL {
+            assert_eq!(layout.check(), Ok(()), "{layout:?}");
+        }
+        for (layout, name, value, max) in [
+            (Layout::Tiered(0), "layout tiered", 0, 4),
+            (Layout::Tiered(1), "layout tiered", 1, 4),
+            (Layout::Tiered(9), "layout tiered", 9, 4),
+            (Layout::Leveled(0), "layout leveled", 0, 3),
+            (Layout::Leveled(4), "layout leveled", 4, 3),
+        ] {
+            let min = if name == "layout tiered" { 2 } else { 1 };
+            assert_eq!(layout.check(), Err(ConfigError::OutOfRange { name, value, min, max }));
+        }
     }
 
     #[test]

@@ -122,6 +122,7 @@ impl BanditSettings {
         ConfigError::positive("job_bytes_max", self.job_bytes_max)?;
         ConfigError::within("slots_max", self.slots_max.into(), 1, Self::SLOTS_MAX.into())?;
         ConfigError::within("cold_runs_max", self.cold_runs_max.into(), 1, Self::COLD_RUNS_MAX.into())?;
+        self.layout.map_or(Ok(()), Layout::check)?;
         ConfigError::within("switch_ppm", self.switch_ppm, 1, PPM)?;
         ConfigError::positive("rent_ppm", self.rent_ppm)?;
         ConfigError::within("epsilon_ppm", self.epsilon_ppm, 0, PPM)?;
@@ -182,6 +183,7 @@ mod tests {
             (BanditSettings { slots_max: 0, ..good }, "slots_max"),
             (BanditSettings { cold_runs_max: 0, ..good }, "cold_runs_max"),
             (BanditSettings { cold_runs_max: 1_025, ..good }, "cold_runs_max"),
+            (BanditSettings { layout: Some(Layout::Tiered(1)), ..good }, "layout tiered"),
             (BanditSettings { epsilon_ppm: PPM + 1, ..good }, "epsilon_ppm"),
             (BanditSettings { ucb_c_ppm: u64::MAX, ..good }, "ucb_c_ppm"),
             (BanditSettings { alpha_ppm: 0, ..good }, "alpha_ppm"),
