@@ -148,7 +148,10 @@ fn of_level_0_no_more_runs_are_taken_than_the_cap_and_the_room_permit() {
     };
     assert_eq!(taken(u64::MAX, u64::MAX), ("merge", 5_000));
     assert_eq!(taken(3_500, u64::MAX), ("merge", 3_000));
-    assert_eq!(taken(u64::MAX, 2_200), ("merge", 2_000), "2 000 B and a sixteenth fit");
+    assert_eq!(taken(3_000, u64::MAX), ("merge", 3_000));
+    assert_eq!(taken(2_999, u64::MAX), ("merge", 2_000));
+    assert_eq!(taken(u64::MAX, 2_125), ("merge", 2_000), "2 000 B and a sixteenth fit");
+    assert_eq!(taken(u64::MAX, 3_000), ("merge", 2_000), "3 000 B do without a sixteenth");
     assert_eq!(taken(10, u64::MAX), ("move", 1_000), "the oldest table alone, which writes nothing");
     assert_eq!(taken(u64::MAX, 1_000), ("move", 1_000));
 }

@@ -168,15 +168,30 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    /// Cuts slots for one run of tables of these bytes, table `n` holding the keys from `10 n` to `10 n + 9`.
-    fn cut(slots: &mut Vec<Slot<u32>>, bytes: impl Iterator<Item = u64>) {
-        let mut tables: Vec<_> =
-            (0..).zip(bytes).map(|(at, bytes)| Table::new(u64::from(at), bytes, at * 10, at * 10 + 9)).collect();
+    /// Calls `then` with a tree of runs of tables of these bytes, table `n` of each holding the keys from `10 n` to `10 n + 9`.
+    fn with_tree(runs: &[Vec<u64>], then: impl FnOnce(&Version<'_, u32>)) {
+        let (mut tables, mut sealed) = (vec![], vec![]);
+        for run in runs {
+            let first = tables.len();
+            tables.extend((0..).zip(run).map(|(at, bytes)| Table::new(0, *bytes, at * 10, at * 10 + 9)));
+            (first..).zip(&mut tables[first..]).for_each(|(id, table)| table.id = id as u64);
+            sealed.push(Run::seal(1, first, &mut tables[first..]).unwrap());
+        }
+        then(&Version::new(&sealed, &tables).unwrap());
+    }
+
+    /// Cuts slots for runs of tables of these bytes.
+    fn cut_runs(slots: &mut Vec<Slot<u32>>, runs: &[Vec<u64>]) {
         let settings = BanditSettings { table_bytes_max: 100, slots_max: 8, ..BanditSettings::default() };
-        let runs = [Run::seal(1, 0, &mut tables).unwrap()];
-        let version = Version::new(&runs, &tables).unwrap();
-        survey_all(slots, &version, &settings);
-        recut(slots, &mut 100, &version, 1, &settings);
+        with_tree(runs, |version| {
+            survey_all(slots, version, &settings);
+            recut(slots, &mut 100, version, runs.len(), &settings);
+        });
+    }
+
+    /// Cuts slots for one run of tables of these bytes.
+    fn cut(slots: &mut Vec<Slot<u32>>, bytes: impl Iterator<Item = u64>) {
+        cut_runs(slots, &[bytes.collect()]);
     }
 
     fn bytes(slots: &[Slot<u32>]) -> Vec<u64> {
@@ -228,6 +243,38 @@ mod tests {
         let mut slots = vec![Slot { owed: 70, ..Slot::EMPTY }];
         cut(&mut slots, core::iter::repeat_n(100, 2));
         assert_eq!(slots[0].owed, 0);
+    }
+
+    #[test]
+    fn what_a_slot_owes_and_was_granted_is_halved_each_time_it_is_cut() {
+        let mut slots = vec![Slot { owed: 80, granted: 40, ..Slot::EMPTY }];
+        cut_runs(&mut slots, &[vec![100; 8], vec![1; 8]]);
+        let left: Vec<_> = slots.iter().map(|slot| (slot.owed, slot.granted)).collect();
+        assert_eq!(left, [(20, 10); 4]);
+    }
+
+    #[test]
+    fn neighbours_become_one_only_while_they_hold_less_than_half_a_share_together() {
+        let mut slots = vec![Slot::EMPTY];
+        let each = |sizes: [u64; 4]| sizes.into_iter().flat_map(|bytes| [bytes; 4]);
+        cut(&mut slots, each([100; 4]));
+        cut(&mut slots, each([10, 15, 10, 15]));
+        assert_eq!(bytes(&slots), [40, 60, 40, 60], "100 of 200 are half a share");
+        cut(&mut slots, each([10, 14, 10, 15]));
+        assert_eq!(bytes(&slots), [96, 40, 60], "96 and 40 are more than half");
+        cut(&mut slots, each([5; 4]));
+        assert_eq!(bytes(&slots), [80], "looked at anew as they join");
+    }
+
+    #[test]
+    fn a_run_that_reaches_into_a_third_slot_is_not_cut_at_the_guards() {
+        let mut slots = vec![Slot::EMPTY];
+        cut(&mut slots, core::iter::repeat_n(100, 16));
+        for (min, max, expected) in [(39, 79, false), (39, 80, true), (40, 119, false), (80, 159, false)] {
+            let mut tables = [Table::new(1, 1, min, max)];
+            let runs = [Run::seal(0, 0, &mut tables).unwrap()];
+            assert_eq!(is_raw(&slots, &Version::new(&runs, &tables).unwrap(), 0), expected, "{min} to {max}");
+        }
     }
 
     #[test]
