@@ -2,8 +2,8 @@
 #![cfg(all(feature = "alloc", feature = "bandit"))]
 
 use compaction_core::{
-    BanditSettings, BanditVec, Choice, CompactionStrategy, Event, Moment, ReadSample, Rule, Running, Table, VersionVec,
-    check_decision, settle,
+    BanditSettings, BanditVec, Choice, CompactionStrategy, Event, Moment, ReadSample, Rule, Running, SlotTrigger,
+    Table, VersionVec, check_decision, settle,
 };
 use proptest::prelude::*;
 
@@ -157,6 +157,37 @@ fn of_level_0_no_more_runs_are_taken_than_the_cap_and_the_room_permit() {
 }
 
 #[test]
+fn what_has_seen_no_event_takes_all_keys_for_one_slot() {
+    let told = |newer: u64, max_space_amp_pct: u64| {
+        let mut tree = VersionVec::default();
+        tree.push_run(2, [Table::new(1, 1_000, 0, 99)]).unwrap();
+        tree.push_run(1, [Table::new(2, newer, 0, 99)]).unwrap();
+        let settings = BanditSettings { max_space_amp_pct, ..BanditSettings::default() };
+        let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        let rule = bandit.choose(&tree.view(), &Moment::default()).reason.rule;
+        let is_space = matches!(rule, Rule::Slot { trigger: SlotTrigger::Space, .. });
+        assert!(is_space || rule == Rule::AtRest, "{rule:?}");
+        (is_space, bandit.debt_bytes(&tree.view()))
+    };
+    for (newer, pct, merged) in
+        [(1_000, 100, false), (1_001, 100, true), (2_000, 200, false), (2_001, 200, true), (1 << 40, u64::MAX, false)]
+    {
+        assert_eq!(told(newer, pct), (merged, if merged { 1_000 + newer } else { 0 }), "{newer} B, {pct} %");
+    }
+    let settings = BanditSettings { l0_runs_max: 2, ..BanditSettings::default() };
+    let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+    assert_eq!([2, 3].map(|runs| bandit.debt_bytes(&level_0(runs).view())), [0, 3_000]);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_and_slots_of_before_forgotten() {
+    let settings = BanditSettings { l0_runs_max: 0, ..BanditSettings::default() };
+    assert!(BanditVec::<u32>::new(settings, vec![]).is_err());
+    let known = seen(BanditSettings::default(), &level_0(1)).slots().to_vec();
+    assert_eq!(BanditVec::new(BanditSettings::default(), known).unwrap().slots().len(), 0);
+}
+
+#[test]
 fn where_level_0_exceeds_the_cap_one_table_goes_down_with_the_older_ones_it_meets() {
     let mut tree = VersionVec::default();
     for id in 0..4u64 {
@@ -281,6 +312,7 @@ fn a_table_full_of_tombstones_is_merged_to_the_bottom_unless_a_snapshot_sees_it(
     assert_eq!(chosen(50, u64::MAX, 50, 0).reason.rule, Rule::AtRest, "a snapshot may see it");
     let due = chosen(100, 60, u64::MAX, 99);
     assert_eq!(due.choice, Choice::Wait { until_ms: Some(100) });
+    assert_eq!(chosen(100, 60, 50, 99).choice, Choice::Wait { until_ms: None }, "a snapshot may see it");
     assert_eq!(
         chosen(100, 60, u64::MAX, 100).reason.rule,
         Rule::TombstoneAge { table: 3, written_ms: 40, age_ms_max: 60 }
@@ -299,6 +331,15 @@ fn a_few_deletes_do_not_rewrite_all_that_lies_below() {
     };
     assert_eq!(chosen(20), Rule::AtRest, "half of what they meet");
     assert!(matches!(chosen(19), Rule::TombstoneShare { table: 3, .. }), "more than half");
+    let half = |tombstones: u64| {
+        let mut tree = VersionVec::default();
+        tree.push_run(3, [Table::new(1, 1_000, 0, 50).entries(1)]).unwrap();
+        tree.push_run(1, [Table::new(3, 10, 2, 7).entries(10).tombstones(tombstones)]).unwrap();
+        let settings = BanditSettings { max_space_amp_pct: u64::MAX, ..BanditSettings::default() };
+        BanditVec::<u32>::new(settings, vec![]).unwrap().choose(&tree.view(), &Moment::default()).reason.rule
+    };
+    assert_eq!(half(5), Rule::AtRest, "half of its own entries");
+    assert!(matches!(half(6), Rule::TombstoneShare { table: 3, .. }), "more than half");
 }
 
 #[test]

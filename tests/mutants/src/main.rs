@@ -64,6 +64,9 @@ struct Args {
     /// Tests that take longer are not run, in seconds
     #[arg(long, default_value_t = 600)]
     longest: u64,
+    /// Tests that are quicker are not run, in seconds: where they have passed before
+    #[arg(long, default_value_t = 0)]
+    shortest: u64,
     /// Tests that are not run: what their names contain
     #[arg(long)]
     skip: Vec<String>,
@@ -78,7 +81,8 @@ fn main() -> Result<()> {
     let programs = copy.build(tests(&args.name))?;
     let left_out = copy.mutants.iter().filter(|mutant| !mutant.compiles).count();
     println!("{} changes, {left_out} of which do not compile", copy.mutants.len());
-    let tests = run::learn(&programs, &args.skip, Duration::from_secs(args.longest), &args.out.join("reached"))?;
+    let seconds = Duration::from_secs(args.shortest)..Duration::from_secs(args.longest);
+    let tests = run::learn(&programs, &args.skip, seconds, &args.out.join("reached"))?;
     let tried = copy.mutants.iter().step_by(args.every).filter(|mutant| mutant.compiles);
     let open: Vec<&Mutant> = tried.clone().filter(|mutant| !known.contains_key(&key(mutant))).collect();
     println!("{} to be tried, {} known", open.len(), tried.clone().count() - open.len());

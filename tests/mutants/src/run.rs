@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Result;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -68,8 +69,8 @@ fn command(program: &Program, test: &str) -> Command {
 }
 
 /// Runs all tests unchanged, each alone, and notes which changes each comes to; quickest first. Left out, and said, are those that
-/// fail or take longer than `longest`.
-pub fn learn(programs: &[Program], skip: &[String], longest: Duration, scratch: &Path) -> Result<Vec<Known>> {
+/// fail, take longer than `seconds` has, or fewer.
+pub fn learn(programs: &[Program], skip: &[String], seconds: Range<Duration>, scratch: &Path) -> Result<Vec<Known>> {
     let mut all = Vec::new();
     for program in programs {
         let (before, begun) = (all.len(), Instant::now());
@@ -77,14 +78,14 @@ pub fn learn(programs: &[Program], skip: &[String], longest: Duration, scratch: 
             let _ = fs::remove_file(scratch);
             let begun = Instant::now();
             let mut child = command(program, &test).env("REACHED", scratch).spawn()?;
-            let passes = ended(&mut child, longest)?;
+            let passes = ended(&mut child, seconds.end)?;
             let took = begun.elapsed();
             let reached = fs::read_to_string(scratch).unwrap_or_default();
             let reaches: BTreeSet<u32> = reached.lines().filter_map(|line| line.parse().ok()).collect();
             match passes {
                 None => println!("{}: {test} takes too long", program.name),
                 Some(false) => println!("{}: {test} FAILS", program.name),
-                Some(true) if reaches.is_empty() => {}
+                Some(true) if reaches.is_empty() || took < seconds.start => {}
                 Some(true) => all.push(Known { program: program.clone(), test, took, reaches }),
             }
         }

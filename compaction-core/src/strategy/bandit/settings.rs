@@ -188,6 +188,10 @@ mod tests {
             (BanditSettings { ucb_c_ppm: u64::MAX, ..good }, "ucb_c_ppm"),
             (BanditSettings { alpha_ppm: 0, ..good }, "alpha_ppm"),
             (BanditSettings { discount_ppm: PPM + 1, ..good }, "discount_ppm"),
+            (BanditSettings { switch_ppm: 0, ..good }, "switch_ppm"),
+            (BanditSettings { rent_ppm: 0, ..good }, "rent_ppm"),
+            (BanditSettings { variance_k_ppm: u64::MAX, ..good }, "variance_k_ppm"),
+            (BanditSettings { change_ppm: u64::MAX, ..good }, "change_ppm"),
         ];
         for (settings, expected) in cases {
             let found = settings.check();

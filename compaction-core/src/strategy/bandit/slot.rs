@@ -214,6 +214,13 @@ mod tests {
     }
 
     #[test]
+    fn slots_that_become_one_owe_and_were_granted_what_both_did() {
+        let mut slot = Slot::<u32> { owed: 70, granted: 5, ..Slot::EMPTY };
+        slot.join(&Slot { owed: 40, granted: 20, ..Slot::EMPTY });
+        assert_eq!((slot.owed, slot.granted), (110, 25));
+    }
+
+    #[test]
     fn a_slot_wants_a_merge_once_enough_is_owed() {
         let mut slot = Slot::<u32> { owed: 79, ..Slot::EMPTY };
         assert!(!slot.is_due(f64::INFINITY));

@@ -271,6 +271,7 @@ mod tests {
             (6, 10, true),
             (15, 19, true),
             (16, 19, false),
+            (16, 20, true),
             (25, 30, true),
             (26, 30, false),
         ] {
@@ -287,6 +288,18 @@ mod tests {
             let stack = |low, high| Stack::of(&version, 1, (low, high), (0, 1));
             assert_eq!(stack(Some(&20), Some(&40)).crossed, crossed);
             assert!(!stack(None, None).crossed && stack(Some(&21), None).crossed);
+        }
+    }
+
+    #[test]
+    fn only_what_lies_within_the_slot_and_meets_nothing_older_may_sink() {
+        let all = [(22, 39, true), (22, 40, false), (19, 20, false), (20, 20, true), (20, 21, false), (30, 30, true)];
+        for (min, max, clear) in all {
+            let mut tables = [Table::new(1, 10, 21u32, 21), Table::new(2, 10, min, max)];
+            let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
+            let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
+            let stack = Stack::of(&Version::new(&runs, &tables).unwrap(), 2, (Some(&20), Some(&40)), (0, 1));
+            assert_eq!(stack.pieces()[0].clear, clear, "{min}..={max}");
         }
     }
 
@@ -333,6 +346,20 @@ mod tests {
         }
         assert_eq!(stack.largest().map(|piece| piece.bytes), Some(9_000));
         assert_eq!(stack.lowest_gap(), None);
+    }
+
+    #[test]
+    fn pieces_of_several_runs_know_the_tables_with_the_least_and_the_greatest_key() {
+        for wider_is_newer in [false, true] {
+            let end = |at: u32| if wider_is_newer { 100 - at } else { at };
+            let stack_of: Vec<_> = (0..100).map(|at| (10, 200 - end(at), 300 + end(at))).collect();
+            let stack = stack(&stack_of);
+            for piece in stack.pieces().iter().skip(1) {
+                let widest = if wider_is_newer { piece.run } else { piece.oldest };
+                assert_eq!((piece.least, piece.greatest), (widest, widest), "{piece:?}");
+            }
+            assert!(stack.pieces().iter().any(|piece| piece.runs > 2));
+        }
     }
 
     #[test]
