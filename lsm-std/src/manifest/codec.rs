@@ -204,3 +204,75 @@ fn tables(reader: &mut Reader<'_>) -> Result<Vec<TableMeta>, Malformed> {
     }
     Ok(tables)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::table;
+    use super::*;
+
+    fn records() -> [(Vec<u8>, Record); 3] {
+        let state = State {
+            next_id: 300,
+            log_floor: 7,
+            has_log: true,
+            last_seqno: 99,
+            strategy: vec![1, 2, 3],
+            runs: vec![RunState { level: 4, tables: vec![table(1, 0, 9), table(2, 10, 19)] }],
+        };
+        let full = Edit {
+            deleted: vec![5, 600],
+            added: Some(AddRun { place: Place::Before { run: 3, level: 2 }, tables: vec![table(3, 1, 2)] }),
+            log_floor: Some(8),
+            next_id: Some(301),
+            last_seqno: Some(100),
+            has_log: Some(false),
+            strategy: Some(vec![9]),
+        };
+        let into = Edit {
+            added: Some(AddRun { place: Place::Into { run: 300 }, tables: vec![table(4, 1, 2)] }),
+            ..Edit::default()
+        };
+        let newest = Edit {
+            added: Some(AddRun { place: Place::Newest { level: 1 }, tables: vec![table(5, 1, 2)] }),
+            ..Edit::default()
+        };
+        let mut group = Group::default();
+        [&into, &newest].into_iter().for_each(|edit| group.push(edit));
+        [
+            (encode_snapshot(&state), Record::Snapshot(state)),
+            (encode_edit(&full), Record::Edits(vec![full])),
+            (group.record().to_vec(), Record::Edits(vec![into, newest])),
+        ]
+    }
+
+    #[test]
+    fn a_record_comes_back_whole_and_no_other_length_gives_it() {
+        for (bytes, record) in records() {
+            assert_eq!(Record::decode(&bytes).as_ref(), Ok(&record));
+            for len in 0..bytes.len() {
+                assert_ne!(Record::decode(&bytes[..len]).as_ref(), Ok(&record), "{len} of {} bytes", bytes.len());
+            }
+            for more in 0..=u8::MAX {
+                let longer = [bytes.as_slice(), &[more]].concat();
+                assert!(Record::decode(&longer).is_err(), "{more} behind {record:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_writer_wrote_is_named() {
+        let snapshot = encode_snapshot(&State::default());
+        let group = [&[GROUP, snapshot.len() as u8], snapshot.as_slice()].concat();
+        let longer = [snapshot.as_slice(), &[0]].concat();
+        for (bytes, what) in [
+            (&[9][..], "an unknown kind of record"),
+            (&[EDIT, 99], "an unknown field"),
+            (&[EDIT, HAS_LOG, 2], "neither yes nor no"),
+            (&[EDIT, ADDED, 7], "an unknown place"),
+            (&group, "a group of something else than edits"),
+            (&longer, "bytes too many"),
+        ] {
+            assert_eq!(Record::decode(bytes).map_err(|malformed| malformed.what), Err(what));
+        }
+    }
+}

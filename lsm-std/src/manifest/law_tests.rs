@@ -68,6 +68,27 @@ fn lawless_edits_are_refused_and_change_nothing() {
     }
 }
 
+#[test]
+fn a_state_that_breaks_a_law_is_refused() {
+    let good = state_of(&[add(Place::Newest { level: 1 }, vec![table(1, 10, 20), table(2, 30, 40)]), flush(3)]);
+    assert_eq!(good.check(), Ok(()));
+    type Break = fn(&mut State);
+    let broken: [(Break, &str); 7] = [
+        (|state| state.runs[1].tables[0].id = 1, "table 1 is there twice"),
+        (|state| state.next_id = 3, "table 3 is newer than the state"),
+        (|state| state.last_seqno = 38, "table 3 is newer than the state"),
+        (|state| state.runs[0].tables[1].min = vec![20].into(), "table 2 starts at or before table 1 of its run ends"),
+        (|state| state.runs[1].tables.clear(), "a run without tables"),
+        (|state| state.runs[0].tables[0].entries = 0, "table 1 contradicts itself"),
+        (|state| state.runs[1].level = 2, "a run of level 2 is newer than one of level 1"),
+    ];
+    for (break_it, law) in broken {
+        let mut state = good.clone();
+        break_it(&mut state);
+        assert_eq!(state.check(), Err(law.to_owned()));
+    }
+}
+
 proptest! {
     #[test]
     fn an_edit_keeps_every_law_or_changes_nothing(drafts in prop::collection::vec(draft(), 1..30)) {

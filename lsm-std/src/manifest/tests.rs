@@ -171,6 +171,22 @@ fn a_missing_edit_is_an_error() {
 }
 
 #[test]
+fn a_manifest_has_one_first_record_and_that_is_no_edit() {
+    let (fs, _) = three_edits();
+    let (first, edit) = (encode_snapshot(&State::default()), encode_edit(&Edit::default()));
+    let two: [&[(u64, &[u8])]; 3] = [&[], &[(0, &edit)], &[(0, &first), (1, &first)]];
+    for (records, what) in
+        two.into_iter().zip(["the first record is missing", "the first record is an edit", "a second first record"])
+    {
+        fs.remove(Path::new("MANIFEST-000007")).unwrap();
+        let mut journal = JournalWriter::create(&*fs, Path::new("MANIFEST-000007"), 7, &KIND, Room::None).unwrap();
+        journal.append_group(records.iter().copied()).unwrap();
+        let error = Manifest::read(&*fs, Path::new("")).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
 fn a_current_that_names_nothing_good_is_an_error() {
     let (fs, _) = three_edits();
     let named = |name: &str| {

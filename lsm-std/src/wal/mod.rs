@@ -282,6 +282,8 @@ mod tests {
         assert_eq!((reader.next_segment(), reader.torn()), (Some(13), None));
         let salvaged = salvage(&fs, dir, 12).unwrap();
         assert_eq!((salvaged.batches.len(), salvaged.gaps.len(), salvaged.next), (2, 0, Some(13)));
+        let expected = Survey { records: 3, bytes: wal.len(), is_synced: true };
+        assert_eq!(WalReader::survey(&fs, dir, 12).unwrap(), expected);
         wal.append_group([(3, b"behind".as_slice())]).unwrap();
         let read: Result<Vec<_>> = WalReader::open(&fs, dir, 12).unwrap().collect();
         assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
