@@ -252,6 +252,7 @@ mod tests {
             let slot = &mut slots[at];
             (slot.shape.bytes, slot.shape.dead) = (500, random(125) + random(100) * u64::from(step % 2_000 < 500));
             (slot.shape.runs, slot.shape.loose) = (random(9) as u32, random(30) == 0);
+            slot.shape.crossed = random(400) == 0;
             slot.shape.want =
                 if random(3) == 0 { Want { threshold: random(4), bytes: random(500) } } else { Want::NEVER };
             (slot.owed, slot.arm.mean, slot.heat) = (random(4), random(40) as f64, random(9) as f64);
@@ -261,6 +262,12 @@ mod tests {
                 None => board = Board::of(&mut slots, 25, score),
             }
             let whole = Board::of(&mut twin, 25, score);
+            let [sum, twin_sum] = [&slots, &twin].map(|slots| sums::of(slots, &(0..300)));
+            assert_eq!((sum.crossed, sum.bytes, sum.dead), (twin_sum.crossed, twin_sum.bytes, twin_sum.dead));
+            assert_eq!(sum.crossed, slots.iter().any(|slot| slot.shape.crossed));
+            assert_eq!((sum.bytes, sum.dead), sums::held(&slots));
+            assert_eq!(sum.bytes, slots.iter().map(|slot| u128::from(slot.shape.bytes)).sum());
+            assert_eq!(sum.dead, slots.iter().map(|slot| u128::from(slot.shape.dead)).sum());
             let is_bounded = whole.bloat_max.is_finite();
             assert_eq!(is_bounded, board.bloat_max.is_finite());
             assert_eq!((whole.bloat, whole.deepest, whole.loose()), (board.bloat, board.deepest, board.loose()));

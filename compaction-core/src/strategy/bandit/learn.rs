@@ -248,3 +248,30 @@ impl<K: Ord + Clone, S: Storage<Slot<K>>> Bandit<K, S> {
         }
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::strategy::bandit::policy::BanditVec;
+    use crate::strategy::bandit::settings::BanditSettings;
+    use crate::version::{Run, Table};
+    use std::vec;
+
+    #[test]
+    fn what_is_larger_than_a_job_may_be_is_not_kept_as_one_run() {
+        let mut tables = [Table::new(1, 10_000, 0u32, 9)];
+        let runs = [Run::seal(1, 0, &mut tables).unwrap()];
+        let version = Version::new(&runs, &tables).unwrap();
+        let chosen = |job_bytes_max| {
+            let settings = BanditSettings { job_bytes_max, ..BanditSettings::default() };
+            let mut bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+            // Reads pay far more for a run than writes bring.
+            let traffic = Traffic { base: 100.0, came: 100.0, paid: 1e9, seen: 1e9, samples: 100.0, ..Traffic::NONE };
+            bandit.slots.push(Slot { layout: Layout::One, traffic, ..Slot::EMPTY });
+            bandit.mean = traffic;
+            bandit.best_layout(0, &guards::stack(&bandit.slots, 0, &version, 1))
+        };
+        assert_eq!(chosen(10_000), Layout::One);
+        assert_eq!(chosen(9_999), Layout::Leveled(1), "the one with fewest runs but for that");
+    }
+}

@@ -267,3 +267,46 @@ impl Step {
         Some(Self { group, first: newest.first, last: newest.last })
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::strategy::bandit::policy::BanditVec;
+    use crate::strategy::bandit::settings::BanditSettings;
+    use crate::version::{Run, Table};
+    use std::vec;
+    use std::vec::Vec;
+
+    /// The stack of runs of these sizes, newest first, all over the same keys.
+    fn stack(sizes: &[u64]) -> Stack {
+        let mut tables: Vec<_> =
+            (0..).zip(sizes.iter().rev()).map(|(id, bytes)| Table::new(id, *bytes, 0u32, 9)).collect();
+        let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
+        let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
+        Stack::of(&Version::new(&runs, &tables).unwrap(), runs.len(), (None, None), (0, 1))
+    }
+
+    #[test]
+    fn a_bunch_is_at_least_three_of_the_newest_and_no_larger_than_allowed() {
+        let stack = stack(&[10, 10, 10, 10, 100]);
+        let bunch = |most| bunch(stack.pieces(), &(0..5), most).map(|step| step.group);
+        assert_eq!(
+            [29, 30, 39, 40, 139, 140].map(bunch),
+            [None, Some(0..3), Some(0..3), Some(0..4), Some(0..4), Some(0..5)]
+        );
+    }
+
+    #[test]
+    fn tables_above_the_bottom_are_cut_for_what_they_meet_there_but_no_smaller_than_a_64th() {
+        let settings = BanditSettings { job_bytes_max: 400, table_bytes_max: 6_400, ..BanditSettings::default() };
+        let bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        let bytes = |sizes: &[u64], group| {
+            let stack = stack(sizes);
+            bandit.table_bytes(stack.pieces(), &Step::of(stack.pieces(), group).unwrap())
+        };
+        assert_eq!(bytes(&[10, 10, 10], 0..2), 200, "a quarter of a job for 20 B above 10 B");
+        assert_eq!(bytes(&[10, 10, 1_000_000], 0..2), 100);
+        assert_eq!(bytes(&[10_000, 10, 1_000], 0..2), 1_001);
+        assert_eq!(bytes(&[100, 10, 10], 0..3), 6_400, "the bottom itself");
+    }
+}
