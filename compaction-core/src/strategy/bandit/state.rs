@@ -315,34 +315,4 @@ fn positive(reader: &mut Reader<'_>, field: &'static str) -> Result<f64, DecodeE
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::keys::PlainKeys;
-    use super::super::settings::BanditSettings;
-    use super::*;
-    use crate::storage::Lent;
-
-    #[test]
-    fn a_record_that_knows_of_no_grants_is_read_and_grants_nothing() {
-        let (mut kept, mut loaded) = ([Slot::<u32>::EMPTY; 1], [Slot::<u32>::EMPTY; 1]);
-        let mut bandit = Bandit::new(BanditSettings::default(), Lent::new(&mut kept, 0)).unwrap();
-        bandit.slots.push(Slot { id: 7, owed: 70, granted: 50, ..Slot::EMPTY }).unwrap();
-        let (mut now, mut before) = ([0u8; 600], [0u8; 600]);
-        let now = {
-            let len = bandit.save(&PlainKeys, &mut now).unwrap();
-            &now[..len]
-        };
-        // The slot, which has no guard, is the last of the record.
-        let fields = &now[10..now.len() - 4];
-        let granted = fields.len() - 214 + 44;
-        let mut writer = Writer::new(&mut before, MAGIC, 4);
-        writer.put(&fields[..granted]);
-        writer.put(&fields[granted + 8..]);
-        let len = writer.finish().unwrap();
-        let mut again = Bandit::new(BanditSettings::default(), Lent::new(&mut loaded, 0)).unwrap();
-        for (record, owed) in [(&before[..len], (70, 0)), (now, (70, 50))] {
-            again.load(&PlainKeys, record).unwrap();
-            let slot = &again.slots.as_slice()[0];
-            assert_eq!((slot.id, (slot.owed, slot.granted), slot.layout), (7, owed, Layout::Tiered(8)));
-        }
-    }
-}
+mod tests;
