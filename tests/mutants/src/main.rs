@@ -22,7 +22,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::copy::{Copy, Mutant};
-use crate::run::Known;
+use crate::run::{Known, Wanted};
 
 /// What is built for a crate: its tests. For the core also those of the bandit's workloads, those whose decisions are known by a
 /// sum, and those that hold the simulator against the engine; for the engine those on a simulated disk and with files of before.
@@ -64,12 +64,18 @@ struct Args {
     /// Tests that take longer are not run, in seconds
     #[arg(long, default_value_t = 600)]
     longest: u64,
-    /// Tests that are quicker are not run, in seconds: where they have passed before
-    #[arg(long, default_value_t = 0)]
-    shortest: u64,
+    /// Only these tests are run: what their names contain
+    #[arg(long)]
+    only: Vec<String>,
     /// Tests that are not run: what their names contain
     #[arg(long)]
     skip: Vec<String>,
+}
+
+impl Args {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { only: &self.only, skip: &self.skip, longest: Duration::from_secs(self.longest) }
+    }
 }
 
 fn main() -> Result<()> {
@@ -81,8 +87,7 @@ fn main() -> Result<()> {
     let programs = copy.build(tests(&args.name))?;
     let left_out = copy.mutants.iter().filter(|mutant| !mutant.compiles).count();
     println!("{} changes, {left_out} of which do not compile", copy.mutants.len());
-    let seconds = Duration::from_secs(args.shortest)..Duration::from_secs(args.longest);
-    let tests = run::learn(&programs, &args.skip, seconds, &args.out.join("reached"))?;
+    let tests = run::learn(&programs, &args.wanted(), &args.out.join("reached"))?;
     let tried = copy.mutants.iter().step_by(args.every).filter(|mutant| mutant.compiles);
     let open: Vec<&Mutant> = tried.clone().filter(|mutant| !known.contains_key(&key(mutant))).collect();
     println!("{} to be tried, {} known", open.len(), tried.clone().count() - open.len());
