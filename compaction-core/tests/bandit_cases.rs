@@ -287,6 +287,27 @@ fn runs_are_packed_only_while_no_slot_wants_a_merge() {
 }
 
 #[test]
+fn every_slot_that_wants_a_merge_gets_one_though_those_before_it_are_busy() {
+    let mut tree = VersionVec::default();
+    tree.push_run(1, (0..80).map(|at| Table::new(u64::from(at), 100, at * 10, at * 10 + 9))).unwrap();
+    let settings = BanditSettings { table_bytes_max: 50, slots_max: 64, ..BanditSettings::default() };
+    let mut bandit = seen(settings, &tree);
+    let guards: Vec<u32> = bandit.slots().iter().map(|slot| slot.guard().copied().unwrap_or(0)).collect();
+    assert!(guards.len() > 20, "more slots than are kept in order");
+    let ends = guards.iter().skip(1).copied().chain([800]);
+    let newer = guards.iter().zip(ends).zip(1_000..).map(|((min, end), id)| Table::new(id, u64::from(100 * (end - min)), *min, end - 1));
+    tree.flush(newer.collect::<Vec<_>>()).unwrap();
+    bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 0, bytes: 0 });
+    let mut jobs = 0;
+    while let Some(job) = bandit.choose(&tree.view(), &Moment::default()).choice.job() {
+        tree.begin(job).unwrap();
+        jobs += 1;
+    }
+    assert_eq!(jobs, guards.len());
+    assert_eq!(bandit.choose(&tree.view(), &Moment::default()).reason.rule, Rule::Busy);
+}
+
+#[test]
 fn a_table_full_of_tombstones_is_merged_to_the_bottom_unless_a_snapshot_sees_it() {
     let mut tree = VersionVec::default();
     tree.push_run(

@@ -272,7 +272,7 @@ impl Step {
 mod tests {
     use super::*;
     use crate::strategy::bandit::policy::BanditVec;
-    use crate::strategy::bandit::settings::BanditSettings;
+    use crate::strategy::bandit::settings::{BanditSettings, EstimatorKind};
     use crate::version::{Run, Table};
     use std::vec;
     use std::vec::Vec;
@@ -284,6 +284,30 @@ mod tests {
         let seal = |(at, table)| Run::seal(1, at, core::slice::from_mut(table)).unwrap();
         let runs: Vec<_> = tables.iter_mut().enumerate().map(seal).collect();
         Stack::of(&Version::new(&runs, &tables).unwrap(), runs.len(), (None, None), (0, 1))
+    }
+
+    #[test]
+    fn of_the_best_slots_the_one_with_the_best_draw_goes_first() {
+        let settings = BanditSettings { estimator: EstimatorKind::Thompson, ..BanditSettings::default() };
+        let mut bandit = BanditVec::<u32>::new(settings, vec![]).unwrap();
+        for at in 0..40 {
+            let mut slot = Slot { guard: (at > 0).then_some(at), id: at, ..Slot::EMPTY };
+            slot.shape.want = wish::Want { threshold: 0, bytes: 1 };
+            (slot.arm.mean, slot.arm.variance, slot.arm.picks, slot.arm.weight) = (0.5, 0.04, 3, 3.0);
+            bandit.slots.push(slot);
+        }
+        bandit.refresh();
+        let mut seen = std::collections::BTreeSet::new();
+        for entropy in 0..200u64 {
+            let draw = |at: &u32| {
+                let slot = &bandit.slots[*at as usize];
+                bandit.scheduler.draw(&slot.arm, &slot.context, entropy, slot.id).unwrap()
+            };
+            let best = bandit.board.best().iter().max_by(|a, b| draw(a).total_cmp(&draw(b))).unwrap();
+            assert_eq!(bandit.luckiest(entropy), Some(*best as usize));
+            seen.insert(*best);
+        }
+        assert!(seen.len() > 10, "{seen:?}");
     }
 
     #[test]

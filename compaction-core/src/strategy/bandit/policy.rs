@@ -66,7 +66,7 @@ pub struct Bandit<K, S> {
     /// The runs before this position were the slots' own then.
     pub(super) own: usize,
     /// Position of the best slot then and what it would do, so that a choice finds it ready.
-    ready: Option<(usize, Ready)>,
+    pub(super) ready: Option<(usize, Ready)>,
     /// How often one slot alone was judged since all were.
     pub(super) renewed: u32,
     /// What the slots held when what is loaded was saved, if they can be taken for as they stood then.

@@ -211,6 +211,14 @@ mod kept {
             assert_eq!(shapes(&self.bandit.slots), shapes(&fresh), "\n{}", self.tree.view());
         }
 
+        /// What was planned ahead makes no other choice.
+        fn assert_ready(&self, moment: &Moment) {
+            let mut plain = self.bandit.clone();
+            plain.ready = None;
+            let view = self.tree.view();
+            assert_eq!(self.bandit.choose(&view, moment), plain.choose(&view, moment), "\n{view}");
+        }
+
         /// A memtable of the keys from `min` to `max`, cut as the bandit asks.
         fn flush(&mut self, min: u32, max: u32) {
             let (mut from, mut tables) = (min, vec![]);
@@ -234,11 +242,13 @@ mod kept {
                 self.bandit.observe(&Event::Reads(sample));
             }
             let moment = Moment { entropy: self.luck, ..Moment::default() };
+            self.assert_ready(&moment);
             while let Err(SettleError::Restless { .. }) =
                 settle(&mut self.bandit, &mut self.tree, &moment, &mut vec![], 1)
             {
                 self.merges += 1;
                 self.assert_up_to_date();
+                self.assert_ready(&moment);
             }
         }
     }
