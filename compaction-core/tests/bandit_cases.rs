@@ -295,7 +295,11 @@ fn every_slot_that_wants_a_merge_gets_one_though_those_before_it_are_busy() {
     let guards: Vec<u32> = bandit.slots().iter().map(|slot| slot.guard().copied().unwrap_or(0)).collect();
     assert!(guards.len() > 20, "more slots than are kept in order");
     let ends = guards.iter().skip(1).copied().chain([800]);
-    let newer = guards.iter().zip(ends).zip(1_000..).map(|((min, end), id)| Table::new(id, u64::from(100 * (end - min)), *min, end - 1));
+    let newer = guards
+        .iter()
+        .zip(ends)
+        .zip(1_000..)
+        .map(|((min, end), id)| Table::new(id, u64::from(100 * (end - min)), *min, end - 1));
     tree.flush(newer.collect::<Vec<_>>()).unwrap();
     bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 0, bytes: 0 });
     let mut jobs = 0;

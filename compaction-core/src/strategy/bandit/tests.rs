@@ -1,5 +1,8 @@
 //! Scheduler, heat and reward together: do the picks go where the reads are?
 
+#[cfg(feature = "alloc")]
+mod kept;
+
 use super::arm::Arm;
 use super::estimator::FEATURES;
 use super::heat::{Heat, read_cost};
@@ -154,121 +157,5 @@ mod many_slots {
             assert_eq!(bandit.own_runs(&version), 4);
         });
         version_of(2, &mut |version| assert_eq!(bandit.own_runs(&version), 2, "the other tree had more runs"));
-    }
-}
-
-/// What is kept of each slot against a look at all of them.
-#[cfg(feature = "alloc")]
-mod kept {
-    use std::vec;
-    use std::vec::Vec;
-
-    use crate::strategy::bandit::guards;
-    use crate::strategy::bandit::policy::BanditVec;
-    use crate::strategy::bandit::settings::BanditSettings;
-    use crate::strategy::{CompactionStrategy, Event, Moment, ReadSample};
-    use crate::version::Table;
-    use crate::{SettleError, VersionVec, settle};
-
-    /// Bytes of a table.
-    const TABLE: u64 = 1_000;
-
-    struct Store {
-        tree: VersionVec<u32>,
-        bandit: BanditVec<u32>,
-        id: u64,
-        luck: u64,
-        merges: usize,
-    }
-
-    impl Store {
-        fn new(slots: u32) -> Self {
-            let settings = BanditSettings {
-                slots_max: 2 * slots,
-                table_bytes_max: TABLE,
-                job_bytes_max: 40 * TABLE,
-                ..BanditSettings::default()
-            };
-            let mut tree = VersionVec::default();
-            let tables = (0..4 * slots).map(|at| Table::new(at.into(), TABLE, at * 10, at * 10 + 9));
-            tree.push_run(1, tables).unwrap();
-            let bandit = BanditVec::new(settings, vec![]).unwrap();
-            Self { tree, bandit, id: 1_000_000, luck: slots.into(), merges: 0 }
-        }
-
-        fn random(&mut self, below: u32) -> u32 {
-            self.luck = self.luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((self.luck >> 33) % u64::from(below)) as u32
-        }
-
-        fn assert_up_to_date(&self) {
-            let shapes = |slots: &[crate::Slot<u32>]| -> Vec<_> {
-                let shapes = slots.iter().map(|slot| slot.shape);
-                shapes.map(|shape| (shape.runs, shape.bytes, shape.dead, shape.crossed, shape.want)).collect()
-            };
-            let mut fresh = self.bandit.slots.clone();
-            guards::survey_all(&mut fresh, &self.tree.view(), &self.bandit.settings());
-            assert_eq!(shapes(&self.bandit.slots), shapes(&fresh), "\n{}", self.tree.view());
-        }
-
-        /// What was planned ahead makes no other choice.
-        fn assert_ready(&self, moment: &Moment) {
-            let mut plain = self.bandit.clone();
-            plain.ready = None;
-            let view = self.tree.view();
-            assert_eq!(self.bandit.choose(&view, moment), plain.choose(&view, moment), "\n{view}");
-        }
-
-        /// A memtable of the keys from `min` to `max`, cut as the bandit asks.
-        fn flush(&mut self, min: u32, max: u32) {
-            let (mut from, mut tables) = (min, vec![]);
-            while from <= max {
-                let guard = self.bandit.guard_above(&from).copied().filter(|_| self.bandit.cuts_flushes());
-                let next = guard.unwrap_or(u32::MAX).min(max + 1);
-                self.id += 1;
-                tables.push(Table::new(self.id, 30 * u64::from(next - from), from, next - 1).entries(10));
-                from = next;
-            }
-            self.tree.flush(tables).unwrap();
-            self.bandit.observe(&Event::Flushed { version: self.tree.view(), now_ms: 0, bytes: 0 });
-            self.assert_up_to_date();
-        }
-
-        /// Reads, and jobs one by one.
-        fn settle(&mut self, keys: u32) {
-            for _ in 0..8 {
-                let key = self.random(keys / 8);
-                let sample = ReadSample { key: &key, gets: 64, scans: 8, runs: 4, now_ms: 0 };
-                self.bandit.observe(&Event::Reads(sample));
-            }
-            let moment = Moment { entropy: self.luck, ..Moment::default() };
-            self.assert_ready(&moment);
-            while let Err(SettleError::Restless { .. }) =
-                settle(&mut self.bandit, &mut self.tree, &moment, &mut vec![], 1)
-            {
-                self.merges += 1;
-                self.assert_up_to_date();
-                self.assert_ready(&moment);
-            }
-        }
-    }
-
-    #[test]
-    fn after_every_event_the_slots_are_known_as_if_all_had_been_looked_at() {
-        for slots in [4, 16, 80, 300] {
-            let mut store = Store::new(slots);
-            let keys = 40 * slots;
-            store.flush(0, keys - 1);
-            for round in 0..100 {
-                let width = [keys, keys / 4, 40][store.random(3) as usize];
-                let from = store.random(keys - width + 1);
-                store.flush(from, from + width - 1);
-                if round % 3 > 0 {
-                    store.settle(keys);
-                }
-            }
-            std::println!("{slots}: {} slots, {} jobs", store.bandit.slots.len(), store.merges);
-            assert!(store.merges > 10, "{} jobs", store.merges);
-        }
     }
 }
