@@ -302,12 +302,11 @@ fn every_slot_that_wants_a_merge_gets_one_though_those_before_it_are_busy() {
         .map(|((min, end), id)| Table::new(id, u64::from(100 * (end - min)), *min, end - 1));
     tree.flush(newer.collect::<Vec<_>>()).unwrap();
     bandit.observe(&Event::Flushed { version: tree.view(), now_ms: 0, bytes: 0 });
-    let mut jobs = 0;
+    let mut running = vec![];
     while let Some(job) = bandit.choose(&tree.view(), &Moment::default()).choice.job() {
-        tree.begin(job).unwrap();
-        jobs += 1;
+        running.push(tree.begin(job).unwrap());
     }
-    assert_eq!(jobs, guards.len());
+    assert_eq!(running.len(), guards.len());
     assert_eq!(bandit.choose(&tree.view(), &Moment::default()).reason.rule, Rule::Busy);
 }
 

@@ -118,11 +118,6 @@ impl JournalReader {
         self.filled.max(self.at) as u64
     }
 
-    /// True if the file is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Where the records read so far end.
     pub fn end(&self) -> u64 {
         self.at as u64

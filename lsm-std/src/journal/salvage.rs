@@ -62,10 +62,14 @@ impl JournalReader {
             at = end;
         }
         // Room that was never filled is no gap, unless it cannot be read.
-        let unread_end = unread.last().map_or(0, |page| len.min(page + PAGE_BYTES));
-        salvaged.gap(end, reader.filled.max(unread_end), &unread);
+        salvaged.gap(end, reader.filled.max(unread_end(&unread, len)), &unread);
         Ok(salvaged)
     }
+}
+
+/// Where the last of the pages `unread` ends, in a file of `len` bytes; 0 if all were read.
+fn unread_end(unread: &[usize], len: usize) -> usize {
+    unread.last().map_or(0, |page| len.min(page + PAGE_BYTES))
 }
 
 impl Salvaged {
@@ -96,5 +100,13 @@ mod tests {
             [Some(false), Some(true)]
         );
         assert_eq!(is_unread(second, second + 1, &[0, second]), Some(true));
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_with_its_last_page_or_the_file() {
+        let len = 2 * PAGE_BYTES + 100;
+        assert_eq!(unread_end(&[], len), 0);
+        assert_eq!(unread_end(&[0, PAGE_BYTES], len), 2 * PAGE_BYTES);
+        assert_eq!(unread_end(&[0, 2 * PAGE_BYTES], len), len);
     }
 }

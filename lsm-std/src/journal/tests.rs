@@ -217,7 +217,10 @@ fn what_a_header_says_was_synced_is_not_cut_off_though_the_last_payload_is_damag
         bytes[ends[3] - 1] ^= 1;
         match read_as(&kind, &bytes) {
             Ok((found, Some(torn))) => assert!(!sync && found.len() == 1 && !torn.is_cut, "{torn:?}"),
-            Err(Error::Corrupt { offset, .. }) => assert!(sync && offset == ends[1] as u64),
+            Err(error @ Error::Corrupt { offset, .. }) => {
+                assert!(sync && offset == ends[1] as u64);
+                assert!(error.to_string().contains("it is known to have been synced"), "{error}");
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -269,6 +272,27 @@ fn headers_whose_payloads_overlap_are_an_error_found_in_linear_time() {
     bytes.resize(len, 0);
     let found = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes);
     assert!(matches!(&found, Err(Error::Corrupt { offset, .. }) if *offset == ends[1] as u64), "{found:?}");
+    assert!(found.unwrap_err().to_string().contains("the records that follow overlap"));
+    let fs = MemFs::new();
+    fs.set_bytes(PATH, bytes);
+    assert_eq!(JournalReader::salvage(&fs, Path::new(PATH), 9, &KIND).unwrap().records.len(), 1);
+}
+
+#[test]
+fn a_payload_longer_than_the_file_overlaps_with_nothing() {
+    let (mut bytes, ends) = journal(&[vec![1; 50], vec![2; 9_000]], |_| false);
+    bytes[ends[1] - 1] ^= 1;
+    bytes.truncate(ends[1] + RECORD_HEADER_BYTES + 100);
+    let (found, torn) = read_as(&JournalKind { cuts_damage: true, ..KIND }, &bytes).unwrap();
+    assert_eq!((found.len(), torn.unwrap().offset), (0, ends[0] as u64));
+    let error = read(&bytes).unwrap_err().to_string();
+    assert!(error.contains("no record follows"), "{error}");
+    let third = RecordHeader { len: 3, tag: 1, synced: 0, payload_crc: crc32fast::hash(b"new") };
+    bytes.extend(third.encode(9, bytes.len() as u64));
+    bytes.extend(b"new");
+    let fs = MemFs::new();
+    fs.set_bytes(PATH, bytes);
+    assert_eq!(JournalReader::salvage(&fs, Path::new(PATH), 9, &KIND).unwrap().records.len(), 1);
 }
 
 #[test]
