@@ -87,7 +87,7 @@ impl JournalReader {
     pub fn survey(fs: &dyn Fs, path: &Path, id: FileId, kind: &JournalKind) -> Result<(u64, u64, u64)> {
         let reader = Self::load(fs, path, id, kind, read_all)?;
         let behind = reader.behind(0);
-        Ok((behind.records, behind.synced, reader.len()))
+        Ok((behind.records, behind.synced, reader.bytes_filled()))
     }
 
     pub(super) fn load(
@@ -114,7 +114,7 @@ impl JournalReader {
     }
 
     /// Bytes in the file, without the zeros at the end of one that was given room.
-    pub fn len(&self) -> u64 {
+    pub fn bytes_filled(&self) -> u64 {
         self.filled.max(self.at) as u64
     }
 

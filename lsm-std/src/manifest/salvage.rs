@@ -76,3 +76,64 @@ impl Known {
         self.live.insert(table.id, table);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::{encode_edit, encode_snapshot};
+    use super::super::tests::{add, flush, table};
+    use super::super::{Place, RunState};
+    use super::*;
+    use crate::fs::MemFs;
+    use crate::journal::{JournalWriter, Room};
+
+    #[test]
+    fn what_manifests_say_is_put_together_and_what_is_no_record_is_a_gap() {
+        let (fs, dir) = (MemFs::new(), Path::new(""));
+        let run = |level, tables| RunState { level, tables };
+        let runs = vec![run(4, vec![table(1, 0, 9), table(2, 10, 19)]), run(1, vec![table(3, 0, 9)])];
+        let first = State { next_id: 9, last_seqno: 500, strategy: vec![1], runs, ..State::default() };
+        let second = State {
+            next_id: 9,
+            last_seqno: 400,
+            strategy: vec![2],
+            runs: vec![run(2, vec![table(5, 0, 9)])],
+            ..State::default()
+        };
+        let moved =
+            Edit { deleted: vec![3, 2], ..add(Place::Newest { level: 0 }, vec![table(3, 0, 9), table(4, 10, 19)]) };
+        let told = Edit { last_seqno: Some(300), strategy: Some(vec![3]), ..Edit::default() };
+        let write = |id, records: &[Vec<u8>]| {
+            let mut journal = JournalWriter::create(&fs, &manifest_path(dir, id), id, &KIND, Room::None).unwrap();
+            records.iter().map(|record| journal.append_group([(0, record.as_slice())]).unwrap()).collect::<Vec<_>>()
+        };
+        let lens = write(1, &[encode_snapshot(&first), vec![99; 7], encode_edit(&moved)]);
+        let mut known = Known::default();
+        let gaps = known.add(&fs, dir, 1).unwrap();
+        let expected = Gap { offset: 24 + lens[0], bytes: RECORD_HEADER_BYTES as u64 + 7, is_unread: false };
+        assert_eq!(gaps, [expected]);
+        let ids = |known: &Known| {
+            (known.live.keys().copied().collect::<Vec<_>>(), known.dead.iter().copied().collect::<Vec<_>>())
+        };
+        assert_eq!(ids(&known), (vec![1, 3, 4], vec![2]));
+        assert_eq!((known.level, known.strategy.as_slice(), known.last_seqno), (4, &[1][..], 500));
+        write(2, &[encode_snapshot(&second), encode_edit(&told), encode_edit(&flush(6))]);
+        assert_eq!(known.add(&fs, dir, 2).unwrap(), []);
+        assert_eq!(ids(&known), (vec![5, 6], vec![1, 2, 3, 4]), "a first record names all there are");
+        assert_eq!((known.level, known.strategy.as_slice(), known.last_seqno), (4, &[3][..], 500));
+    }
+
+    #[test]
+    fn gaps_are_told_in_the_order_of_the_file() {
+        let (fs, dir) = (MemFs::new(), Path::new(""));
+        let mut journal = JournalWriter::create(&fs, &manifest_path(dir, 1), 1, &KIND, Room::None).unwrap();
+        journal.append_group([(0, [99].as_slice()), (1, &[99]), (2, &[99; 40])]).unwrap();
+        let path = manifest_path(dir, 1);
+        let mut bytes = fs.bytes(&path).unwrap();
+        let len = bytes.len();
+        bytes[len - 1] ^= 1;
+        fs.set_bytes(&path, bytes);
+        let gaps = Known::default().add(&fs, dir, 1).unwrap();
+        let each = RECORD_HEADER_BYTES as u64 + 1;
+        assert_eq!(gaps.iter().map(|gap| gap.offset).collect::<Vec<_>>(), [24, 24 + each, 24 + 2 * each]);
+    }
+}

@@ -222,6 +222,7 @@ fn after_a_failed_sync_or_cut_no_edit_is_taken() {
         assert_eq!(shape(manifest.state()), []);
         assert!(matches!(manifest.append(&flush(9)), Err(Error::ReadOnly { .. })));
         assert!(matches!(manifest.rewrite(10), Err(Error::ReadOnly { .. })));
+        assert!(matches!(manifest.stage(&flush(9)), Err(Error::ReadOnly { .. })));
         assert!(manifest.broken().is_some());
     }
 }
@@ -265,6 +266,41 @@ fn a_manifest_is_rewritten_before_it_grows_without_bound() {
 }
 
 #[test]
+fn a_manifest_is_rewritten_at_four_times_its_first_record_or_a_mib_under_a_higher_number() {
+    for strategy in [10, REWRITE_BYTES_MIN as usize] {
+        let (fs, dir) = (Arc::new(MemFs::new()), Path::new(""));
+        let state = State { strategy: vec![7; strategy], ..State::default() };
+        let mut manifest = Manifest::create(fs.clone(), dir, 5, state).unwrap();
+        let due = REWRITE_BYTES_MIN.max(REWRITE_GROWTH * manifest.journal.len());
+        for strategy in std::iter::repeat_n(vec![8; 100_000], 60) {
+            manifest.append(&Edit { strategy: Some(strategy), ..Edit::default() }).unwrap();
+            assert_eq!(manifest.rewrite_due(), manifest.journal.len() > due);
+        }
+        assert!(manifest.rewrite_due());
+        for id in [4, 5] {
+            assert!(matches!(manifest.rewrite(id), Err(Error::Law { .. })), "{id}");
+        }
+        manifest.rewrite(6).unwrap();
+        assert!(!manifest.rewrite_due());
+    }
+}
+
+#[test]
+fn a_first_record_that_breaks_a_law_is_damage() {
+    let (fs, _) = three_edits();
+    let runs = vec![RunState { level: 0, tables: vec![table(1, 0, 9)] }];
+    for (next_id, is_lawful) in [(2, true), (1, false)] {
+        let state = State { next_id, last_seqno: 19, runs: runs.clone(), ..State::default() };
+        fs.remove(Path::new("MANIFEST-000007")).unwrap();
+        let mut journal = JournalWriter::create(&*fs, Path::new("MANIFEST-000007"), 7, &KIND, Room::None).unwrap();
+        journal.append_group([(0, &*encode_snapshot(&state))]).unwrap();
+        let read = Manifest::read(&*fs, Path::new(""));
+        assert_eq!(read.is_ok(), is_lawful, "{read:?}");
+        assert!(is_lawful || read.is_err_and(|error| error.to_string().contains("table 1 is newer than the state")));
+    }
+}
+
+#[test]
 fn staged_edits_become_durable_together_or_not_at_all() {
     let (fs, dir) = (MemFs::new(), Path::new(""));
     let mut manifest =
@@ -280,7 +316,10 @@ fn staged_edits_become_durable_together_or_not_at_all() {
     assert_eq!(fs.bytes(&path).unwrap().len(), before);
     manifest.commit().unwrap();
     assert!(!manifest.has_staged());
-    manifest.append(&flush(5)).unwrap();
+    // An edit that is made at once goes behind those that wait.
+    manifest.stage(&flush(5)).unwrap();
+    manifest.append(&Edit { deleted: vec![5], ..flush(6) }).unwrap();
+    assert!(!manifest.has_staged());
     let (whole, last) = (fs.bytes(&path).unwrap(), shape(manifest.state()));
     drop(manifest);
     let mut seen = BTreeSet::new();
@@ -288,7 +327,7 @@ fn staged_edits_become_durable_together_or_not_at_all() {
         fs.set_bytes(&path, whole[..len].to_vec());
         seen.insert(shape(&Manifest::read(&fs, dir).unwrap().unwrap().state));
     }
-    assert_eq!(last, [(0, vec![4]), (0, vec![5])]);
+    assert_eq!(last, [(0, vec![4]), (0, vec![6])]);
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [vec![(0, vec![2])], vec![(0, vec![4])], last]);
 }
 

@@ -158,7 +158,7 @@ impl WalReader {
     fn seal(&self, seal: &JournalRecord) -> Result<FileId> {
         let mut reader = Reader::new(&seal.payload);
         let next = reader.u64().map_err(|error| error.in_file(&self.path, seal.offset))?;
-        if self.journal.end() < self.journal.len() {
+        if self.journal.end() < self.journal.bytes_filled() {
             return Err(Error::corrupt(&self.path, self.journal.end(), "bytes behind the seal of a log segment"));
         }
         Ok(next)
