@@ -225,6 +225,12 @@ fn after_a_failed_sync_or_cut_no_edit_is_taken() {
         assert!(matches!(manifest.stage(&flush(9)), Err(Error::ReadOnly { .. })));
         assert!(manifest.broken().is_some());
     }
+    let fs = FaultyFs::default();
+    let mut manifest = Manifest::create(Arc::new(fs.clone()), Path::new(""), 7, State::default()).unwrap();
+    manifest.stage(&flush(8)).unwrap();
+    fs.fail_after(1, 1);
+    assert!(manifest.commit().unwrap_err().is_no_space());
+    assert!(matches!(manifest.commit(), Err(Error::ReadOnly { .. })));
 }
 
 #[test]

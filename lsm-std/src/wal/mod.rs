@@ -285,8 +285,10 @@ mod tests {
         let expected = Survey { records: 3, bytes: wal.len(), is_synced: true };
         assert_eq!(WalReader::survey(&fs, dir, 12).unwrap(), expected);
         wal.append_group([(3, b"behind".as_slice())]).unwrap();
-        let read: Result<Vec<_>> = WalReader::open(&fs, dir, 12).unwrap().collect();
+        let mut reader = WalReader::open(&fs, dir, 12).unwrap();
+        let read: Result<Vec<_>> = reader.by_ref().collect();
         assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
+        assert!(reader.next().is_none(), "it ends with the first error");
     }
 
     #[test]
