@@ -109,7 +109,7 @@ impl Copy {
         let src = format!("{name}/src/");
         for name in names.split('\0').filter_map(|name| name.strip_prefix(&src)) {
             let stem = name.trim_end_matches(".rs");
-            let is_test = stem.ends_with("tests") || !name.ends_with(".rs");
+            let is_test = stem.split('/').any(|part| part.ends_with("tests")) || !name.ends_with(".rs");
             if parts.iter().any(|part| name.starts_with(part.as_str())) && !is_test {
                 copy.add(PathBuf::from(name))?;
             }

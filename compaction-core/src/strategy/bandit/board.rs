@@ -187,8 +187,11 @@ mod tests {
         let board = Board::of(&mut slots, u64::MAX, |_| {});
         assert_eq!(board.best(), [2, 0, 4, 3]);
         assert_eq!((board.due(), board.debt), (4, 40));
-        let listed: Vec<_> = (0..5).map(|nth| sums::nth_due(&slots, nth)).collect();
-        assert_eq!(listed, [Some(0), Some(2), Some(3), Some(4), None]);
+        let due = |slots: &[Slot<u32>]| (0..5).map(|nth| sums::nth_due(slots, nth)).collect::<Vec<_>>();
+        assert_eq!(due(&slots), [Some(0), Some(2), Some(3), Some(4), None]);
+        let mut slots = self::slots(&[0.5, -1.0, -1.0, -1.0, 0.5]);
+        Board::of(&mut slots, u64::MAX, |_| {});
+        assert_eq!(due(&slots), [Some(0), Some(4), None, None, None]);
     }
 
     #[test]
@@ -234,6 +237,7 @@ mod tests {
         assert_eq!(due(&[(301, 100), (250, 100), (200, 100)], 100), [0, 1], "those near the worst");
         assert!(due(&[(301, 100), (0, 200)], u64::MAX).is_empty(), "no limit");
         assert_eq!(due(&[(7, 0), (0, 0)], 0), [0]);
+        assert_eq!(Board::of(&mut laden(&[(301, 100), (0, 200)]), 100, |_| {}).debt, 401, "all of the slot is merged");
     }
 
     #[test]

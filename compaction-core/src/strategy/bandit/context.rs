@@ -17,7 +17,7 @@ pub(crate) struct Pressure {
 /// The context of a slot of heat `heat` against the mean slot: 1; heat; runs; size against the cap on a job; what reads pay against
 /// what comes; what is owed against the bytes held; runs of the deepest slot; bytes due against the cap on a job.
 pub(crate) fn of<K>(slot: &Slot<K>, heat: f64, pressure: &Pressure) -> [f64; FEATURES] {
-    let against = |value: f64, unit: f64| if value > 0.0 { value / (value + unit.max(1.0)) } else { 0.0 };
+    let against = |value: f64, unit: f64| value / (value + unit.max(1.0));
     let cap = pressure.job_bytes_max as f64;
     [
         1.0,

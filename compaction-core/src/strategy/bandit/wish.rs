@@ -132,7 +132,7 @@ pub(crate) fn cheapest(pieces: &[Piece], range: Range<usize>, width: usize) -> O
 /// Whether what may be dead outweighs the rest by too much.
 fn is_bloated(stack: &Stack, bloat_max: f64) -> bool {
     let dead = stack.dead();
-    stack.runs > 1 && dead as f64 > bloat_max * stack.bytes.saturating_sub(dead).max(1) as f64
+    dead as f64 > bloat_max * stack.bytes.saturating_sub(dead).max(1) as f64
 }
 
 /// What must be owed for a group of `bytes` to be paid for, times the extra runs in it.
@@ -251,6 +251,22 @@ mod tests {
         assert_eq!(group(&stack(&[5, 90, 200, 900]), 0, &settings), Some(0..2), "200 B are more than both");
         assert_eq!(group(&stack(&[9, 9, 18, 36, 900]), 0, &settings), Some(0..4));
         assert_eq!(group(&stack(&[9, 9, 30, 36, 900]), 0, &settings), Some(0..4), "two over: three and 36 B more");
+    }
+
+    #[test]
+    fn while_no_flush_has_told_the_size_of_a_piece_the_newest_counts_as_one() {
+        let settings = settings(100, u64::MAX);
+        let seven = |piece: u64| stack(&[[10].as_slice(), &[piece; 7], &[100_000]].concat());
+        assert_eq!(group(&seven(100), 0, &settings), None, "seven of the second class, one of the first");
+        assert_eq!(group(&seven(25), 0, &settings), Some(0..8), "eight of the first");
+    }
+
+    #[test]
+    fn reads_merge_nothing_where_they_never_pay() {
+        let settings = BanditSettings { rent_ppm: u64::MAX, ..settings(100, u64::MAX) };
+        let stack = stack(&[10, 10, 1_000]);
+        assert_eq!(group(&stack, u64::MAX, &settings), None);
+        assert_eq!(want(&stack, &tiered(&settings), &settings).threshold, u64::MAX);
     }
 
     #[test]

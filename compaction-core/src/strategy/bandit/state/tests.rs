@@ -178,6 +178,23 @@ fn an_estimator_cannot_have_kept_more_than_there_are_features_and_what_another_k
 }
 
 #[test]
+fn what_was_judged_counts_for_the_same_estimator_and_as_many_slots_and_no_tree_is_known() {
+    for (estimator, room, counts) in [
+        (EstimatorKind::Contextual, 2, true),
+        (EstimatorKind::Contextual, 1, false),
+        (EstimatorKind::Ucb, 2, false),
+        (EstimatorKind::Ucb, 1, false),
+    ] {
+        let mut kept = [Slot::<u32>::EMPTY; 2];
+        let settings = BanditSettings { estimator, ..BanditSettings::default() };
+        let mut bandit = Bandit::new(settings, Lent::new(&mut kept[..room], 0)).unwrap();
+        bandit.edit = Some(7);
+        bandit.load(&PlainKeys, &record(VERSION, present())).unwrap();
+        assert_eq!((bandit.saved_in, bandit.is_blind()), (counts.then_some((0, 0)), true), "{estimator:?}, {room}");
+    }
+}
+
+#[test]
 fn slots_begin_one_behind_the_other() {
     let mut all = present();
     let count = all.iter().position(|field| matches!(field, Short(2))).unwrap();
