@@ -3,8 +3,8 @@
 
 use compaction_core::amp::Ratio;
 use compaction_core::sim::{
-    Hot, KeyPrefix, Mix, Phase, Prices, SimError, SimReport, Simulation, Skew, StoreSettings, TableFormat, Workload,
-    simulate,
+    GivenTable, Hot, KeyPrefix, Mix, Phase, Prices, SimError, SimLevel, SimReport, Simulation, Skew, StoreSettings,
+    TableFormat, Workload, simulate,
 };
 use compaction_core::{
     AnySettings, CompactionStrategy, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings, Tiered,
@@ -230,6 +230,45 @@ fn gets_find_in_tables_what_an_earlier_phase_wrote() {
     let found = report.counts().get_blocks;
     assert!((500..=650).contains(&found), "{found} of about 600");
     assert_eq!(report.samples.len(), 11, "ten on the way and the last");
+}
+
+#[test]
+fn what_is_told_of_the_levels_adds_up() {
+    let report = simulate(&workload(3, mixed()), AnySettings::Leveled(leveled(64 * KIB, 4)), &store(64 * KIB)).unwrap();
+    let (counts, last) = (report.counts(), report.last());
+    assert_eq!(
+        report.levels.iter().map(|level| level.merges > 0).collect::<Vec<_>>(),
+        [false, false, false, false, false, true, true]
+    );
+    let sum = |part: fn(&SimLevel) -> u64| report.levels.iter().map(part).sum::<u64>();
+    assert_eq!(sum(|level| level.written_bytes), counts.flush_bytes + counts.merge_written_bytes);
+    assert_eq!((report.levels[0].written_bytes, report.levels[0].merges), (counts.flush_bytes, 0));
+    assert!(sum(|level| level.merges) <= counts.jobs, "a move is none");
+    assert_eq!((sum(|level| level.bytes), sum(|level| level.runs)), (last.table_bytes, last.runs));
+    assert!(sum(|level| level.tables) > last.runs);
+    for (number, sample) in report.samples.iter().enumerate() {
+        assert_eq!(sample.level_bytes.iter().sum::<u64>(), sample.table_bytes, "sample {number}");
+        assert_eq!(sample.level_runs.iter().sum::<u64>(), sample.runs, "sample {number}");
+    }
+    assert!(report.levels.iter().enumerate().all(|(at, level)| usize::from(level.level) == at));
+    let told: Vec<(u64, u64)> = last.level_bytes.into_iter().zip(last.level_runs).collect();
+    assert_eq!(report.levels.iter().map(|level| (level.bytes, level.runs)).collect::<Vec<_>>(), told);
+}
+
+#[test]
+fn a_tree_that_is_given_comes_to_rest_though_nothing_is_written() {
+    let mut simulation = Simulation::new(Tiered::default(), &StoreSettings::default(), 1);
+    let table = GivenTable { min: 0, max: 999, entries: 500, tombstones: 0, value_bytes: 100 };
+    (0..4).for_each(|_| simulation.add_run(0, &[table]).unwrap());
+    let report = simulation.finish().unwrap();
+    let counts = report.counts();
+    assert_eq!((counts.flushes, counts.jobs, report.last().runs), (0, 1, 1));
+}
+
+#[test]
+fn an_empty_store_has_no_levels_and_flushes_nothing() {
+    let report = Simulation::new(Tiered::default(), &StoreSettings::default(), 1).finish().unwrap();
+    assert_eq!((report.counts().flushes, report.last().level_bytes), (0, vec![]));
 }
 
 #[test]

@@ -84,6 +84,32 @@ fn the_hot_range_takes_its_share_and_moves_and_wraps_with_at() {
 }
 
 #[test]
+fn where_all_keys_are_hot_the_other_operations_go_to_all_of_them_too() {
+    let hot = Hot { share_of_keys: 1.0, share_of_ops: 0.0, at: 0.5 };
+    let workload = workload(vec![phase(2_000, 10, Skew::Hot(hot), GETS)]);
+    for key in 0..10 {
+        let gets = Ops::new(&workload).filter(|op| key_of(op) == key).count();
+        assert!((100..300).contains(&gets), "{gets} at key {key}");
+    }
+}
+
+#[test]
+fn each_kind_of_operation_walks_through_the_keys_by_itself() {
+    let mix = Mix { put: 0.0, delete: 0.25, get: 0.25, miss: 0.25, scan: 0.25 };
+    let workload = workload(vec![phase(400, 7, Skew::Sequential, mix)]);
+    let ops: Vec<Op> = Ops::new(&workload).collect();
+    for is_one in [
+        |op: &&Op| matches!(op, Op::Delete { .. }),
+        |op: &&Op| matches!(op, Op::Get { .. }),
+        |op: &&Op| matches!(op, Op::Miss { .. }),
+        |op: &&Op| matches!(op, Op::Scan { .. }),
+    ] {
+        let keys: Vec<u64> = ops.iter().filter(is_one).map(key_of).collect();
+        assert!(keys.len() > 50 && keys.iter().enumerate().all(|(at, key)| *key == at as u64 % 7), "{keys:?}");
+    }
+}
+
+#[test]
 fn a_sample_has_its_share_of_the_operations_and_keys_and_loses_no_phase_to_rounding() {
     let phases = (0..10).map(|_| phase(1_005, 1_000, Skew::Uniform, PUTS)).collect();
     let workload = workload(phases);

@@ -90,6 +90,7 @@ mod tests {
         let slow = run(1_000_000);
         assert!(slow.count > 0 && slow.longest_us == 8_000_000, "{slow:?}");
         assert_eq!(slow.elapsed_us, 20_000_000 + slow.total_us);
+        assert_eq!((slow.busy_us, fast.busy_us), (21_800_000, 218_000), "18 tenths of a second and twice ten");
         assert_eq!(run(0), Stalls::default());
     }
 }

@@ -73,3 +73,37 @@ impl<S: CompactionStrategy<u32>> Simulation<S> {
         Ok(entries)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::StoreSettings;
+    use crate::strategy::Idle;
+
+    fn given(table: GivenTable, scale: u64) -> (u32, u32, u64, u64) {
+        let mut simulation = Simulation::new(Idle, &StoreSettings::default(), scale);
+        simulation.add_run(1, &[table]).unwrap();
+        let version = simulation.tree.view();
+        let [table] = version.tables() else { panic!("one table") };
+        (table.min, table.max, table.entries, table.tombstones)
+    }
+
+    #[test]
+    fn a_given_table_keeps_its_ends_its_entries_and_its_share_of_tombstones() {
+        let table = GivenTable { min: 10, max: 109, entries: 50, tombstones: 20, value_bytes: 8 };
+        assert_eq!(given(table, 1), (10, 109, 50, 20));
+        assert_eq!(given(table, 5), (10, 109, 50, 20), "ten that stand for five each");
+        assert_eq!(given(GivenTable { entries: 500, ..table }, 1), (10, 109, 100, 4), "it cannot hold more");
+        assert_eq!(given(GivenTable { entries: 1, tombstones: 0, ..table }, 1), (10, 109, 2, 0), "both its ends");
+        assert_eq!(given(GivenTable { max: 10, tombstones: 50, ..table }, 1), (10, 10, 1, 1));
+    }
+
+    #[test]
+    fn the_tombstones_of_a_given_table_are_spread_and_its_last_entry_is_one() {
+        let mut simulation = Simulation::new(Idle, &StoreSettings::default(), 1);
+        let table = GivenTable { min: 0, max: 7, entries: 8, tombstones: 2, value_bytes: 8 };
+        let entries = simulation.spread(&table).unwrap();
+        let dead: Vec<u32> = entries.iter().filter(|entry| entry.value().is_none()).map(|entry| entry.key).collect();
+        assert_eq!(dead, [3, 7]);
+    }
+}

@@ -251,16 +251,21 @@ mod tests {
     fn a_value_out_of_range_is_refused_by_phase_name_and_value() {
         let good = Phase::puts(10, 5);
         let hot = |share_of_keys, at| Skew::Hot(Hot { share_of_keys, share_of_ops: 0.5, at });
+        let too_often = Skew::Hot(Hot { share_of_keys: 0.5, share_of_ops: 1.1, at: 0.0 });
         for (phase, wanted) in [
             (Phase { keys: 0, ..good }, "phase 2: keys = 0"),
             (Phase { value_bytes: 1 << 40, ..good }, "phase 2: value_bytes = 1099511627776"),
             (Phase { mix: Mix { put: 0.5, ..Mix::default() }, ..good }, "phase 2: mix = 0.5"),
             (Phase { mix: Mix { put: f64::NAN, ..Mix::default() }, ..good }, "phase 2: mix.put = NaN"),
+            (Phase { keys: Workload::KEYS_MAX + 1, ..good }, "phase 2: keys = "),
+            (Phase { value_bytes: Workload::VALUE_BYTES_MAX + 1, ..good }, "phase 2: value_bytes = "),
+            (Phase { skew: Skew::Zipf(0.0), ..good }, "phase 2: skew.zipf = 0"),
             (Phase { skew: Skew::Zipf(1.0), ..good }, "phase 2: skew.zipf = 1"),
             (Phase { skew: Skew::Series(0), ..good }, "phase 2: skew.series = 0"),
             (Phase { skew: hot(1.5, 0.0), ..good }, "phase 2: skew.hot.share_of_keys = 1.5"),
             (Phase { skew: hot(0.5, -1.0), ..good }, "phase 2: skew.hot.at = -1"),
             (Phase { read_skew: Some(hot(0.5, 2.0)), ..good }, "phase 2: read_skew.hot.at = 2"),
+            (Phase { skew: too_often, ..good }, "phase 2: skew.hot.share_of_ops = 1.1"),
         ] {
             let workload = Workload { seed: 1, ttl_ms: None, phases: vec![good, phase] };
             let text = workload.check().expect_err("must be refused").to_string();
@@ -268,6 +273,8 @@ mod tests {
         }
         let none = Workload { seed: 1, ttl_ms: None, phases: Vec::new() };
         assert!(none.check().is_err());
+        let most = Phase { keys: Workload::KEYS_MAX, value_bytes: Workload::VALUE_BYTES_MAX, ..good };
+        assert_eq!(Workload { seed: 1, ttl_ms: None, phases: vec![most] }.check(), Ok(()));
     }
 
     #[test]

@@ -143,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn zeta_beyond_the_first_terms_is_their_sum() {
+        for items in [TERMS_MAX - 1, TERMS_MAX, TERMS_MAX + 1, 10 * TERMS_MAX] {
+            let sum: f64 = (1..=items).map(|rank| term(rank, 0.6)).sum();
+            assert!((zeta(items, 0.6) / sum - 1.0).abs() < 1e-12, "{items} items");
+        }
+    }
+
+    #[test]
     fn the_first_ranks_come_as_often_as_the_formula_says() {
         let zipf = Zipf::new(1_000, 0.99);
         let mut rng = SplitMix::new(3);
