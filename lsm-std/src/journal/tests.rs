@@ -296,6 +296,27 @@ fn a_payload_longer_than_the_file_overlaps_with_nothing() {
 }
 
 #[test]
+fn headers_whose_payloads_reach_beyond_the_end_overlap_with_nothing() {
+    let (mut bytes, _) = journal(&[b"whole".to_vec()], |_| false);
+    let last = RecordHeader { len: 3, tag: 2, synced: 0, payload_crc: crc32fast::hash(b"new") };
+    let end = bytes.len() + 5 * RECORD_HEADER_BYTES + 4;
+    bytes.push(1);
+    for _ in 0..4 {
+        let len = (end - bytes.len() - RECORD_HEADER_BYTES + 1) as u32;
+        let head = RecordHeader { len, tag: 1, synced: 0, payload_crc: 0 };
+        bytes.extend(head.encode(9, bytes.len() as u64));
+    }
+    bytes.extend(last.encode(9, bytes.len() as u64));
+    bytes.extend(b"new");
+    assert_eq!(bytes.len(), end);
+    let error = read(&bytes).unwrap_err().to_string();
+    assert!(!error.contains("overlap"), "{error}");
+    let fs = MemFs::new();
+    fs.set_bytes(PATH, bytes);
+    assert_eq!(JournalReader::salvage(&fs, Path::new(PATH), 9, &KIND).unwrap().records.len(), 2);
+}
+
+#[test]
 fn records_of_another_file_or_from_another_place_are_none() {
     let (bytes, ends) = journal(&[vec![7; 30], vec![8; 30]], |_| false);
     let whole = |id, parts: [&[u8]; 2]| {
