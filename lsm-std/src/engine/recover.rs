@@ -18,6 +18,7 @@ use crate::manifest::{Edit, Manifest, State};
 use crate::memtable::Memtable;
 use crate::options::Options;
 use crate::recovery::Cut;
+use crate::sst::TableReader;
 use crate::strategy;
 use crate::sync::{ArcSwap, AtomicU64, Mutex, Ordering};
 use crate::types::FileId;
@@ -150,13 +151,16 @@ impl Listing {
     pub(super) fn read(fs: &dyn Fs, dir: &Path, manifest: FileId, state: &State) -> Result<Self> {
         let live: BTreeSet<FileId> = state.tables().map(|table| table.id).collect();
         let (mut next_id, mut logs, mut strays, mut found) = (state.next_id, Vec::new(), Vec::new(), 0);
+        let mut unnamed = Vec::new();
         for text in fs.list(dir)? {
             let Some(name) = FileName::parse(&text) else { continue };
             next_id = next_id.max(name.id().map_or(0, |id| id.saturating_add(1)));
             let is_stray = match name {
                 FileName::Table(id) => {
-                    found += usize::from(live.contains(&id));
-                    !live.contains(&id)
+                    let is_live = live.contains(&id);
+                    found += usize::from(is_live);
+                    unnamed.extend((!is_live).then_some(id));
+                    !is_live
                 }
                 FileName::Log(id) if id >= state.log_floor => {
                     logs.push(id);
@@ -176,6 +180,9 @@ impl Listing {
             let path = missing.unwrap_or_else(|| dir.to_path_buf());
             return Err(Error::corrupt(&path, 0, "the manifest names this table, but the file is missing"));
         }
+        if !state.has_log {
+            unnamed.iter().try_for_each(|id| known_to(state, fs, dir, *id))?;
+        }
         logs.sort_unstable();
         Ok(Self { next_id, logs, strays })
     }
@@ -186,6 +193,23 @@ impl Listing {
                 tracing::warn!(path = %path.display(), %error, "stray file not removed");
             }
         }
+    }
+}
+
+/// Whether the table `id`, which the manifest does not name, may be what a crash has left. Where there is no log, all that was
+/// ever written is in tables that the manifest names: one with later writes was named by an edit that is lost.
+fn known_to(state: &State, fs: &dyn Fs, dir: &Path, id: FileId) -> Result<()> {
+    match TableReader::properties(fs, dir, id) {
+        Ok(table) if table.newest_seqno > state.last_seqno => {
+            let what = format!(
+                "it holds writes up to number {}, but the manifest knows none after {} and names neither it nor a log",
+                table.newest_seqno, state.last_seqno
+            );
+            Err(Error::corrupt(&dir.join(FileName::Table(id).to_string()), 0, what))
+        }
+        // One that was not written to its end is no loss.
+        Ok(_) | Err(Error::Corrupt { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -75,9 +75,7 @@ impl JournalReader {
             reader.at = HEADER_BYTES;
         } else {
             reader.done = true;
-            if !reader.bytes.is_empty() {
-                reader.torn = Some(reader.tail("the header is damaged")?);
-            }
+            reader.torn = Some(reader.tail("the header is damaged")?);
         }
         Ok(reader)
     }

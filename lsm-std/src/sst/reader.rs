@@ -81,6 +81,13 @@ impl TableReader {
         Ok(Arc::new(Self { fs, path, cache, slots, tail }))
     }
 
+    /// What the table `id` of `dir` says of itself. Its data blocks are not read.
+    pub fn properties(fs: &dyn Fs, dir: &Path, id: FileId) -> Result<TableMeta> {
+        let path = dir.join(FileName::Table(id).to_string());
+        let file = fs.open(&path, Purpose::Read)?;
+        Ok(Tail::read(&*file, &path, id)?.meta)
+    }
+
     /// What is known of the table.
     pub fn meta(&self) -> &TableMeta {
         &self.tail.meta

@@ -3,6 +3,7 @@
 mod beside;
 mod closing;
 mod common;
+mod cut_short;
 mod failures;
 mod flushes;
 mod learning;

@@ -1,0 +1,104 @@
+//! A manifest that has lost its end, at every byte: an error, or nothing is missing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lsm_std::fs::{Fs, MemFs};
+use lsm_std::{Db, Error, Options, Result};
+
+use crate::common::{FailFs, key, pairs, tiered, value};
+
+type Files = Vec<(PathBuf, Vec<u8>)>;
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn options(disk: Arc<dyn Fs>) -> Options {
+    Options::new().strategy(tiered(3)).deterministic(1).fs(disk)
+}
+
+/// A store that was opened, written to and closed some times, merges included; and once more, and killed, if `is_killed`.
+fn store(is_killed: bool) -> (Files, Pairs) {
+    let disk = FailFs::default();
+    for at in 0..5 {
+        let db = options(Arc::new(disk.clone())).open("store").unwrap();
+        db.put(&key(at), &value(at, 20)).unwrap();
+        db.close().unwrap();
+    }
+    let db = options(Arc::new(disk.clone())).open("store").unwrap();
+    if is_killed {
+        db.put(&key(5), &value(5, 20)).unwrap();
+        db.flush().unwrap();
+        db.put(&key(6), &value(6, 20)).unwrap();
+    }
+    let held = pairs(db.iter());
+    if is_killed {
+        disk.kill(db)
+    } else {
+        db.close().unwrap()
+    }
+    let files = disk.files("store", "").into_iter().map(|path| (path.clone(), disk.mem.bytes(path).unwrap()));
+    (files.collect(), held)
+}
+
+/// The store with a shorter manifest.
+fn cut(files: &Files, len: usize) -> MemFs {
+    let disk = MemFs::new();
+    disk.create_dir_all(Path::new("store")).unwrap();
+    for (path, bytes) in files {
+        let is_manifest = path.to_string_lossy().contains("MANIFEST");
+        disk.set_bytes(path, if is_manifest { bytes[..len].to_vec() } else { bytes.clone() });
+    }
+    disk
+}
+
+#[test]
+fn a_manifest_that_has_lost_its_end_is_damaged_unless_nothing_is_missing_without_it() {
+    for is_killed in [false, true] {
+        let (files, held) = store(is_killed);
+        let len = files.iter().find(|(path, _)| path.to_string_lossy().contains("MANIFEST")).unwrap().1.len();
+        let mut refused = 0;
+        for len in 0..len {
+            let disk = Arc::new(cut(&files, len));
+            let names = disk.list(Path::new("store")).unwrap();
+            let db: Result<Db> = options(disk.clone()).open("store");
+            match db {
+                Ok(db) => {
+                    assert!(pairs(db.iter()) == held, "killed {is_killed}: less than there was after {len} bytes")
+                }
+                Err(Error::Corrupt { .. }) => {
+                    assert_eq!(disk.list(Path::new("store")).unwrap(), names, "{len} bytes: something was removed");
+                    assert!(options(disk.clone()).verify("store").is_err(), "{len} bytes");
+                    let saved = options(disk.clone()).repair("store", "saved").unwrap();
+                    assert_eq!(pairs(options(disk).open("saved").unwrap().iter()), held, "{len} bytes: {saved:?}");
+                    refused += 1;
+                }
+                Err(other) => panic!("{len} bytes: {other}"),
+            }
+        }
+        assert!(refused > 0, "killed {is_killed}");
+    }
+}
+
+#[test]
+fn tables_of_writes_that_the_manifest_does_not_know_are_named_and_kept() {
+    let (files, _) = store(false);
+    let disk = Arc::new(cut(&files, 100));
+    let error = options(disk).open("store").unwrap_err().to_string();
+    assert!(
+        error.contains("store/00") && error.contains(".sst is damaged at byte 0: it holds writes up to"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_log_without_a_byte_is_told_though_nothing_says_what_it_held() {
+    let (files, held) = store(true);
+    let disk = Arc::new(MemFs::new());
+    disk.create_dir_all(Path::new("store")).unwrap();
+    let is_log = |path: &Path| path.extension().is_some_and(|end| end == "log");
+    files.iter().for_each(|(path, bytes)| disk.set_bytes(path, if is_log(path) { vec![] } else { bytes.clone() }));
+    assert!(options(disk.clone()).verify("store").unwrap_err().to_string().contains(".log is damaged at byte 0"));
+    let db = options(disk).open("store").unwrap();
+    assert_eq!(pairs(db.iter()), held[..6], "all that was flushed");
+    let cuts: Vec<_> = db.recovery().cuts.iter().map(|cut| (is_log(&cut.path), cut.offset, cut.bytes)).collect();
+    assert_eq!(cuts, [(true, 0, 0)]);
+}
