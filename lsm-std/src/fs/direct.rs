@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
+use super::real::open_file;
 use super::{PAGE_BYTES, ReadFile, Result};
 use crate::error::Error;
 
@@ -26,8 +27,7 @@ pub(super) struct DirectReadFile {
 impl DirectReadFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let fail = |e| Error::io("open", path, e);
-        let file = File::open(path).map_err(fail)?;
-        let len = file.metadata().map_err(fail)?.len();
+        let (file, len) = open_file(path).map_err(fail)?;
         let direct = set_direct(&file);
         let is_direct = AtomicBool::new(direct.is_ok());
         let file = Self { file, path: path.into(), len, align: PAGE_BYTES, is_direct };

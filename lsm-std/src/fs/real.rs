@@ -2,17 +2,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 use rustix::io::Errno;
 
 use super::direct::DirectReadFile;
 use super::mapped::Mapped;
 use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
 use crate::error::Error;
+
+/// A pipe in the place of a file is opened without waiting for its other end. Of no effect on a file.
+const AT_ONCE: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// The operating system's files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,8 +77,7 @@ impl Fs for RealFs {
 
     fn open(&self, path: &Path, _: Purpose) -> Result<Arc<dyn ReadFile>> {
         let fail = |e| Error::io("open", path, e);
-        let file = File::open(path).map_err(fail)?;
-        let len = file.metadata().map_err(fail)?.len();
+        let (file, len) = open_file(path).map_err(fail)?;
         Ok(Arc::new(RealReadFile { file, path: path.into(), len }))
     }
 
@@ -112,7 +114,7 @@ impl Fs for RealFs {
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).custom_flags(AT_ONCE).open(path);
         // A store that may only be read can be locked too.
         let file = file.or_else(|e| match e.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => File::open(path).map_err(|_| e),
@@ -146,6 +148,13 @@ impl Fs for RealFs {
     fn file_len(&self, path: &Path) -> Result<u64> {
         Ok(fs::metadata(path).map_err(|e| Error::io("stat", path, e))?.len())
     }
+}
+
+/// A file to be read, and its length.
+pub(super) fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    let file = OpenOptions::new().read(true).custom_flags(AT_ONCE).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() { Ok((file, found.len())) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 /// A synced copy, for devices without hard links. A half copy is removed.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -287,4 +288,26 @@ fn a_batch_is_there_as_a_whole_or_not_at_all() {
         let values: std::collections::BTreeSet<_> = pairs(db.iter()).into_iter().map(|(_, value)| value).collect();
         assert_eq!(values.len(), 1, "cut at {cut}: parts of several batches");
     }
+}
+
+#[test]
+fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    db.put(b"a", b"1").unwrap();
+    db.close().unwrap();
+    for path in files(dir.path(), "").into_iter().filter(|path| !path.ends_with("STRATEGY")) {
+        let aside = dir.path().join("aside");
+        fs::rename(&path, &aside).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        for refused in
+            [Db::open(dir.path()).and_then(|db| db.get(b"a").map(drop)), Options::new().verify(dir.path()).map(drop)]
+        {
+            let error = refused.expect_err(&name).to_string();
+            assert!(error.contains(&name), "{error} names no {name}");
+        }
+        fs::rename(&aside, &path).unwrap();
+    }
+    Options::new().verify(dir.path()).unwrap();
 }

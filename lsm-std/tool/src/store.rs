@@ -40,6 +40,21 @@ pub fn look(dir: &Path) -> Result<Db, Failure> {
     }
 }
 
+/// Closes a store that was only looked at. What its log holds stays there if a full disk has no room for its tables, and that is said
+/// on standard error: what was asked for has been answered.
+///
+/// # Errors
+/// Those of [`Db::close`], but for a full disk.
+pub fn leave(db: Db) -> Result<(), Failure> {
+    match db.close() {
+        Err(error) if error.is_no_space() => {
+            eprintln!("lsm: {error}; what the log holds stays there");
+            Ok(())
+        }
+        closed => Ok(closed?),
+    }
+}
+
 /// True if the system lets nobody, or not this user, write there.
 fn is_denied(error: &Error) -> bool {
     matches!(error.io_kind(), Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))

@@ -9,7 +9,7 @@ use super::keys::{RangeArgs, one_of};
 use super::print;
 use super::store::At;
 use crate::Failure;
-use crate::store::{Notation, look, pair_json};
+use crate::store::{Notation, leave, look, pair_json};
 
 /// What to list.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub fn scan(args: &ScanArgs) -> Result<(), Failure> {
     } else {
         list(args, notation, range.take(limit))?
     }
-    Ok(db.close()?)
+    leave(db)
 }
 
 fn list(

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lsm_std::{Db, Options};
+use lsm_std::{Db, Options, VALUE_BYTES_MAX};
 use serde_json::{Map, Value as Json, json};
 
 use super::keys::{KeyArgs, RangeArgs, twice};
@@ -14,7 +14,8 @@ use super::{print, print_json};
 use crate::Failure;
 use crate::human::{bytes, count};
 use crate::store::{
-    Notation, look, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text, verify as check,
+    Notation, leave, look, open, open_existing, pair_json, stats_json, stats_text, table_json, table_text,
+    verify as check,
 };
 
 /// What can be done with a store.
@@ -141,7 +142,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
             } else {
                 print(|out| stats_text(&stats, out))?
             }
-            Ok(db.close()?)
+            leave(db)
         }
         Command::Verify { at } => verify(at),
         Command::Repair { at, target } => repair(at, target.as_deref()),
@@ -170,7 +171,7 @@ fn get(at: &At, key: &KeyArgs) -> Result<(), Failure> {
             print_json(&pair)?;
         }
     }
-    db.close()?;
+    leave(db)?;
     if value.is_some() { Ok(()) } else { Err(Failure::Wrong(format!("{} has no value", at.notation().name(&key)))) }
 }
 
@@ -181,7 +182,9 @@ fn put(at: &At, key: &KeyArgs, value: &str) -> Result<(), Failure> {
     }
     let key = key.read(at.notation())?;
     let value = if value == "-" {
-        io::stdin().lock().read_to_end(&mut input).map_err(Failure::io("standard input"))?;
+        // One byte more is enough to be refused.
+        let most = VALUE_BYTES_MAX as u64 + 1;
+        io::stdin().lock().take(most).read_to_end(&mut input).map_err(Failure::io("standard input"))?;
         input
     } else {
         at.notation().parse(value)?
@@ -230,7 +233,7 @@ fn verify(at: &At) -> Result<(), Failure> {
 fn dump(at: &At) -> Result<(), Failure> {
     let db = look(&at.dir)?;
     let runs = db.runs();
-    db.close()?;
+    leave(db)?;
     print(|out| {
         // Newest first: that is the order in which a read looks at them.
         for (run, (level, tables)) in runs.iter().enumerate().rev() {

@@ -10,7 +10,7 @@ use lsm_std::TableMeta;
 use super::watch::{Seen, Watched};
 use super::{Candidate, Simulated};
 use crate::Failure;
-use crate::store::look;
+use crate::store::{leave, look};
 use crate::strategies::short_name;
 
 /// More numbers than this are sampled.
@@ -45,7 +45,7 @@ impl Standing {
     pub fn of(dir: &Path) -> Result<Self, Failure> {
         let db = look(dir)?;
         let (strategy, runs) = (short_name(db.stats().strategy), db.runs());
-        db.close()?;
+        leave(db)?;
         if runs.is_empty() {
             return Err(Failure::Wrong(format!("{} holds no table", dir.display())));
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::sim::number;
-use crate::store::look;
+use crate::store::{leave, look};
 use crate::strategies::short_name;
 
 /// A store as it stands.
@@ -46,7 +46,7 @@ const ENTRY_BYTES: f64 = 9.0;
 pub fn measure(dir: &Path) -> Result<Measured, Failure> {
     let db = look(dir)?;
     let (stats, listed) = (db.stats(), db.runs());
-    db.close()?;
+    leave(db)?;
     if listed.is_empty() {
         return Err(Failure::Wrong(format!("{} holds no table", dir.display())));
     }

@@ -1,12 +1,14 @@
 //! The commands for one store.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::common::{json, lsm, run, said, text, trace};
 use compaction_core::{AnySettings, TieredSettings};
+use lsm_std::{Options, SyncPolicy};
 use serde_json::json as js;
 
 #[test]
@@ -137,9 +139,8 @@ fn a_store_can_be_verified_compacted_dumped_and_copied() {
 #[test]
 fn looking_at_a_store_merges_nothing() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let open = |settings: AnySettings| {
-        lsm_std::Options::new().deterministic(1).strategy(settings).open(dir.path()).expect("a store")
-    };
+    let open =
+        |settings: AnySettings| Options::new().deterministic(1).strategy(settings).open(dir.path()).expect("a store");
     let db = open(AnySettings::Idle);
     for at in 0..20u64 {
         db.put(&at.to_le_bytes(), &[7; 4_000]).expect("a write");
@@ -223,7 +224,7 @@ fn a_store_that_is_let_go_of_soon_is_waited_for_and_one_that_is_not_is_refused()
 fn verify_finds_a_torn_or_damaged_log_and_leaves_it_as_it_is() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (live, killed) = (dir.path().join("live"), dir.path().join("killed"));
-    let db = lsm_std::Options::new().sync(lsm_std::SyncPolicy::Always).open(&live).expect("a new store");
+    let db = Options::new().sync(SyncPolicy::Always).open(&live).expect("a new store");
     db.put(b"pear", b"green").expect("a write");
     db.put(b"plum", &[7; 500]).expect("a write");
     copy_store(&live, &killed);
@@ -273,7 +274,7 @@ fn what_was_cut_off_a_torn_log_is_said() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (live, killed) = (dir.path().join("live"), dir.path().join("killed"));
     // A log that is neither synced nor mapped has no room behind its last record.
-    let options = lsm_std::Options::new().sync(lsm_std::SyncPolicy::Never).mapped_log(false);
+    let options = Options::new().sync(SyncPolicy::Never).mapped_log(false);
     let db = options.open(&live).expect("a new store");
     db.put(b"pear", b"green").expect("a write");
     copy_store(&live, &killed);
@@ -284,4 +285,64 @@ fn what_was_cut_off_a_torn_log_is_said() {
     assert!(said(&got).contains(".log: cut off at byte ") && said(&got).contains(": 13 bytes"), "{}", said(&got));
     let again = run(&["get", "--dir", text(&killed), "pear"]);
     assert_eq!((said(&again), again.stdout), (String::new(), b"green".to_vec()));
+}
+
+/// A small file system of its own; `None`, loudly, where this process may not mount one.
+struct Mounted(tempfile::TempDir);
+
+impl Mounted {
+    fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(dir.path()).output();
+        if done.as_ref().is_ok_and(|done| done.status.success()) {
+            return Some(Self(dir));
+        }
+        eprintln!("SKIPPED: no file system can be mounted here: {done:?}");
+        None
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_a_store_that_was_killed_is_read_and_its_log_stays() {
+    let Some(disk) = Mounted::new() else { return };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (open, store) = (dir.path().join("open"), disk.0.path().join("store"));
+    // Nothing that packs: the table is as long as the log.
+    let value =
+        |at: u32| format!("{:032x}", u128::from(at + 1).wrapping_mul(u128::MAX / 7_919)).repeat(20).into_bytes();
+    let db = Options::new().sync(SyncPolicy::Never).mapped_log(false).open(&open).expect("opens");
+    (0..2_000u32).for_each(|at| db.put(format!("{at:06}").as_bytes(), &value(at)).expect("written"));
+    fs::create_dir(&store).expect("made");
+    for entry in fs::read_dir(&open).expect("listed") {
+        let entry = entry.expect("listed");
+        fs::copy(entry.path(), store.join(entry.file_name())).expect("copied");
+    }
+    let mut filler = fs::File::create(disk.0.path().join("filler")).expect("made");
+    while filler.write_all(&[7; 4096]).is_ok() {}
+    let at = ["--dir", text(&store)];
+    for (command, rest) in [("get", &["000007"][..]), ("scan", &[]), ("stats", &[]), ("dump", &[])] {
+        let done = run(&[&[command], &at[..], rest].concat());
+        assert!(done.status.success(), "{command}: {}", said(&done));
+        assert!(said(&done).contains("what the log holds stays there"), "{command}: {}", said(&done));
+    }
+    assert_eq!(run(&[&["get"], &at[..], &["000007"]].concat()).stdout, value(7));
+    assert_eq!(run(&[&["get"], &at[..], &["none"]].concat()).status.code(), Some(1));
+    fs::remove_file(disk.0.path().join("filler")).expect("removed");
+    assert_eq!(json(&[&["stats", "--json"], &at[..]].concat())["last_seqno"], 2_000);
+}
+
+#[test]
+fn a_value_that_never_ends_is_refused_as_soon_as_it_is_too_long() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = dir.path().join("store");
+    let endless = Stdio::from(fs::File::open("/dev/zero").expect("readable"));
+    let put = lsm().args(["put", "--dir", text(&store), "k", "-"]).stdin(endless).output().expect("it starts");
+    assert_eq!(put.status.code(), Some(1));
+    assert!(said(&put).contains("67108865"), "{}", said(&put));
 }
