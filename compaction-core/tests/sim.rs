@@ -7,8 +7,8 @@ use compaction_core::sim::{
     TableFormat, Workload, simulate,
 };
 use compaction_core::{
-    AnySettings, CompactionStrategy, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings, Tiered,
-    TieredSettings,
+    AnySettings, CompactionStrategy, Decision, FifoSettings, Full, Granularity, Idle, Leveled, LeveledSettings, Search,
+    Tiered, TieredSettings, Version,
 };
 use proptest::prelude::*;
 
@@ -269,6 +269,42 @@ fn a_tree_that_is_given_comes_to_rest_though_nothing_is_written() {
 fn an_empty_store_has_no_levels_and_flushes_nothing() {
     let report = Simulation::new(Tiered::default(), &StoreSettings::default(), 1).finish().unwrap();
     assert_eq!((report.counts().flushes, report.last().level_bytes), (0, vec![]));
+}
+
+/// Merges all into one run, cut at key 500.
+struct CutAt500(Full);
+
+impl CompactionStrategy<u32> for CutAt500 {
+    fn name(&self) -> &'static str {
+        "cut at 500"
+    }
+
+    fn decide(&self, search: &mut Search<'_, '_, u32>) -> Decision {
+        self.0.decide(search)
+    }
+
+    fn guard_above(&self, key: &u32) -> Option<&u32> {
+        (*key < 500).then_some(&500)
+    }
+
+    fn debt_bytes(&self, version: &Version<'_, u32>) -> u64 {
+        self.0.debt_bytes(version)
+    }
+}
+
+#[test]
+fn a_merge_cuts_its_tables_at_a_guard_that_some_of_its_inputs_end_before() {
+    let table = |min, max| GivenTable { min, max, entries: 200, tombstones: 0, value_bytes: 10 };
+    let tables = |newer: GivenTable, older: GivenTable| {
+        let strategy = CutAt500(Full { table_bytes_max: u64::MAX });
+        let mut simulation = Simulation::new(strategy, &StoreSettings::default(), 1);
+        simulation.add_run(0, &[older]).unwrap();
+        simulation.add_run(0, &[newer]).unwrap();
+        simulation.finish().unwrap().levels.iter().map(|level| level.tables).sum::<u64>()
+    };
+    assert_eq!((tables(table(0, 400), table(0, 900)), tables(table(0, 900), table(0, 400))), (2, 2));
+    assert_eq!((tables(table(0, 500), table(0, 400)), tables(table(0, 499), table(0, 400))), (2, 1));
+    assert_eq!(tables(table(500, 900), table(600, 900)), 1, "it begins there");
 }
 
 #[test]
