@@ -1,4 +1,4 @@
-//! A manifest that has lost its end, at every byte: an error, or nothing is missing.
+//! Files that have lost their end, at every byte: an error, or nothing is missing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,25 +39,28 @@ fn store(is_killed: bool) -> (Files, Pairs) {
     (files.collect(), held)
 }
 
-/// The store with a shorter manifest.
-fn cut(files: &Files, len: usize) -> MemFs {
+/// The store with one file that is shorter.
+fn cut(files: &Files, short: &Path, len: usize) -> MemFs {
     let disk = MemFs::new();
     disk.create_dir_all(Path::new("store")).unwrap();
     for (path, bytes) in files {
-        let is_manifest = path.to_string_lossy().contains("MANIFEST");
-        disk.set_bytes(path, if is_manifest { bytes[..len].to_vec() } else { bytes.clone() });
+        disk.set_bytes(path, if path == short { bytes[..len].to_vec() } else { bytes.clone() });
     }
     disk
+}
+
+fn manifest(files: &Files) -> &(PathBuf, Vec<u8>) {
+    files.iter().find(|(path, _)| path.to_string_lossy().contains("MANIFEST")).unwrap()
 }
 
 #[test]
 fn a_manifest_that_has_lost_its_end_is_damaged_unless_nothing_is_missing_without_it() {
     for is_killed in [false, true] {
         let (files, held) = store(is_killed);
-        let len = files.iter().find(|(path, _)| path.to_string_lossy().contains("MANIFEST")).unwrap().1.len();
+        let (manifest, bytes) = manifest(&files);
         let mut refused = 0;
-        for len in 0..len {
-            let disk = Arc::new(cut(&files, len));
+        for len in 0..bytes.len() {
+            let disk = Arc::new(cut(&files, manifest, len));
             let names = disk.list(Path::new("store")).unwrap();
             let db: Result<Db> = options(disk.clone()).open("store");
             match db {
@@ -81,7 +84,7 @@ fn a_manifest_that_has_lost_its_end_is_damaged_unless_nothing_is_missing_without
 #[test]
 fn tables_of_writes_that_the_manifest_does_not_know_are_named_and_kept() {
     let (files, _) = store(false);
-    let disk = Arc::new(cut(&files, 100));
+    let disk = Arc::new(cut(&files, &manifest(&files).0, 100));
     let error = options(disk).open("store").unwrap_err().to_string();
     assert!(
         error.contains("store/00") && error.contains(".sst is damaged at byte 0: it holds writes up to"),
@@ -101,4 +104,21 @@ fn a_log_without_a_byte_is_told_though_nothing_says_what_it_held() {
     assert_eq!(pairs(db.iter()), held[..6], "all that was flushed");
     let cuts: Vec<_> = db.recovery().cuts.iter().map(|cut| (is_log(&cut.path), cut.offset, cut.bytes)).collect();
     assert_eq!(cuts, [(true, 0, 0)]);
+}
+
+#[test]
+fn no_table_and_no_small_file_of_a_closed_store_loses_its_end_unseen() {
+    let (files, _) = store(false);
+    let rest = files.iter().filter(|(path, bytes)| *path != manifest(&files).0 && !bytes.is_empty());
+    for (short, bytes) in rest {
+        for len in 0..bytes.len() {
+            let disk = Arc::new(cut(&files, short, len));
+            let read = options(disk.clone()).open("store").and_then(|db| db.iter().collect::<Result<Vec<_>>>());
+            match read {
+                Ok(_) => panic!("{} of {len} bytes: not seen", short.display()),
+                Err(Error::Corrupt { path, .. }) => assert_eq!(path, *short, "{len} bytes"),
+                Err(other) => panic!("{} of {len} bytes: {other}", short.display()),
+            }
+        }
+    }
 }
