@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cache::Cache;
 use crate::db::Verified;
 use crate::engine::recover::Listing;
+use crate::engine::repair::lock;
 use crate::engine::replay::replay;
 use crate::error::{Error, Result};
 use crate::fs::{FileName, Purpose, read_small};
@@ -22,7 +23,7 @@ pub(crate) fn inspect(options: &Options, dir: &Path) -> Result<Verified> {
     if !fs.exists(&dir.join(FileName::Current.to_string()))? {
         return Err(missing());
     }
-    let _lock = fs.lock(&dir.join(FileName::Lock.to_string()))?;
+    let _lock = lock(&**fs, dir)?;
     let manifest = Manifest::read(&**fs, dir)?.ok_or_else(missing)?;
     let state = &manifest.state;
     let mut strategy = strategy::start(&strategy::decode(&state.strategy, dir)?)?;

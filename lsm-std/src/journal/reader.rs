@@ -75,7 +75,9 @@ impl JournalReader {
             reader.at = HEADER_BYTES;
         } else {
             reader.done = true;
-            reader.torn = Some(reader.tail("the header is damaged")?);
+            if !reader.bytes.is_empty() {
+                reader.torn = Some(reader.tail("the header is damaged")?);
+            }
         }
         Ok(reader)
     }

@@ -46,6 +46,13 @@ impl Footer {
         out.extend_from_slice(MAGIC);
     }
 
+    /// The number of the table whose footer `bytes` are, if they are whole.
+    pub(super) fn table_of(bytes: &[u8]) -> Option<FileId> {
+        let (fields, rest) = bytes.split_at_checked(36)?;
+        let id = LE::read_u64(&fields[24..32]);
+        (rest.get(4..) == Some(MAGIC) && crc(id, 0, fields) == LE::read_u32(&rest[..4])).then_some(id)
+    }
+
     /// Reads the footer `bytes` of the table `id`, which lies at `at`.
     pub(super) fn decode(path: &Path, id: FileId, bytes: &[u8], at: u64) -> Result<Self> {
         let corrupt = |what: &'static str| Error::corrupt(path, at, what);

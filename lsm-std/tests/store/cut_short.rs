@@ -93,20 +93,6 @@ fn tables_of_writes_that_the_manifest_does_not_know_are_named_and_kept() {
 }
 
 #[test]
-fn a_log_without_a_byte_is_told_though_nothing_says_what_it_held() {
-    let (files, held) = store(true);
-    let disk = Arc::new(MemFs::new());
-    disk.create_dir_all(Path::new("store")).unwrap();
-    let is_log = |path: &Path| path.extension().is_some_and(|end| end == "log");
-    files.iter().for_each(|(path, bytes)| disk.set_bytes(path, if is_log(path) { vec![] } else { bytes.clone() }));
-    assert!(options(disk.clone()).verify("store").unwrap_err().to_string().contains(".log is damaged at byte 0"));
-    let db = options(disk).open("store").unwrap();
-    assert_eq!(pairs(db.iter()), held[..6], "all that was flushed");
-    let cuts: Vec<_> = db.recovery().cuts.iter().map(|cut| (is_log(&cut.path), cut.offset, cut.bytes)).collect();
-    assert_eq!(cuts, [(true, 0, 0)]);
-}
-
-#[test]
 fn no_table_and_no_small_file_of_a_closed_store_loses_its_end_unseen() {
     let (files, _) = store(false);
     let rest = files.iter().filter(|(path, bytes)| *path != manifest(&files).0 && !bytes.is_empty());
@@ -121,4 +107,16 @@ fn no_table_and_no_small_file_of_a_closed_store_loses_its_end_unseen() {
             }
         }
     }
+}
+
+#[test]
+fn a_check_makes_no_file() {
+    let (files, _) = store(false);
+    let disk = Arc::new(cut(&files, Path::new("store/none"), 0));
+    if disk.exists(Path::new("store/LOCK")).unwrap() {
+        disk.remove(Path::new("store/LOCK")).unwrap();
+    }
+    let names = disk.list(Path::new("store")).unwrap();
+    options(disk.clone()).verify("store").unwrap();
+    assert_eq!(disk.list(Path::new("store")).unwrap(), names);
 }

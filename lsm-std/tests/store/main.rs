@@ -9,6 +9,7 @@ mod flushes;
 mod learning;
 mod logs;
 mod merges;
+mod misnamed;
 mod model;
 mod recovery;
 mod repair;

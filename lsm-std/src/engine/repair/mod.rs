@@ -15,6 +15,7 @@ mod sources;
 mod tables;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +28,9 @@ use crate::error::{Error, Result};
 use crate::fs::{FileLock, FileName, Fs, Purpose, make_dir, read_small};
 use crate::options::Options;
 use crate::repaired::{Lost, Repaired};
+use crate::sst::SalvagedTable;
 use crate::strategy;
+use crate::types::FileId;
 
 /// Makes a new store in `into` from what is whole of the one in `dir`, in which nothing changes.
 pub(crate) fn repair(options: &Options, dir: &Path, into: &Path) -> Result<Repaired> {
@@ -55,33 +58,41 @@ pub(crate) fn repair(options: &Options, dir: &Path, into: &Path) -> Result<Repai
 
 /// Files of the old store by their numbers, ascending.
 struct Old {
-    manifests: Vec<u64>,
-    logs: Vec<u64>,
-    tables: Vec<u64>,
+    manifests: Vec<FileId>,
+    logs: Vec<FileId>,
+    /// The tables, and the numbers in the names of their files: a footer that is whole knows better.
+    tables: BTreeMap<FileId, FileId>,
 }
 
 impl Old {
     fn list(fs: &dyn Fs, dir: &Path) -> Result<Self> {
-        let mut old = Self { manifests: Vec::new(), logs: Vec::new(), tables: Vec::new() };
+        let mut old = Self { manifests: Vec::new(), logs: Vec::new(), tables: BTreeMap::new() };
+        let mut tables = Vec::new();
         for name in fs.list(dir)?.iter().filter_map(|name| FileName::parse(name)) {
             match name {
                 FileName::Manifest(id) => old.manifests.push(id),
                 FileName::Log(id) => old.logs.push(id),
-                FileName::Table(id) => old.tables.push(id),
+                FileName::Table(named) => {
+                    let id = SalvagedTable::number(fs, &dir.join(name.to_string())).unwrap_or(named);
+                    tables.push((id != named, id, named));
+                }
                 FileName::Lock | FileName::Current | FileName::Strategy | FileName::Temp => {}
             }
         }
+        // Beside a table under its own name, and else the first, others are copies of it.
+        tables.sort_unstable_by(|one, other| other.cmp(one));
+        old.tables.extend(tables.into_iter().map(|(_, id, named)| (id, named)));
         if old.manifests.is_empty() && old.logs.is_empty() && old.tables.is_empty() {
             let why = "no manifest, no log and no table is in it".into();
             return Err(Error::NotAStore { path: dir.to_path_buf(), why });
         }
-        [&mut old.manifests, &mut old.logs, &mut old.tables].into_iter().for_each(|ids| ids.sort_unstable());
+        [&mut old.manifests, &mut old.logs].into_iter().for_each(|ids| ids.sort_unstable());
         Ok(old)
     }
 }
 
-/// Holds the old store, so that nobody writes to it meanwhile. One without a lock file is not open; none is made.
-fn lock(fs: &dyn Fs, dir: &Path) -> Result<Option<Box<dyn FileLock>>> {
+/// Holds a store, so that nobody writes to it meanwhile. One without a lock file is not open; none is made.
+pub(super) fn lock(fs: &dyn Fs, dir: &Path) -> Result<Option<Box<dyn FileLock>>> {
     let path = dir.join(FileName::Lock.to_string());
     if !fs.exists(&path)? {
         return Ok(None);

@@ -55,7 +55,7 @@ impl Catalogue {
             _ => None,
         };
         match whole {
-            Some(state) if state.tables().all(|table| old.tables.binary_search(&table.id).is_ok()) => {
+            Some(state) if state.tables().all(|table| old.tables.contains_key(&table.id)) => {
                 repaired.is_manifest_whole = true;
                 Ok(Self::whole(state))
             }
@@ -111,14 +111,14 @@ impl Catalogue {
         repaired: &mut Repaired,
     ) -> Result<Vec<SalvagedTable>> {
         let mut tables = Vec::new();
-        for &id in &old.tables {
+        for (&id, &named) in &old.tables {
             let meta = self.live.get(&id);
             if self.dead.contains(&id) {
                 repaired.tables_obsolete += 1;
                 continue;
             }
-            let path = dir.join(FileName::Table(id).to_string());
-            let table = match SalvagedTable::survey(fs, dir, id, meta) {
+            let path = dir.join(FileName::Table(named).to_string());
+            let table = match SalvagedTable::survey(fs, path.clone(), id, meta) {
                 Ok(table) => table,
                 Err(error @ Error::NewerFormat { .. }) => return Err(error),
                 Err(error) => {
@@ -140,7 +140,7 @@ impl Catalogue {
             repaired.tables += u64::from(table.keys.is_some());
             tables.push(table);
         }
-        for (id, meta) in self.live.iter().filter(|(id, _)| old.tables.binary_search(id).is_err()) {
+        for (id, meta) in self.live.iter().filter(|(id, _)| !old.tables.contains_key(id)) {
             let path = dir.join(FileName::Table(*id).to_string());
             let what = "the manifest names this table, but the file is missing".into();
             let lost = Lost { path, offset: 0, bytes: meta.bytes, entries: None, keys: None, what };

@@ -20,7 +20,7 @@ use super::footer::{FOOTER_BYTES, Footer, decode_meta, read_range};
 use super::index::{BlockHandle, Index};
 use super::seal::{BLOCK_BYTES_MAX, unseal};
 use crate::error::{Error, Result};
-use crate::fs::{FileName, Fs, Purpose, ReadFile};
+use crate::fs::{Fs, Purpose, ReadFile};
 use crate::types::{Entry, FileId, KEY_BYTES_MAX, NUMBERS_END, SeqNo, TableMeta, VALUE_BYTES_MAX};
 
 /// A part of a table that cannot be read.
@@ -67,12 +67,18 @@ enum Blocks {
 }
 
 impl SalvagedTable {
-    /// Tries every block of the table `id` of `dir`; `expected` is what a manifest says of it. Holds a block at a time, or the
+    /// The number of the table in the file `path`, whatever that is called, if its footer is whole.
+    pub fn number(fs: &dyn Fs, path: &Path) -> Option<FileId> {
+        let file = fs.open(path, Purpose::Other).ok()?;
+        let at = file.len().checked_sub(FOOTER_BYTES as u64)?;
+        Footer::table_of(&read_range(&*file, path, at, file.len()).ok()?)
+    }
+
+    /// Tries every block of the table `id` in the file `path`; `expected` is what a manifest says of it. Holds a block at a time, or the
     /// whole file if its index is damaged.
     ///
     /// [`Error::NewerFormat`]; [`Error::Corrupt`] if it is another table than expected; [`Error::Io`] if the file cannot be opened.
-    pub fn survey(fs: &Arc<dyn Fs>, dir: &Path, id: FileId, expected: Option<&TableMeta>) -> Result<Self> {
-        let path = dir.join(FileName::Table(id).to_string());
+    pub fn survey(fs: &Arc<dyn Fs>, path: PathBuf, id: FileId, expected: Option<&TableMeta>) -> Result<Self> {
         let file = fs.open(&path, Purpose::Other)?;
         let mut survey = Survey { file, path, id, meta: None, last: None, first: None, table: Counted::default() };
         let frame = survey.frame()?;
