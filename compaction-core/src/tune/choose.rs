@@ -179,6 +179,14 @@ pub fn level_shapes(load: &Load, layout: Layout, out: &mut [FilteredLevel]) -> u
 
 /// The capacities of [`Capacities`] for a layout's ratio, from a base in bytes.
 ///
+/// ```
+/// use compaction_core::tune::{Layout, capacities, layouts};
+/// let wide = layouts().find(|layout| matches!(layout, Layout::Tiered { width: 4, .. })).unwrap();
+/// let capacities = capacities(wide, 1_000)?;
+/// assert_eq!([0, 1, 3].map(|level| capacities.bytes(level)), [1_000, 4_000, 64_000]);
+/// # Ok::<(), compaction_core::tune::TuneError>(())
+/// ```
+///
 /// # Errors
 /// As [`Capacities::new`].
 pub fn capacities(layout: Layout, base_bytes: u64) -> Result<Capacities, TuneError> {
