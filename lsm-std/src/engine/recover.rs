@@ -30,7 +30,8 @@ const SPARE_BYTES_MAX: u64 = 32 << 20;
 
 /// Opens the store in `dir`, or makes one. Answers with the engine and the log segment for new writes, if there is a log.
 pub(crate) fn recover(options: Options, dir: &Path) -> Result<(Arc<Engine>, Option<WalWriter>)> {
-    let counting = Arc::new(CountingFs::new(Arc::clone(&options.fs)).direct_reads(options.direct_reads));
+    let counting = CountingFs::new(Arc::clone(&options.fs)).direct_reads(options.direct_reads);
+    let counting = Arc::new(counting.mapped_reads(options.mapped_reads));
     let fs: Arc<dyn Fs> = counting.clone();
     let lock = take_lock(&*fs, dir)?;
     let manifest = match Manifest::open(Arc::clone(&fs), dir)? {

@@ -1,10 +1,10 @@
-//! Counts what passes to and from the disk, by purpose; of tables, whether they are read past the system's cache is chosen here.
+//! Counts what passes to and from the disk, by purpose; how tables are read, past the system's cache or as its memory, is chosen here.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
+use super::{FileLock, Fs, MappedFile, Purpose, ReadFile, Result, WriteFile};
 
 /// Another [`Fs`] whose traffic is counted.
 ///
@@ -15,6 +15,7 @@ pub struct CountingFs {
     inner: Arc<dyn Fs>,
     counts: Arc<IoCounts>,
     direct_reads: bool,
+    mapped_reads: bool,
 }
 
 /// Running counters, one set for each [`Purpose`].
@@ -68,13 +69,19 @@ impl IoCounts {
 impl CountingFs {
     /// Counts what passes through to `inner`, from zero.
     pub fn new(inner: Arc<dyn Fs>) -> Self {
-        Self { inner, counts: Arc::default(), direct_reads: false }
+        Self { inner, counts: Arc::default(), direct_reads: false, mapped_reads: false }
     }
 
     /// Whether tables are opened [directly](Fs::open_direct), for reads and for merges.
     #[must_use]
     pub fn direct_reads(self, direct: bool) -> Self {
         Self { direct_reads: direct, ..self }
+    }
+
+    /// Whether files can be [mapped](Fs::map). What is read of them so is not counted.
+    #[must_use]
+    pub fn mapped_reads(self, mapped: bool) -> Self {
+        Self { mapped_reads: mapped, ..self }
     }
 
     /// The counters, which go on running.
@@ -114,6 +121,10 @@ impl Fs for CountingFs {
             false => self.inner.open(path, purpose)?,
         };
         Ok(Arc::new(CountingReadFile { inner, counts: self.counts.clone(), purpose }))
+    }
+
+    fn map(&self, path: &Path) -> Option<MappedFile> {
+        self.mapped_reads.then(|| self.inner.map(path)).flatten()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

@@ -1,16 +1,21 @@
-//! The next piece of a growing file as memory that is shared with the operating system, and memory in large pages. The only unsafe
-//! code of this crate.
+//! Memory that is shared with the operating system: the next piece of a growing file, and all of one that is only read; and memory in
+//! large pages. The only unsafe code of this crate.
 
-#![expect(unsafe_code, reason = "a log record handed over by a call takes ten times as long as one copied")]
+#![expect(
+    unsafe_code,
+    reason = "a log record handed over by a call takes ten times as long as one copied, a block fetched by one three times"
+)]
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use memmap2::{MmapMut, MmapOptions};
+use memmap2::{Mmap, MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, fallocate, fstatfs};
 use rustix::mm::{Advice, madvise};
 
+use super::real::open_file;
 use super::{SECTOR_BYTES, reaches_next_sector};
 
 /// A map starts at a multiple of this, which every page size divides.
@@ -83,6 +88,30 @@ impl Mapped {
     }
 }
 
+/// A file as memory that is shared with the system. Only the engine looks into it, and only while nothing is written to the file.
+#[derive(Debug)]
+pub struct MappedFile {
+    map: Mmap,
+}
+
+impl MappedFile {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let (file, _) = open_file(path)?;
+        // SAFETY: a map is sound as long as nobody changes its bytes while they are borrowed. Only this crate can borrow them, does
+        // so in `sst/mapped.rs` alone, for no longer than a table's reader lives, and writes to no table that has a reader. That
+        // no other process writes to the files of a store is taken for granted; should one cut a file off, the bytes beyond its
+        // end raise a signal, which ends the process.
+        let map = unsafe { MmapOptions::new().map(&file)? };
+        // What lies beside a block is not wanted with it.
+        let _ = map.advise(memmap2::Advice::Random);
+        Ok(Self { map })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
@@ -109,7 +138,7 @@ mod tests {
 
     #[test]
     fn much_memory_is_asked_for_in_large_pages() {
-        if std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        if Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
             let mut array = roomy::<u64>(1 << 22);
             assert_eq!(array.capacity(), 1 << 22);
             let flags = told(&raw const array.spare_capacity_mut()[1 << 21], "VmFlags:");

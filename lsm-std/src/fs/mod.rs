@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub(crate) use counting::CountingFs;
 pub use counting::IoStats;
 pub(crate) use dirs::make_dir;
+pub use mapped::MappedFile;
 pub(crate) use mapped::roomy;
 pub use mem::MemFs;
 pub(crate) use names::FileName;
@@ -107,6 +108,12 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// device can do that.
     fn open_direct(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
         self.open(path, purpose)
+    }
+
+    /// An existing file as memory that is shared with the system, to be read by the engine alone. `None` where that cannot be had.
+    fn map(&self, path: &Path) -> Option<MappedFile> {
+        let _ = path;
+        None
     }
 
     /// Gives a file another name, in one step, replacing what had that name. Durable after `sync_dir` of the directory.

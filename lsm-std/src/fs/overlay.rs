@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{FileLock, Fs, MemFs, Purpose, ReadFile, Result, WriteFile};
+use super::{FileLock, Fs, MappedFile, MemFs, Purpose, ReadFile, Result, WriteFile};
 use crate::error::Error;
 
 /// The files of another layer, of which none is changed: what is made, written or removed is so for those who look through this
@@ -106,6 +106,10 @@ impl Fs for Overlay {
 
     fn open_direct(&self, path: &Path, purpose: Purpose) -> Result<Arc<dyn ReadFile>> {
         self.layer(path).open_direct(path, purpose)
+    }
+
+    fn map(&self, path: &Path) -> Option<MappedFile> {
+        self.layer(path).map(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

@@ -4,13 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 use rustix::io::Errno;
 
 use super::direct::DirectReadFile;
-use super::mapped::Mapped;
+use super::mapped::{Mapped, MappedFile};
 use super::{FileLock, Fs, Purpose, ReadFile, Result, WriteFile};
 use crate::error::Error;
 
@@ -85,6 +85,10 @@ impl Fs for RealFs {
         Ok(Arc::new(DirectReadFile::open(path)?))
     }
 
+    fn map(&self, path: &Path) -> Option<MappedFile> {
+        MappedFile::open(path).inspect_err(|why| no_map(path, why)).ok()
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         fs::rename(from, to).map_err(|e| Error::io("rename", from, e))
     }
@@ -148,6 +152,12 @@ impl Fs for RealFs {
     fn file_len(&self, path: &Path) -> Result<u64> {
         Ok(fs::metadata(path).map_err(|e| Error::io("stat", path, e))?.len())
     }
+}
+
+/// Says once that files are read by calls though they were to be mapped.
+fn no_map(path: &Path, why: &io::Error) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| tracing::warn!(path = %path.display(), %why, "no mapped reads here"));
 }
 
 /// A file to be read, and its length.

@@ -21,6 +21,10 @@ impl Options {
         within("block_bytes", self.block_bytes as u64, 128, 1 << 20)?;
         within("filter_bits", u64::from(self.filter_bits), 0, 32)?;
         within("workers", self.workers as u64, 1, 256)?;
+        if self.mapped_reads && self.direct_reads {
+            let why = "what is read past the system's cache cannot be mapped: not together with direct_reads".into();
+            return Err(Error::BadOptions { name: "mapped_reads", value: "true".into(), why });
+        }
         if let Some(bytes) = self.debt_bytes_max {
             within("debt_bytes_max", bytes, 1, u64::MAX)?;
         }
@@ -56,6 +60,7 @@ mod tests {
         assert_eq!(name(Options::new().memtable_bytes(0)), "memtable_bytes");
         assert_eq!(name(Options::new().frozen_memtables_max(0)), "frozen_memtables_max");
         assert_eq!(name(Options::new().workers(0)), "workers");
+        assert_eq!(name(Options::new().direct_reads(true).mapped_reads(true)), "mapped_reads");
         assert_eq!(name(Options::new().sync(SyncPolicy::Interval(Duration::ZERO))), "sync interval in milliseconds");
         assert!(Options::new().check().is_ok());
     }

@@ -55,6 +55,7 @@ pub struct Options {
     pub(crate) cache_bytes: u64,
     pub(crate) open_files_max: usize,
     pub(crate) direct_reads: bool,
+    pub(crate) mapped_reads: bool,
     pub(crate) block_bytes: usize,
     pub(crate) lz4: bool,
     pub(crate) filter_bits: u8,
@@ -81,6 +82,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             open_files_max: 512,
             direct_reads: false,
+            mapped_reads: false,
             block_bytes: table.block_bytes,
             lz4: table.lz4,
             filter_bits: table.filter_bits,
@@ -180,6 +182,18 @@ impl Options {
     #[must_use]
     pub fn direct_reads(mut self, direct: bool) -> Self {
         self.direct_reads = direct;
+        self
+    }
+
+    /// Whether gets look for blocks of tables that are not packed where the system has them, in its own cache, mapped into this
+    /// process. There is no second copy, and one that is not in [`cache_bytes`](Self::cache_bytes) costs a get half as much; but
+    /// the process holds as much memory as the system sees fit, and a device that fails to read a block ends the process with a
+    /// signal, where without it the get would fail. So does another process that cuts a table off. A block is checked when it is first
+    /// looked into, not again. Scans and merges read by calls; so do gets where files cannot be mapped, and one warning
+    /// says so. Not together with [`direct_reads`](Self::direct_reads). Default: false.
+    #[must_use]
+    pub fn mapped_reads(mut self, mapped: bool) -> Self {
+        self.mapped_reads = mapped;
         self
     }
 

@@ -19,6 +19,7 @@ mod filter;
 mod footer;
 mod index;
 mod iter;
+mod mapped;
 mod reader;
 mod salvage;
 mod seal;

@@ -92,6 +92,12 @@ pub(super) fn unseal(stored: &Bytes, id: FileId, offset: u64, raw_max: usize) ->
     Ok(raw.into())
 }
 
+/// The payload of a stored block that was not packed; it is not checked.
+pub(super) fn unpacked(stored: &[u8]) -> Option<&[u8]> {
+    let (payload, [packing, ..]) = stored.split_last_chunk::<TRAILER_BYTES>()?;
+    (*packing == RAW).then_some(payload)
+}
+
 /// As [`unseal`], of a data block. Copied only if it was packed.
 pub(super) fn unseal_lent(stored: &[u8], id: FileId, offset: u64) -> Result<Cow<'_, [u8]>, Malformed> {
     let Some(packed) = Packed::of(stored, id, offset, BLOCK_BYTES_MAX)? else {

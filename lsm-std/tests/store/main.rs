@@ -8,6 +8,7 @@ mod failures;
 mod flushes;
 mod learning;
 mod logs;
+mod mapped;
 mod merges;
 mod misnamed;
 mod model;

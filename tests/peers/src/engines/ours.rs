@@ -31,6 +31,7 @@ impl Ours {
             .memtable_bytes(budget.memtable_bytes)
             .cache_bytes(budget.cache_bytes)
             .lz4(false)
+            .mapped_reads(matches!(name, Name::TieredMapped))
             .sync(if budget.is_synced { SyncPolicy::Always } else { SyncPolicy::Never });
         for (name, value) in further {
             match (name.as_str(), &mut settings) {
@@ -53,6 +54,7 @@ fn set(options: Options, name: &str, value: u64) -> Result<Options> {
         "log_segment_bytes" => options.log_segment_bytes(value),
         "lz4" => options.lz4(value != 0),
         "mapped_log" => options.mapped_log(value != 0),
+        "mapped_reads" => options.mapped_reads(value != 0),
         "memtable_bytes" => options.memtable_bytes(value),
         "open_files_max" => options.open_files_max(usize::try_from(value)?),
         "table_bytes" => options.table_bytes(value),
