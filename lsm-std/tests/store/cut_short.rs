@@ -35,8 +35,32 @@ fn store(is_killed: bool) -> (Files, Pairs) {
     } else {
         db.close().unwrap()
     }
-    let files = disk.files("store", "").into_iter().map(|path| (path.clone(), disk.mem.bytes(path).unwrap()));
-    (files.collect(), held)
+    (files(&disk), held)
+}
+
+fn files(disk: &FailFs) -> Files {
+    disk.files("store", "").into_iter().map(|path| (path.clone(), disk.mem.bytes(path).unwrap())).collect()
+}
+
+/// A store that was closed, opened again, written to, merged and closed; the merged table is there again, as when the power took its
+/// removal back. And its manifest's length when it was closed first.
+fn merged() -> (Files, Pairs, usize) {
+    let disk = FailFs::default();
+    let open = || options(Arc::new(disk.clone())).open("store").unwrap();
+    let db = open();
+    (0..3).for_each(|at| db.put(&key(at), &value(at, 20)).unwrap());
+    db.close().unwrap();
+    let before = files(&disk);
+    let db = open();
+    db.put(&key(1), &value(9, 20)).unwrap();
+    db.compact_all().unwrap();
+    let held = pairs(db.iter());
+    db.close().unwrap();
+    let mut files = files(&disk);
+    let merged = before.iter().find(|(path, _)| path.extension().is_some_and(|end| end == "sst")).unwrap().clone();
+    assert!(files.iter().all(|(path, _)| *path != merged.0));
+    files.push(merged);
+    (files, held, manifest(&before).1.len())
 }
 
 /// The store with one file that is shorter.
@@ -55,8 +79,8 @@ fn manifest(files: &Files) -> &(PathBuf, Vec<u8>) {
 
 #[test]
 fn a_manifest_that_has_lost_its_end_is_damaged_unless_nothing_is_missing_without_it() {
-    for is_killed in [false, true] {
-        let (files, held) = store(is_killed);
+    let merged = merged();
+    for (is, (files, held)) in [("closed", store(false)), ("killed", store(true)), ("merged", (merged.0, merged.1))] {
         let (manifest, bytes) = manifest(&files);
         let mut refused = 0;
         for len in 0..bytes.len() {
@@ -65,7 +89,7 @@ fn a_manifest_that_has_lost_its_end_is_damaged_unless_nothing_is_missing_without
             let db: Result<Db> = options(disk.clone()).open("store");
             match db {
                 Ok(db) => {
-                    assert!(pairs(db.iter()) == held, "killed {is_killed}: less than there was after {len} bytes")
+                    assert!(pairs(db.iter()) == held, "{is}: less than there was after {len} bytes")
                 }
                 Err(Error::Corrupt { .. }) => {
                     assert_eq!(disk.list(Path::new("store")).unwrap(), names, "{len} bytes: something was removed");
@@ -77,8 +101,18 @@ fn a_manifest_that_has_lost_its_end_is_damaged_unless_nothing_is_missing_without
                 Err(other) => panic!("{len} bytes: {other}"),
             }
         }
-        assert!(refused > 0, "killed {is_killed}");
+        assert!(refused > 0, "{is}");
     }
+}
+
+#[test]
+fn a_repair_counts_a_merged_table_of_writes_that_the_manifest_does_not_know() {
+    let (files, held, len) = merged();
+    let disk = Arc::new(cut(&files, &manifest(&files).0, len));
+    assert!(matches!(options(disk.clone()).open("store"), Err(Error::Corrupt { .. })));
+    let saved = options(disk.clone()).repair("store", "saved").unwrap();
+    assert_eq!(pairs(options(disk).open("saved").unwrap().iter()), held);
+    assert!(!saved.is_manifest_whole, "its end is lost: {saved:?}");
 }
 
 #[test]

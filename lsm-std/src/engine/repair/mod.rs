@@ -4,9 +4,9 @@
 //! number, is written into new tables. So no part of a damaged store needs to be trusted to say where others belong.
 //!
 //! What a manifest adds is which tables count: a merge that leaves out deletes has made its inputs obsolete, and one of them that
-//! is still there would bring deleted keys back. If the manifest is whole, only the tables that it names count, and those whose
-//! entries are all newer than it: their flush was not noted yet. If it is not, all tables count but those that a whole edit calls
-//! obsolete.
+//! is still there would bring deleted keys back. If the manifest is whole, only the tables that it names count, and those with writes
+//! that it does not know: their flush or merge was not noted yet, or what noted it is lost. If it is not, all tables count but those
+//! that a whole edit calls obsolete.
 //!
 //! The log counts from where the manifest says that tables end, and where the lost part of a table may have held the same.
 

@@ -126,11 +126,13 @@ impl Catalogue {
                     continue;
                 }
             };
-            let oldest = table.meta.as_ref().map_or(table.oldest_seqno, |meta| meta.oldest_seqno);
-            let is_newer = oldest > self.settled_seqno && (table.meta.is_some() || table.keys.is_some());
-            if self.is_whole && meta.is_none() && !is_newer {
-                repaired.tables_obsolete += 1;
-                continue;
+            if self.is_whole && meta.is_none() {
+                if !self.is_newer(&table) {
+                    repaired.tables_obsolete += 1;
+                    continue;
+                }
+                // Where there is no log, all that was ever written is in tables that the manifest names, unless its end is lost.
+                repaired.is_manifest_whole &= self.first_log.is_some();
             }
             // What a flush has left without a footer, the log has whole.
             let is_half_written = self.is_whole && meta.is_none() && table.meta.is_none();
@@ -147,6 +149,15 @@ impl Catalogue {
             repaired.lost.push(lost_table(lost, Some(meta)));
         }
         Ok(tables)
+    }
+
+    /// Whether a table that no edit names holds writes that the manifest does not know. A merge may have put them together with older
+    /// ones; a table without a footer may have such ones from the file that it was written over, which deletes have hidden.
+    fn is_newer(&self, table: &SalvagedTable) -> bool {
+        match &table.meta {
+            Some(meta) => meta.newest_seqno > self.settled_seqno,
+            None => table.keys.is_some() && table.oldest_seqno > self.settled_seqno,
+        }
     }
 }
 
