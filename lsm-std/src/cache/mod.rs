@@ -110,10 +110,11 @@ impl Cache {
         }
     }
 
-    /// The table of these slots goes: nothing is read from it any more.
+    /// The table of these slots goes: its blocks do, and no more of them is kept. O(its blocks).
     pub(crate) fn forget(&self, slots: &Slots) {
         if self.bytes_max > 0 {
             lock(&self.blocks).forget(slots);
+            slots.clear();
         }
     }
 

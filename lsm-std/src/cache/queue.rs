@@ -104,7 +104,7 @@ impl Queue {
     /// Puts a block in its place, which counts so many bytes, and takes out what is too much.
     pub(super) fn insert(&mut self, slots: &Arc<Slots>, index: usize, block: &Arc<[u8]>, bytes: u64) {
         let (Ok(at), Ok(count)) = (u32::try_from(index), u32::try_from(bytes)) else { return };
-        if bytes > self.bytes_max / 4 {
+        if bytes > self.bytes_max / 4 || slots.is_gone() {
             return;
         }
         let Some(went) = slots.put(index, block, bytes) else { return };

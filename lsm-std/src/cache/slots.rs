@@ -98,10 +98,18 @@ impl Slots {
         }
     }
 
-    /// The table goes. What its blocks count in the cache, in bytes.
+    /// The table goes, from now on nothing is [put](Self::put) here. What its blocks count in the cache, in bytes: once, then 0.
     pub(super) fn leave(&self) -> u64 {
         self.is_gone.store(true, Relaxed);
-        self.counted.load(Relaxed)
+        self.counted.swap(0, Relaxed)
+    }
+
+    /// Takes all blocks out of a table that [goes](Self::leave).
+    pub(super) fn clear(&self) {
+        for slot in &self.blocks {
+            let block = write(slot).take();
+            drop(block);
+        }
     }
 
     pub(super) fn is_gone(&self) -> bool {

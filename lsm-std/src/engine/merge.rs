@@ -102,6 +102,7 @@ impl Engine {
             tree.unsettled.added(outputs);
             Ok(metas)
         });
+        let inputs = if task.job.work() == Work::Move { Vec::new() } else { task.inputs.clone() };
         let installed = match staged {
             Ok(metas) => self.finish(&mut tree, task, &metas).map_err(|error| self.health.fail(error)),
             Err(error) => {
@@ -112,6 +113,11 @@ impl Engine {
         self.note_debt(&tree);
         let job = tree.jobs;
         drop(tree);
+        if installed.is_ok() {
+            // Until the tree settles nobody else may let go of them.
+            inputs.iter().flat_map(|run| &run.tables).for_each(|table| table.leave());
+        }
+        drop(inputs);
         self.bell.ring();
         let installed = installed.and_then(|()| self.settle_if_due());
         self.save_learned_at(job);

@@ -254,6 +254,11 @@ impl TableReader {
         Ok(block)
     }
 
+    /// Its blocks leave the cache. It can be read as before.
+    pub(crate) fn forget_blocks(&self) {
+        self.cache.forget(&self.slots);
+    }
+
     fn offset_of(&self, index: usize) -> u64 {
         self.handle(index).map_or(0, |handle| handle.offset)
     }
@@ -283,7 +288,7 @@ impl TableReader {
 impl Drop for TableReader {
     fn drop(&mut self) {
         self.cache.close_file(self.tail.meta.id);
-        self.cache.forget(&self.slots);
+        self.forget_blocks();
     }
 }
 

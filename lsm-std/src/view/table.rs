@@ -87,6 +87,13 @@ impl TableHandle {
         self.files.cache.count_scan_run();
     }
 
+    /// It is no longer part of the tree: of what is in memory for those who read it, blocks go at once.
+    pub(crate) fn leave(&self) {
+        if let Some(reader) = self.reader.get() {
+            reader.forget_blocks();
+        }
+    }
+
     /// The manifest no longer names it: the file goes with the last handle.
     pub(crate) fn retire(&self) {
         self.obsolete.store(true, Ordering::Release);

@@ -331,3 +331,23 @@ fn readers_see_every_write_while_memtables_freeze_flush_and_merge() {
     });
     assert!(db.stats().jobs.values().map(|jobs| jobs.jobs).sum::<u64>() > 0);
 }
+
+#[test]
+fn blocks_of_merged_tables_leave_the_cache_at_once_though_somebody_may_read_them() {
+    let db = small(tiered(4)).fs(Arc::new(MemFs::new())).unsettled_bytes_max(1 << 30).open("store").unwrap();
+    let write = |round: u64| {
+        (0..500).for_each(|at| db.put(&key(at), &value(at + round, 50)).unwrap());
+        db.flush().unwrap();
+    };
+    write(0);
+    db.compact_all().unwrap();
+    let expected = pairs(db.iter());
+    (0..500).for_each(|at| assert!(db.get(&key(at)).unwrap().is_some()));
+    assert!(db.stats().cache.bytes > 20_000, "{:?}", db.stats().cache);
+    let range = db.iter();
+    write(1);
+    db.compact_all().unwrap();
+    assert_eq!(db.stats().cache.bytes, 0);
+    assert_eq!(pairs(range), expected);
+    assert_eq!(db.stats().cache.bytes, 0);
+}
