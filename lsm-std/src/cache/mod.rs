@@ -110,9 +110,9 @@ impl Cache {
         }
     }
 
-    /// The table of these slots goes: its blocks do, and no more of them is kept. O(its blocks).
+    /// The table of these slots goes: its blocks do, and no more of them is kept. O(its blocks), the second time O(1).
     pub(crate) fn forget(&self, slots: &Slots) {
-        if self.bytes_max > 0 {
+        if self.bytes_max > 0 && !slots.is_gone() {
             lock(&self.blocks).forget(slots);
             slots.clear();
         }

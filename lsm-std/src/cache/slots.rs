@@ -98,10 +98,10 @@ impl Slots {
         }
     }
 
-    /// The table goes, from now on nothing is [put](Self::put) here. What its blocks count in the cache, in bytes: once, then 0.
+    /// The table goes. What its blocks count in the cache, in bytes.
     pub(super) fn leave(&self) -> u64 {
         self.is_gone.store(true, Relaxed);
-        self.counted.swap(0, Relaxed)
+        self.counted.load(Relaxed)
     }
 
     /// Takes all blocks out of a table that [goes](Self::leave).

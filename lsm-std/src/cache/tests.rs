@@ -109,6 +109,19 @@ fn the_blocks_of_a_table_that_goes_make_room() {
 }
 
 #[test]
+fn a_table_that_goes_takes_its_own_blocks_once_and_gets_no_more() {
+    let cache = Cache::new(100 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
+    let (table, other) = (Slots::new(3), Slots::new(5));
+    (0..3).for_each(|index| assert!(!read(&cache, &table, index)));
+    (0..5).for_each(|index| assert!(!read(&cache, &other, index)));
+    for _ in 0..2 {
+        cache.forget(&table);
+        assert!((0..3).all(|index| !read(&cache, &table, index)));
+        assert_eq!(cache.stats().bytes, 5 * (BLOCK_BYTES as u64 + ENTRY_BYTES));
+    }
+}
+
+#[test]
 fn a_block_is_kept_while_it_is_read_and_one_that_is_too_large_is_not_kept() {
     let cache = Cache::new(4 * (BLOCK_BYTES as u64 + ENTRY_BYTES), 1);
     let table = Slots::new(250);

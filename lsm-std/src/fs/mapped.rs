@@ -3,7 +3,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "a log record handed over by a call takes ten times as long as one copied, a block fetched by one three times"
+    reason = "a log record handed over by a call takes ten times as long as one copied, a get by one 1.7 times"
 )]
 
 use std::fs::File;

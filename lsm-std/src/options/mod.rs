@@ -186,7 +186,7 @@ impl Options {
     }
 
     /// Whether gets look for blocks of tables that are not packed where the system has them, in its own cache, mapped into this
-    /// process. There is no second copy, and one that is not in [`cache_bytes`](Self::cache_bytes) costs a get half as much; but
+    /// process. There is no second copy, and where tables do not fit into [`cache_bytes`](Self::cache_bytes) gets are 1.7 times as fast; but
     /// the process holds as much memory as the system sees fit, and a device that fails to read a block ends the process with a
     /// signal, where without it the get would fail. So does another process that cuts a table off. A block is checked when it is first
     /// looked into, not again. Scans and merges read by calls; so do gets where files cannot be mapped, and one warning

@@ -140,18 +140,16 @@ impl TableReader {
         }
         asked.laps.end(Part::Index);
         asked.point_blocks += 1;
-        if let Some(block) = self.mapped.as_ref().and_then(|mapped| mapped.block(index, &self.tail)) {
-            asked.hits += 1;
+        let in_map = self.mapped.as_ref().and_then(|mapped| mapped.block(index, &self.tail)).map(|block| {
             asked.laps.end(Part::Cache);
-            let copied = |raw: &[u8]| find_in(raw, key, snapshot, |value| Bytes::copy_from_slice(&raw[value]));
-            let found = block.and_then(copied);
-            asked.laps.end(Part::Decode);
-            return found.map_err(|e| e.in_file(&self.path, self.offset_of(index)));
-        }
-        let in_memory = self.slots.with(index, |block| {
-            asked.laps.end(Part::Cache);
-            let keep = |value: Range<usize>| Bytes::from_owner(Arc::clone(block)).slice(value);
-            find_in(payload(block), key, snapshot, keep)
+            block.and_then(|raw| find_in(raw, key, snapshot, |value| Bytes::copy_from_slice(&raw[value])))
+        });
+        let in_memory = in_map.or_else(|| {
+            self.slots.with(index, |block| {
+                asked.laps.end(Part::Cache);
+                let keep = |value: Range<usize>| Bytes::from_owner(Arc::clone(block)).slice(value);
+                find_in(payload(block), key, snapshot, keep)
+            })
         });
         let found = match in_memory {
             Some(found) => {

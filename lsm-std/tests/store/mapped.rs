@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lsm_std::compaction_core::{AnySettings, TieredSettings};
-use lsm_std::fs::{MemFs, Purpose};
+use lsm_std::fs::{Fs, MemFs, Purpose, RealFs};
 use lsm_std::{Db, Error, Options, SyncPolicy};
 
 use crate::common::{key, value};
@@ -119,6 +119,7 @@ fn what_is_mapped_is_not_written_over_while_it_is_read() {
 
 #[test]
 fn where_files_cannot_be_mapped_they_are_read() {
+    assert!(["/proc/version", "/dev/null", "/"].iter().all(|path| RealFs.map(Path::new(path)).is_none()));
     let db = options().fs(Arc::new(MemFs::new())).open("store").unwrap();
     db.put(b"a", b"1").unwrap();
     db.flush().unwrap();
