@@ -45,8 +45,7 @@ type Cases = BTreeMap<Case, Vec<Line>>;
 /// A file cannot be read, or is not of such lines.
 pub fn print(files: &[PathBuf], ours: &str, out: &mut dyn Write) -> Result<()> {
     let cases = read(files)?;
-    let engines = Name::value_variants().iter().map(|name| value_name(*name));
-    let seen: Vec<_> = engines.filter(|name| cases.values().flatten().any(|line| line.engine == *name)).collect();
+    let seen = engines(&cases);
     for (name, of, write) in FIGURES {
         writeln!(out, "\n{name}\n\n| workload | keys | value | threads | {} |", seen.join(" | "))?;
         writeln!(out, "|---|---|---|---|{}", "---|".repeat(seen.len()))?;
@@ -64,6 +63,18 @@ pub fn print(files: &[PathBuf], ours: &str, out: &mut dyn Write) -> Result<()> {
         }
     }
     print_missing(&cases, &seen, out)
+}
+
+/// The engines that were run, in their order, and behind each the same with other options.
+fn engines(cases: &Cases) -> Vec<String> {
+    let place = |engine: &str| {
+        let name = engine.split(' ').next().unwrap_or_default();
+        Name::value_variants().iter().position(|known| value_name(*known) == name)
+    };
+    let mut seen: Vec<_> = cases.values().flatten().map(|line| line.engine.clone()).collect();
+    seen.sort_by_cached_key(|engine| (place(engine), engine.clone()));
+    seen.dedup();
+    seen
 }
 
 /// Writes operations a second: an engine and its options a row, a case a column, with the median, the spread where there are

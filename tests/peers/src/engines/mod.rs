@@ -28,8 +28,6 @@ pub enum Name {
     Leveled,
     /// This project's, adaptive.
     Bandit,
-    /// This project's, tiered, with mapped reads
-    TieredMapped,
     /// RocksDB, leveled.
     Rocksdb,
     /// RocksDB, universal.
@@ -120,9 +118,7 @@ pub trait Session {
 /// The engine's.
 pub fn open(name: Name, dir: &Path, budget: &Budget, further: &[Setting]) -> Result<Box<dyn Engine>> {
     Ok(match name {
-        Name::Tiered | Name::Leveled | Name::Bandit | Name::TieredMapped => {
-            Box::new(ours::Ours::open(name, dir, budget, further)?)
-        }
+        Name::Tiered | Name::Leveled | Name::Bandit => Box::new(ours::Ours::open(name, dir, budget, further)?),
         _ if !further.is_empty() => return Err(format!("{name:?} takes no further options").into()),
         #[cfg(feature = "rocksdb")]
         Name::Rocksdb | Name::RocksdbUniversal => {

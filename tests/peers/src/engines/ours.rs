@@ -31,7 +31,6 @@ impl Ours {
             .memtable_bytes(budget.memtable_bytes)
             .cache_bytes(budget.cache_bytes)
             .lz4(false)
-            .mapped_reads(matches!(name, Name::TieredMapped))
             .sync(if budget.is_synced { SyncPolicy::Always } else { SyncPolicy::Never });
         for (name, value) in further {
             match (name.as_str(), &mut settings) {
