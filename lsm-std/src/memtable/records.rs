@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::batch::Op;
 use crate::fs::roomy;
-use crate::types::{Entry, Kind, SeqNo};
+use crate::types::{Entry, Found, Kind, SeqNo};
 
 /// Fewest and most bytes of a chunk.
 const CHUNK_BYTES_MIN: usize = 64 << 10;
@@ -16,16 +16,18 @@ const CHUNK_BYTES_MAX: usize = 64 << 20;
 /// A larger record lies by itself.
 pub(super) const SHARED_BYTES_MAX: usize = 8 << 10;
 
+/// Before a key in a chunk stand its length, and that of its value twice, plus the kind: two bytes each, little-endian.
+const HEADER_BYTES: usize = 4;
+const _: () = assert!(SHARED_BYTES_MAX * 2 < 1 << 16, "lengths fit two bytes");
+
 /// Stands for the place of a record that lies by itself.
 const ALONE: u32 = u32::MAX;
 
-/// Where a key and its value lie, one behind the other.
+/// Where a write lies: in which chunk and where there, or which it is of those that lie by themselves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
     chunk: u32,
     at: u32,
-    key_len: u32,
-    value_len: u32,
 }
 
 /// All records of a memtable.
@@ -33,13 +35,29 @@ pub(super) struct Record {
 pub(super) struct Records {
     /// The last one is filled.
     chunks: Vec<Vec<u8>>,
-    alone: Vec<Bytes>,
+    alone: Vec<Alone>,
     chunk_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Alone {
+    kind: Kind,
+    key_len: usize,
+    /// The key and the value.
+    both: Bytes,
+}
+
+/// What a record says.
+struct Parts<'a> {
+    kind: Kind,
+    key_len: usize,
+    /// The key and the value.
+    both: &'a [u8],
 }
 
 impl Record {
     /// That of no entry.
-    pub(super) const NONE: Self = Self { chunk: 0, at: 0, key_len: 0, value_len: 0 };
+    pub(super) const NONE: Self = Self { chunk: 0, at: 0 };
 }
 
 impl Records {
@@ -48,57 +66,66 @@ impl Records {
         Self { chunks: Vec::new(), alone: Vec::new(), chunk_bytes: chunk_bytes(bytes) }
     }
 
-    /// Adds the key and the value of `op`; `large` is both of them where they are [large](large_record).
+    /// Adds `op`; `large` is its key and value where they are [large](large_record).
     pub(super) fn add(&mut self, op: &Op<'_>, large: Option<Bytes>) -> Record {
-        let (key_len, value_len) = (op.key.len() as u32, op.value.len() as u32);
-        if let Some(large) = large {
-            self.alone.push(large);
-            return Record { chunk: self.alone.len() as u32 - 1, at: ALONE, key_len, value_len };
+        if let Some(both) = large {
+            self.alone.push(Alone { kind: op.kind, key_len: op.key.len(), both });
+            return Record { chunk: self.alone.len() as u32 - 1, at: ALONE };
         }
-        let len = op.key.len() + op.value.len();
+        let len = HEADER_BYTES + op.key.len() + op.value.len();
         if self.chunks.last().is_none_or(|chunk| chunk.capacity() - chunk.len() < len) {
             self.chunks.push(roomy(self.chunk_bytes));
         }
         let last = self.chunks.len() - 1;
         let chunk = &mut self.chunks[last];
         let at = chunk.len() as u32;
+        chunk.extend_from_slice(&(op.key.len() as u16).to_le_bytes());
+        chunk.extend_from_slice(&(op.value.len() as u16 * 2 + op.kind as u16).to_le_bytes());
         chunk.extend_from_slice(op.key);
         chunk.extend_from_slice(op.value);
-        Record { chunk: last as u32, at, key_len, value_len }
+        Record { chunk: last as u32, at }
     }
 
-    /// The key and the value.
-    fn both(&self, record: &Record) -> &[u8] {
+    fn parts(&self, record: Record) -> Parts<'_> {
         let chunk = record.chunk as usize;
         if record.at == ALONE {
-            return &self.alone[chunk];
+            let Alone { kind, key_len, both } = &self.alone[chunk];
+            return Parts { kind: *kind, key_len: *key_len, both };
         }
-        &self.chunks[chunk][record.at as usize..][..(record.key_len + record.value_len) as usize]
+        let (header, rest) = self.chunks[chunk][record.at as usize..].split_at(HEADER_BYTES);
+        let (key_len, of_value) =
+            (u16::from_le_bytes([header[0], header[1]]), u16::from_le_bytes([header[2], header[3]]));
+        let kind = if of_value % 2 == Kind::Put as u16 { Kind::Put } else { Kind::Delete };
+        let key_len = usize::from(key_len);
+        Parts { kind, key_len, both: &rest[..key_len + usize::from(of_value / 2)] }
     }
 
-    pub(super) fn key(&self, record: &Record) -> &[u8] {
-        &self.both(record)[..record.key_len as usize]
+    pub(super) fn key(&self, record: Record) -> &[u8] {
+        let parts = self.parts(record);
+        &parts.both[..parts.key_len]
     }
 
-    /// The value: copied, unless the record lies by itself.
-    pub(super) fn value(&self, record: &Record) -> Bytes {
-        let start = record.key_len as usize;
-        if record.at == ALONE {
-            return self.alone[record.chunk as usize].slice(start..);
-        }
-        Bytes::copy_from_slice(&self.both(record)[start..])
+    /// What a get finds: the value is copied, unless the record lies by itself.
+    pub(super) fn found(&self, record: Record, seqno: SeqNo) -> Found {
+        let Parts { kind, key_len, both } = self.parts(record);
+        let value = match record.at {
+            ALONE => self.alone[record.chunk as usize].both.slice(key_len..),
+            _ => Bytes::copy_from_slice(&both[key_len..]),
+        };
+        Found { seqno, kind, value }
     }
 
     /// The entry of a record, copied into `copies`, unless the record lies by itself.
-    pub(super) fn entry(&self, record: &Record, (kind, seqno): (Kind, SeqNo), copies: &mut BytesMut) -> Entry {
-        let mut both = if record.at == ALONE {
-            self.alone[record.chunk as usize].clone()
+    pub(super) fn entry(&self, record: Record, seqno: SeqNo, copies: &mut BytesMut) -> Entry {
+        let Parts { kind, key_len, both } = self.parts(record);
+        let mut value = if record.at == ALONE {
+            self.alone[record.chunk as usize].both.clone()
         } else {
-            copies.extend_from_slice(self.both(record));
+            copies.extend_from_slice(both);
             copies.split().freeze()
         };
-        let key = both.split_to(record.key_len as usize);
-        Entry { key, seqno, kind, value: both }
+        let key = value.split_to(key_len);
+        Entry { key, seqno, kind, value }
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::batch::Op;
 use crate::fs::roomy;
 use crate::memtable::records::{self, Record, Records};
-use crate::types::{Entry, Found, Kind, SeqNo, head, order};
+use crate::types::{Entry, Found, SeqNo, head, order};
 
 /// A leaf with so many entries is split.
 const LEAF_MAX: usize = 256;
@@ -38,7 +38,6 @@ struct Leaf {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     record: Record,
-    kind: Kind,
     seqno: SeqNo,
 }
 
@@ -63,7 +62,7 @@ impl Place {
 }
 
 impl Slot {
-    const NONE: Self = Self { record: Record::NONE, kind: Kind::Delete, seqno: 0 };
+    const NONE: Self = Self { record: Record::NONE, seqno: 0 };
 
     pub(super) fn seqno(&self) -> SeqNo {
         self.seqno
@@ -81,7 +80,7 @@ impl Sorted {
     /// Adds a version, `large` being its [record](super::records::large_record) if it has one; one of the same key and number is replaced.
     /// O(log entries), and moving up to a leaf; once in half a leaf's entries also 24 bytes for each leaf.
     pub(super) fn insert(&mut self, op: &Op<'_>, large: Option<Bytes>, seqno: SeqNo) {
-        let slot = Slot { record: self.records.add(op, large), kind: op.kind, seqno };
+        let slot = Slot { record: self.records.add(op, large), seqno };
         let head = head(op.key);
         let at_leaf = self.leaf(head, op.key, seqno);
         let Some(&leaf) = self.order.get(at_leaf) else {
@@ -93,7 +92,7 @@ impl Sorted {
         let at = leaf.lower(&self.records, head, op.key, seqno);
         if let Some(same) = leaf.slots[..leaf.len].get_mut(at)
             && same.seqno == seqno
-            && self.records.key(&same.record) == op.key
+            && self.records.key(same.record) == op.key
         {
             *same = slot;
             return;
@@ -124,16 +123,16 @@ impl Sorted {
     }
 
     pub(super) fn key(&self, slot: &Slot) -> &[u8] {
-        self.records.key(&slot.record)
+        self.records.key(slot.record)
     }
 
     pub(super) fn found(&self, slot: &Slot) -> Found {
-        Found { seqno: slot.seqno, kind: slot.kind, value: self.records.value(&slot.record) }
+        self.records.found(slot.record, slot.seqno)
     }
 
     /// What stands in `slot`, copied into `copies` if it is small.
     pub(super) fn entry(&self, slot: &Slot, copies: &mut BytesMut) -> Entry {
-        self.records.entry(&slot.record, (slot.kind, slot.seqno), copies)
+        self.records.entry(slot.record, slot.seqno, copies)
     }
 
     /// The leaf to which (`key`, `seqno`) belongs: the last that begins at or before it, or the first.
@@ -234,7 +233,7 @@ impl Leaf {
 
     /// The first entry at or after (`key`, `seqno`).
     fn lower(&self, records: &Records, head: u128, key: &[u8], seqno: SeqNo) -> usize {
-        let is_before = |slot: &Slot| order(records.key(&slot.record), slot.seqno, key, seqno).is_lt();
+        let is_before = |slot: &Slot| order(records.key(slot.record), slot.seqno, key, seqno).is_lt();
         search(&self.heads[..self.len], head, |at| is_before(&self.slots[at]))
     }
 }
@@ -266,6 +265,7 @@ mod tests {
 
     use super::*;
     use crate::memtable::records::{SHARED_BYTES_MAX, large_record};
+    use crate::types::Kind;
 
     /// Keys that share all sixteen bytes of their heads, or end before them, or neither.
     fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -276,24 +276,24 @@ mod tests {
     proptest! {
         #[test]
         fn it_holds_what_a_sorted_map_holds_in_the_same_order(
-            writes in prop::collection::vec((key(), 1u64..9, 0..100usize), 1..1500),
+            writes in prop::collection::vec((key(), 1u64..9, 0..100usize, prop::sample::select(vec![Kind::Put, Kind::Delete])), 1..1500),
             asked in prop::collection::vec((key(), 0u64..10), 1..50),
         ) {
             let (mut sorted, mut map) = (Sorted::new(1), BTreeMap::new());
-            for (key, seqno, len) in &writes {
+            for (key, seqno, len, kind) in &writes {
                 // Some are too large to share a chunk.
                 let value = vec![*len as u8; if *len == 0 { SHARED_BYTES_MAX } else { *len }];
-                let op = Op { kind: Kind::Put, key, value: &value };
+                let op = Op { kind: *kind, key, value: &value };
                 sorted.insert(&op, large_record(&op), *seqno);
-                map.insert((key.clone(), u64::MAX - seqno), value);
+                map.insert((key.clone(), u64::MAX - seqno), (*kind, Bytes::from(value)));
             }
             let (mut place, mut places, mut copies) = (Place::START, Vec::new(), BytesMut::new());
             for ((key, seqno), value) in &map {
                 let slot = sorted.slot(place).unwrap();
                 let found = sorted.found(slot);
-                prop_assert_eq!((sorted.key(slot), found.seqno, &found.value[..]), (&key[..], u64::MAX - seqno, &value[..]));
+                prop_assert_eq!((sorted.key(slot), found.seqno, &(found.kind, found.value)), (&key[..], u64::MAX - seqno, value));
                 let entry = sorted.entry(slot, &mut copies);
-                prop_assert_eq!((&entry.key[..], entry.seqno, &entry.value), (&key[..], found.seqno, &found.value));
+                prop_assert_eq!((&entry.key[..], entry.seqno, &(entry.kind, entry.value)), (&key[..], found.seqno, value));
                 places.push(place);
                 place = sorted.after(place);
             }
