@@ -22,7 +22,7 @@ use crate::sst::key_hash;
 use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
 use crate::types::{Entry, FileId, Found, SeqNo};
 
-/// What an entry counts in memory beside its key and value, in bytes; it takes 48 to 96, as leaves are full or half full.
+/// What an entry counts in memory beside its key and value, in bytes; it takes 36 to 68, as leaves are full or half full.
 const ENTRY_OVERHEAD_BYTES: u64 = 64;
 
 /// Entries fetched at once by an iterator: few at first, for short scans, more as it goes on.
