@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::tests::{KIND, PATH, payloads, read, read_as, with_room};
 use super::*;
-use crate::fs::{MemFs, WriteFile};
+use crate::fs::{MemFs, SECTOR_BYTES, WriteFile};
 
 /// What is appended, as the length and the head of each append.
 #[derive(Debug)]
@@ -40,6 +40,19 @@ fn only_the_last_payload_of_a_group_may_be_taken_in_two_parts_and_not_that_of_th
     journal.append_group([(1, b"one".as_slice()), (2, b""), (3, b"three")]).unwrap();
     journal.end(4, b"the end").unwrap();
     assert_eq!(appends.try_iter().collect::<Vec<_>>(), [(35, 32), (104, 99), (39, 39)]);
+}
+
+#[test]
+fn no_memory_is_made_for_a_group_that_is_too_long_to_go_through_it() {
+    const STEP: usize = 4_000;
+    let long = 2 * SECTOR_BYTES as usize;
+    for (last, lies_behind) in [(long, 0), (60, STEP)] {
+        let payloads: Vec<_> = [long; 5].iter().chain([&last]).map(|&len| vec![1; len]).collect();
+        let (bytes, ends) = with_room(&payloads, Room::Mapped(STEP as u64), |_| false);
+        assert!(ends[5] > STEP + HEADER_BYTES);
+        assert_eq!(bytes.len() - ends[6], lies_behind);
+        assert_eq!(read(&bytes).unwrap().0.len(), 6);
+    }
 }
 
 /// The device took the sector in which a record ends in the midst of its writing, and the others later.

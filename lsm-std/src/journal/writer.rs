@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::{HAS_ROOM, HEADER_BYTES, JournalKind, RECORD_HEADER_BYTES, RecordHeader, Room, Unsynced, header};
 use crate::error::{Error, Result};
-use crate::fs::{Fs, WriteFile};
+use crate::fs::{Fs, SECTOR_BYTES, WriteFile};
 use crate::types::FileId;
 
 /// The buffer of a group is kept for the next one up to this many bytes.
 const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// A longer group is never handed over through memory, so memory made for it would be made for nothing.
+const MAPPED_BYTES_MAX: u64 = 2 * SECTOR_BYTES;
 
 /// Appends records to a journal.
 #[derive(Debug)]
@@ -42,7 +45,8 @@ impl JournalWriter {
     fn make_room(&mut self, bytes: usize) {
         let (Room::Zeros(step) | Room::Mapped(step)) = self.room else { return };
         let end = self.file.len() + bytes as u64;
-        if end <= self.room_end || bytes as u64 > step {
+        let is_for_calls = matches!(self.room, Room::Mapped(_)) && bytes as u64 > MAPPED_BYTES_MAX;
+        if end <= self.room_end || bytes as u64 > step || is_for_calls {
             return;
         }
         self.room_end = end + step;
