@@ -23,11 +23,14 @@ impl Db {
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt) or [`Error::Io`](crate::Error::Io) from a table.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        let laps = Laps::start();
+        let mut asked = Asked { laps: Laps::start(), ..Asked::default() };
         // The view first: then no merge can have dropped a version that this sequence number sees.
         let view = self.engine.view.load();
         let seqno = self.engine.visible.load(Ordering::Acquire);
-        get(&self.engine, &view, key, seqno, laps)
+        let value = get(&self.engine, &view, key, seqno, &mut asked);
+        drop(view);
+        asked.laps.end(Part::Call);
+        value
     }
 
     /// The pairs of a range of keys as they are now, in key order, from either end. Writes that come later are not seen.
@@ -61,16 +64,14 @@ impl Db {
     }
 }
 
-fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo, laps: Laps) -> Result<Option<Value>> {
-    let mut asked = Asked { laps, ..Asked::default() };
+fn get(engine: &Engine, view: &View, key: &[u8], seqno: SeqNo, asked: &mut Asked) -> Result<Option<Value>> {
     asked.laps.end(Part::Call);
-    let found = view.get(key, seqno, &mut asked);
+    let found = view.get(key, seqno, asked);
     engine.counters.gets.fetch_add(1, Ordering::Relaxed);
-    engine.files.cache.count(&asked);
+    engine.files.cache.count(asked);
     if engine.heat.note(key, Read::Get, || asked.runs) {
         engine.ask();
     }
-    asked.laps.end(Part::Call);
     Ok(found?.filter(|found| found.kind == Kind::Put).map(|found| Value::new(found.value)))
 }
 
@@ -87,7 +88,10 @@ impl Snapshot {
     /// # Errors
     /// As [`Db::get`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        get(&self.engine, &self.view(), key, self.registered.seqno, Laps::start())
+        let mut asked = Asked { laps: Laps::start(), ..Asked::default() };
+        let value = get(&self.engine, &self.view(), key, self.registered.seqno, &mut asked);
+        asked.laps.end(Part::Call);
+        value
     }
 
     /// The pairs of a range of keys in this state. As [`Db::range`].

@@ -191,7 +191,7 @@ impl TableReader {
         }
         let handle = self.existing(index)?;
         let is_kept = self.cache.admits(&self.slots, index, handle.len);
-        let block = Block::parse(shared(self.load(index, handle, is_kept, &mut Laps::start())?));
+        let block = Block::parse(shared(self.load(index, handle, is_kept, &mut Laps::default())?));
         block.map_err(|e| e.in_file(&self.path, self.offset_of(index)))
     }
 

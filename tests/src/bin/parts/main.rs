@@ -17,12 +17,11 @@ const VALUE_BYTES: usize = 100;
 /// One key in so many is in the memtable.
 const NEWEST_EVERY: u64 = 100;
 
-/// One get in so many, the slowest, are left out: the machine did something else meanwhile. As many of the fastest are, for it may
-/// have done that between the two readings that show what a reading takes.
-const LEFT_OUT: usize = 50;
+/// So many gets in a row are measured alike.
+const STRETCH: u64 = 1_600;
 
-/// So many gets in a row are measured alike: else the processor would stumble over which are.
-const STRETCH: u64 = 500;
+/// One stretch in so many, the slowest, is left out: the machine did something else meanwhile. As many of the fastest are.
+const LEFT_OUT: usize = 20;
 
 /// Say where a get's time goes, in nanoseconds
 #[derive(Parser)]
@@ -31,7 +30,7 @@ struct Args {
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
     /// Gets of a row
-    #[arg(long, default_value_t = 2_000_000)]
+    #[arg(long, default_value_t = 10_000_000)]
     gets: u64,
     /// MiB of the caches
     #[arg(long, value_delimiter = ',', default_values_t = [1024, 16])]
@@ -119,28 +118,33 @@ fn open_warm(dir: &Path, cache_bytes: u64, entries: u64) -> Result<Db> {
 fn measure(db: &Db, keys: Keys, entries: u64, gets: u64) -> Result<([f64; Part::ALL.len()], f64)> {
     let (mut random, zipf) = (SplitMix::new(1), Zipf::new(entries, 0.99));
     let (mut by_parts, mut wholes) = (Vec::new(), Vec::new());
-    for at in 0..gets {
-        let key = keys.draw(&mut random, &zipf, entries);
-        let is_marked = (at / STRETCH).is_multiple_of(2);
-        mark(is_marked);
-        let mut watch = Stopwatch::start();
-        let found = db.get(&key)?;
-        watch.lap(|nanos| match is_marked {
+    for stretch in 0..gets / STRETCH {
+        let is_by_parts = stretch.is_multiple_of(2);
+        mark(is_by_parts);
+        let mut whole = 0;
+        for _ in 0..STRETCH {
+            let key = keys.draw(&mut random, &zipf, entries);
+            let watch = (!is_by_parts).then(Stopwatch::start);
+            let found = db.get(&key)?;
+            whole += watch.map_or(0, Stopwatch::nanos);
+            black_box(found);
+        }
+        match is_by_parts {
             true => by_parts.push(taken()),
-            false => wholes.push([nanos]),
-        });
-        black_box(found);
+            false => wholes.push([whole]),
+        }
     }
     let [whole] = mean(wholes);
     Ok((mean(by_parts), whole))
 }
 
-/// The mean of all gets but the slowest and the fastest.
-fn mean<const N: usize>(mut gets: Vec<[i64; N]>) -> [f64; N] {
-    gets.sort_by_key(|parts| parts.iter().sum::<i64>());
-    let left_out = gets.len() / LEFT_OUT;
-    let gets = &gets[left_out..gets.len() - left_out];
-    std::array::from_fn(|part| gets.iter().map(|parts| parts[part]).sum::<i64>() as f64 / gets.len().max(1) as f64)
+/// The mean get of all stretches but the slowest and the fastest.
+fn mean<const N: usize>(mut stretches: Vec<[i64; N]>) -> [f64; N] {
+    stretches.sort_by_key(|parts| parts.iter().sum::<i64>());
+    let left_out = stretches.len() / LEFT_OUT;
+    let stretches = &stretches[left_out..stretches.len() - left_out];
+    let gets = (stretches.len() as u64 * STRETCH).max(1) as f64;
+    std::array::from_fn(|part| stretches.iter().map(|parts| parts[part]).sum::<i64>() as f64 / gets)
 }
 
 #[cfg(test)]
@@ -156,7 +160,7 @@ mod tests {
         for cache_bytes in [0, 64 << 20] {
             let db = open_warm(dir.path(), cache_bytes, ENTRIES).unwrap();
             let parts = |keys| {
-                let (parts, whole) = measure(&db, keys, ENTRIES, 20_000).unwrap();
+                let (parts, whole) = measure(&db, keys, ENTRIES, 100 * STRETCH).unwrap();
                 let sum: f64 = parts.iter().sum();
                 // With much else on the machine.
                 assert!((0.5..2.0).contains(&(sum / whole)), "{keys:?}: {sum} of {whole} in {parts:?}");
